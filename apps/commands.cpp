@@ -1,0 +1,220 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ostream>
+
+#include "apps/cli.hpp"
+#include "apps/options.hpp"
+#include "apps/output.hpp"
+#include "base/catalog.hpp"
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+#include "reports/report.hpp"
+
+namespace moesaic {
+namespace {
+
+/// A prediction with all that people want to know of it.
+Prediction full_prediction(const Deployment& deployment, const Load& load) {
+  Prediction prediction = predict(deployment, load);
+  prediction.advice = fit_advice(deployment, load);
+  prediction.elasticity = elasticities(deployment, load);
+  return prediction;
+}
+
+PageSection page_section(const std::string& title, const Deployment& deployment, const Load& load) {
+  return {.title = title,
+          .prediction = full_prediction(deployment, load),
+          .prefill_operators = explain_step(deployment, load, Phase::prefill).rows,
+          .decode_operators = explain_step(deployment, load, Phase::decode).rows,
+          .machine = deployment.plan.machine(),
+          .sweep = sweep_batch(deployment, load)};
+}
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::string line = "moesaic";
+  for (const std::string& argument : arguments) {
+    const bool plain = argument.find_first_of(" '\"$\\") == std::string::npos;
+    line += plain ? " " + argument : " '" + argument + "'";
+  }
+  return line;
+}
+
+std::string compare(const CommonOptions& options, const std::vector<std::string>& arguments, bool rich) {
+  std::vector<Prediction> predictions;
+  std::vector<std::string> names;
+  std::vector<PageSection> sections;
+  for (const NamedScenario& item : combine(options.list)) {
+    const Deployment deployment = make_deployment(item.scenario);
+    const Load& load = item.scenario.load;
+    if (options.format == "html") {
+      const std::string title =
+          deployment.plan.architecture().name + " on " + deployment.plan.machine().name +
+          (item.name.empty() || names.empty() ? "" : " (" + item.name + ")");
+      sections.push_back(page_section(title, deployment, load));
+    } else {
+      predictions.push_back(full_prediction(deployment, load));
+    }
+    names.push_back(item.name);
+  }
+  if (options.format == "html") {
+    return prediction_page(sections, command_line(arguments));
+  }
+  return options.format == "json" ? comparison_json(predictions, names)
+                                  : comparison_text(predictions, names, {.rich = rich});
+}
+
+/// The one scenario of a command that takes a single value for every option.
+NamedScenario single(const ScenarioList& list) {
+  const std::vector<NamedScenario> scenarios = combine(list);
+  if (scenarios.size() != 1) {
+    throw UserError(fmt::format("{} combinations of options are given, but this command takes one; use 'moesaic compare'",
+                                scenarios.size()));
+  }
+  return scenarios.front();
+}
+
+std::string predict_text(const CommonOptions& options, const std::vector<std::string>& arguments, bool rich) {
+  const Scenario scenario = single(options.list).scenario;
+  const Deployment deployment = make_deployment(scenario);
+  if (options.format == "html") {
+    const std::string title = deployment.plan.architecture().name + " on " + deployment.plan.machine().name;
+    return prediction_page({page_section(title, deployment, scenario.load)}, command_line(arguments));
+  }
+  const Prediction prediction = full_prediction(deployment, scenario.load);
+  return options.format == "json" ? prediction_json(prediction) : prediction_text(prediction, {.rich = rich});
+}
+
+std::string explain(const CommonOptions& options, const std::string& phase, bool rich) {
+  const Scenario scenario = single(options.list).scenario;
+  if (options.format == "html") {
+    throw UserError("--format: explain prints text or json; 'moesaic predict --format html' has the same table on its page");
+  }
+  const OperatorTable table = explain_step(make_deployment(scenario), scenario.load,
+                                           phase == "prefill" ? Phase::prefill : Phase::decode);
+  return options.format == "json" ? operators_json(table.rows, table.step)
+                                  : operators_text(table.rows, table.step, {.rich = rich});
+}
+
+std::string list_machines_text() {
+  std::string text;
+  for (const MachineSummary& machine : list_machines()) {
+    text += fmt::format("{:<7} {:<18} {}\n", machine.kind, machine.name, machine.description);
+  }
+  return text;
+}
+
+std::string list_models_text() {
+  std::string text = fmt::format("{:<46} {:>9} {:>9} {:>7} {:>14}\n", "model", "total", "active", "layers", "KV bytes/token");
+  for (const CatalogEntry& entry : list_catalog("models")) {
+    const Architecture architecture = read_architecture(load_model_config(entry.file.string()));
+    const ParameterCount count = count_parameters(architecture);
+    text += fmt::format("{:<46} {:>8.4g}B {:>8.4g}B {:>7} {:>14.0f}\n", entry.name, count.total / 1e9, count.active / 1e9,
+                        architecture.layer_count(),
+                        architecture.precision.kv.bytes(kv_elements_per_token(architecture)).value);
+  }
+  return text;
+}
+
+/// The command that was probably meant, for a first argument that is none.
+std::string unknown_argument(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+  }
+  const bool is_command = !arguments.empty() && std::find(names.begin(), names.end(), arguments[0]) != names.end();
+  if (!arguments.empty() && !is_command && !arguments[0].starts_with("-")) {
+    return "unknown command '" + arguments[0] + "'" + suggest(arguments[0], names);
+  }
+  std::string message = error.what();
+  if (is_command) {
+    std::vector<std::string> options;
+    for (const CLI::Option* option : app.get_subcommand(arguments[0])->get_options()) {
+      options.push_back("--" + (option->get_lnames().empty() ? std::string() : option->get_lnames()[0]));
+    }
+    for (const std::string& argument : arguments) {
+      const std::string word = argument.substr(0, argument.find('='));
+      if (word.starts_with("--") && std::find(options.begin(), options.end(), word) == options.end()) {
+        return "unknown option '" + word + "'" + suggest(word, options);
+      }
+    }
+  }
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  return message;
+}
+
+}  // namespace
+
+int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err, bool terminal) {
+  CLI::App app{"moesaic predicts how fast a large language model runs on a machine, and what limits it."};
+  app.set_version_flag("--version", "moesaic " MOESAIC_VERSION);
+  app.require_subcommand(1);
+  app.footer("Example:\n  moesaic predict --model Mixtral-8x7B --machine dgx-h100 --batch 64 --input 1024 --output 256");
+
+  CommonOptions options;
+  CLI::App* predict_command = app.add_subcommand("predict", "Does it fit, how fast is it, what limits it, what would help");
+  add_common_options(*predict_command, options);
+  predict_command->footer("Example:\n  moesaic predict --model DeepSeek-V3 --machine dgx-h200 --dtype kv=fp8 --batch 128 --input 2048 --output 512");
+
+  CLI::App* compare_command = app.add_subcommand("compare", "Several machines, models, mappings or loads side by side");
+  add_common_options(*compare_command, options);
+  compare_command->footer("Lists are separated by commas; --map, --dtype and --routing may be repeated. All combinations are compared.\n"
+                          "Example:\n  moesaic compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100,mi300x-8 --batch 64 --input 1024 --output 256");
+
+  std::string phase = "decode";
+  CLI::App* explain_command = app.add_subcommand("explain", "The operators of one step: work, intensity, time, what bounds each");
+  add_common_options(*explain_command, options);
+  explain_command->add_option("--phase", phase, "Which step: prefill or decode (in the middle of the generation)")
+      ->check(CLI::IsMember({"prefill", "decode"}));
+  explain_command->footer("Example:\n  moesaic explain --model DeepSeek-V3 --machine dgx-h200 --batch 64 --input 2048 --output 512 --phase decode");
+
+  std::string shown;
+  CLI::App* machines_command = app.add_subcommand("machines", "The catalog of machines");
+  CLI::App* show_machine = machines_command->add_subcommand("show", "One machine with its figures and their sources");
+  show_machine->add_option("name", shown, "Machine, host or file")->required();
+  machines_command->footer("Example:\n  moesaic machines show dgx-h100");
+  show_machine->footer("Example:\n  moesaic machines show dgx-h100");
+  CLI::App* models_command = app.add_subcommand("models", "The catalog of models");
+  CLI::App* show_model = models_command->add_subcommand("show", "One model's config.json with its source");
+  show_model->add_option("name", shown, "Model or file")->required();
+  models_command->footer("Example:\n  moesaic models show DeepSeek-V3");
+  show_model->footer("Example:\n  moesaic models show DeepSeek-V3");
+
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success, out, err);
+  } catch (const CLI::ParseError& error) {
+    err << "moesaic: " << unknown_argument(app, error, arguments) << '\n';
+    return 2;
+  }
+
+  try {
+    const bool rich = terminal && options.output_file.empty();
+    std::string text;
+    if (*predict_command) {
+      text = predict_text(options, arguments, rich);
+    } else if (*compare_command) {
+      text = compare(options, arguments, rich);
+    } else if (*explain_command) {
+      text = explain(options, phase, rich);
+    } else if (*show_machine) {
+      text = load_machine_config(shown).dump() + "\n";
+    } else if (*machines_command) {
+      text = list_machines_text();
+    } else if (*show_model) {
+      text = load_model_config(shown).dump() + "\n";
+    } else {
+      text = list_models_text();
+    }
+    write_result(text, options.output_file, out);
+  } catch (const UserError& error) {
+    err << "moesaic: " << error.what() << '\n';
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace moesaic

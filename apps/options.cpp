@@ -1,0 +1,44 @@
+#include "apps/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace moesaic {
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  ScenarioList& list = options.list;
+  command.add_option("--model", list.models, "Model: a preset's name or part of it, or a Hugging Face config.json")
+      ->required()
+      ->delimiter(',')
+      ->type_name("NAME|FILE");
+  command.add_option("--machine", list.machines, "Machine: a node's or device's name or part of it, or a JSON file")
+      ->required()
+      ->delimiter(',')
+      ->type_name("NAME|FILE");
+  command.add_option("--devices", list.devices, "Devices of the replica (default: as many as the machine has and the model divides)")
+      ->delimiter(',')
+      ->type_name("N");
+  command.add_option("--map", list.maps, "Mapping: tp (tensor), ep (expert), dp (attention data) degrees; tp x dp = devices")
+      ->type_name("tp=8,ep=8,dp=1");
+  command.add_option("--dtype", list.dtypes, "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state (default: the checkpoint's)")
+      ->type_name("weights=fp8,kv=bf16");
+  command.add_option("--batch", list.batches, "Requests that arrive together (default 1)")->delimiter(',')->type_name("B");
+  command.add_option("--input", list.inputs, "Prompt tokens of each request (default 1)")->delimiter(',')->type_name("I");
+  command.add_option("--output", list.outputs, "Generated tokens of each request (default 1)")->delimiter(',')->type_name("O");
+  command.add_option("--step-tokens", list.step_tokens, "Most prefill tokens of one step (chunked prefill; default 8192)")
+      ->type_name("N");
+  command.add_option("--placement", list.placements, "Placement: resident, streamed or two-unit (default resident)")
+      ->delimiter(',')
+      ->type_name("NAME");
+  command.add_option("--routing", list.routings, "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
+      ->type_name("ROUTING");
+  command.add_option("--profile", list.profiles, "Efficiency profile: a name or a JSON file (default 'default')")
+      ->type_name("NAME|FILE");
+  command.add_option("--set", list.sets, "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; or of the model with 'model.' in front. May be repeated")
+      ->type_name("PATH=VALUE");
+  command.add_option("--format", options.format, "Output: text, json or html")
+      ->check(CLI::IsMember({"text", "json", "html"}))
+      ->type_name("FORMAT");
+  command.add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")->type_name("FILE");
+}
+
+}  // namespace moesaic

@@ -1,0 +1,144 @@
+#include "apps/scenario.hpp"
+
+#include <charconv>
+
+#include "base/error.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::int64_t kMostDevices = 1 << 20;
+
+struct Setting {
+  std::string path;
+  std::string value;
+  bool of_model = false;
+};
+
+Setting parse_setting(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw UserError("--set: '" + text + "' is not PATH=VALUE; for example device.memory.bandwidth=8TB/s");
+  }
+  Setting setting{text.substr(0, equals), text.substr(equals + 1)};
+  constexpr std::string_view kModel = "model.";
+  if (setting.path.starts_with(kModel)) {
+    setting.path.erase(0, kModel.size());
+    setting.of_model = true;
+  }
+  return setting;
+}
+
+/// The widest default mapping on at most the machine's devices.
+Mapping widest_mapping(const Architecture& architecture, const Machine& machine) {
+  for (int devices = machine.devices; devices > 1; --devices) {
+    const Mapping mapping = default_mapping(architecture, devices);
+    try {
+      check_mapping(architecture, mapping, machine);
+      return mapping;
+    } catch (const UserError&) {
+      continue;  // this many devices do not divide the network
+    }
+  }
+  return {};
+}
+
+Mapping choose_mapping(const Scenario& scenario, const Architecture& architecture, const Machine& machine) {
+  std::optional<int> devices;
+  if (scenario.devices) {
+    devices = static_cast<int>(*scenario.devices);
+  }
+  if (!scenario.map.empty()) {
+    return parse_mapping(scenario.map, devices);
+  }
+  return devices ? default_mapping(architecture, *devices) : widest_mapping(architecture, machine);
+}
+
+/// Devices that the scenario asks for, by --devices or by the product of --map.
+std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
+  if (scenario.devices) {
+    return scenario.devices;
+  }
+  if (!scenario.map.empty()) {
+    return parse_mapping(scenario.map, std::nullopt).devices();
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::int64_t parse_count(const std::string& option, const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    throw UserError(option + ": '" + text + "' is not a whole number that fits");
+  }
+  return value;
+}
+
+Deployment make_deployment(const Scenario& scenario) {
+  if (scenario.devices && (*scenario.devices < 1 || *scenario.devices > kMostDevices)) {
+    throw UserError("--devices: " + std::to_string(*scenario.devices) + " is not a whole number from 1 to " +
+                    std::to_string(kMostDevices));
+  }
+  Config model = load_model_config(scenario.model);
+  Config machine = load_machine_config(scenario.machine);
+  for (const std::string& text : scenario.sets) {
+    const Setting setting = parse_setting(text);
+    Config& target = setting.of_model ? model : machine;
+    target = target.set(setting.path, setting.value);
+  }
+  // A single device's name stands for as many of them as its scale-up domain joins.
+  const auto devices = wanted_devices(scenario);
+  if (devices && *devices > 1 && machine.at("devices").integer() == 1) {
+    machine = machine.set("devices", std::to_string(*devices));
+  }
+  Architecture architecture = read_architecture(model);
+  const Machine on = read_machine(machine);
+  const Mapping mapping = choose_mapping(scenario, architecture, on);
+  const Precision precision = parse_precision(scenario.dtype, architecture.precision);
+  return {StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing),
+          load_efficiency_cost_model(scenario.profile)};
+}
+
+std::vector<NamedScenario> combine(const ScenarioList& list) {
+  std::vector<NamedScenario> scenarios{{"", {}}};
+  scenarios.front().scenario.sets = list.sets;
+  if (!list.step_tokens.empty()) {
+    scenarios.front().scenario.load.step_tokens = parse_count("--step-tokens", list.step_tokens);
+  }
+  const auto multiply = [&](const std::vector<std::string>& values, auto apply) {
+    if (values.empty()) {
+      return;
+    }
+    std::vector<NamedScenario> next;
+    for (const NamedScenario& base : scenarios) {
+      for (const std::string& value : values) {
+        NamedScenario item = base;
+        apply(item.scenario, value);
+        if (values.size() > 1) {
+          item.name += (item.name.empty() ? "" : " ") + value;
+        }
+        next.push_back(std::move(item));
+      }
+    }
+    scenarios = std::move(next);
+  };
+  multiply(list.models, [](Scenario& s, const std::string& v) { s.model = v; });
+  multiply(list.machines, [](Scenario& s, const std::string& v) { s.machine = v; });
+  multiply(list.devices, [](Scenario& s, const std::string& v) { s.devices = parse_count("--devices", v); });
+  multiply(list.maps, [](Scenario& s, const std::string& v) { s.map = v; });
+  multiply(list.dtypes, [](Scenario& s, const std::string& v) { s.dtype = v; });
+  multiply(list.placements, [](Scenario& s, const std::string& v) { s.placement = v; });
+  multiply(list.routings, [](Scenario& s, const std::string& v) { s.routing = v; });
+  multiply(list.profiles, [](Scenario& s, const std::string& v) { s.profile = v; });
+  multiply(list.batches, [](Scenario& s, const std::string& v) { s.load.batch = parse_count("--batch", v); });
+  multiply(list.inputs, [](Scenario& s, const std::string& v) { s.load.input = parse_count("--input", v); });
+  multiply(list.outputs, [](Scenario& s, const std::string& v) { s.load.output = parse_count("--output", v); });
+  if (scenarios.size() == 1) {
+    scenarios.front().name = list.machines.empty() ? "" : list.machines.front();
+  }
+  return scenarios;
+}
+
+}  // namespace moesaic

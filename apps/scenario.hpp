@@ -1,0 +1,45 @@
+// What a user typed, and the deployment it means.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/predict.hpp"
+
+namespace moesaic {
+
+/// One question: a model on a machine under a load, in the words of the command line. Empty: the default.
+struct Scenario {
+  std::string model;
+  std::string machine;
+  std::optional<std::int64_t> devices;
+  std::string map;
+  std::string dtype;
+  std::string placement = "resident";
+  std::string routing = "uniform";
+  std::string profile = "default";
+  std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
+  Load load;
+};
+
+/// Reads model, machine and profile, and puts the one on the other. Throws UserError.
+Deployment make_deployment(const Scenario& scenario);
+
+/// Every combination of the values given for each option, in the order given; with the words that tell them apart.
+struct ScenarioList {
+  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles;
+  std::vector<std::string> batches, inputs, outputs;
+  std::vector<std::string> sets;  ///< apply to all
+  std::string step_tokens;
+};
+struct NamedScenario {
+  std::string name;
+  Scenario scenario;
+};
+std::vector<NamedScenario> combine(const ScenarioList& list);
+
+/// Reads a whole number; `option` names it in the message.
+std::int64_t parse_count(const std::string& option, const std::string& text);
+
+}  // namespace moesaic

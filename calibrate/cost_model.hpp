@@ -1,0 +1,43 @@
+// How long a task takes on its own: the seam between shapes and time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "model/machine_view.hpp"
+#include "model/step_graph.hpp"
+
+namespace moesaic {
+
+/// Time of one task with nothing beside it: a fixed part, then a part in which its resources are busy.
+struct Estimate {
+  Seconds latency{};
+  Seconds busy{};       ///< never below peak_seconds()
+  double spread = 0;  ///< relative standard deviation of the whole
+  Seconds median() const { return latency + busy; }
+};
+
+class CostModel {
+ public:
+  virtual ~CostModel() = default;
+  virtual Estimate cost(const Task& task, const MachineView& view) const = 0;
+  /// Host time of one step that no kernel hides: scheduling, launching the graph, sampling on the host.
+  virtual Seconds step_overhead() const = 0;
+  /// Share of a device's memory that the runtime keeps for itself.
+  virtual double reserve_fraction() const = 0;
+  virtual std::string name() const = 0;
+};
+
+using CostModelPointer = std::shared_ptr<const CostModel>;
+
+/// The longest of demand / capacity over the task's resources: what the hardware's peak figures allow.
+Seconds peak_seconds(const Task& task, const MachineView& view);
+
+/// Peak rates, no latencies, no overheads.
+CostModelPointer roofline_cost_model();
+
+/// One achieved fraction of compute and bandwidth per operator kind, launch latencies and collective latencies:
+/// configs/profiles/default.json, or another file of that form. Throws UserError.
+CostModelPointer load_efficiency_cost_model(const std::string& name_or_file = "default");
+
+}  // namespace moesaic

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/catalog.hpp"
+#include "base/config.hpp"
+#include "base/error.hpp"
+#include "calibrate/cost_model.hpp"
+#include "model/collective.hpp"
+
+namespace moesaic {
+namespace {
+
+/// Achieved fractions of peak of one operator kind.
+struct Efficiency {
+  double compute = 1;
+  double memory = 1;
+  double launches = 1;  ///< kernels one after another
+};
+
+class EfficiencyCostModel final : public CostModel {
+ public:
+  explicit EfficiencyCostModel(const Config& config) : name_(config.at("name").string()) {
+    const Config kernels = config.at("kernels");
+    for (std::size_t i = 0; i < kOperatorKindCount; ++i) {
+      const auto kind = static_cast<OperatorKind>(i);
+      if (kind == OperatorKind::collective || kind == OperatorKind::transfer) {
+        continue;
+      }
+      const Config entry = kernels.at(moesaic::name(kind));
+      kernels_[i] = {fraction(entry.at("compute")), fraction(entry.at("memory")), entry.at("launches").number()};
+      if (kernels_[i].launches < 0) {
+        entry.at("launches").fail("must not be negative");
+      }
+    }
+    link_ = fraction(config.at("collective").at("link"));
+    host_link_ = fraction(config.at("transfer").at("link"));
+    host_kernel_ = {fraction(config.at("host_kernels").at("compute")), fraction(config.at("host_kernels").at("memory")),
+                    1};
+    step_overhead_ = config.at("step_overhead").quantity<Seconds>();
+    reserve_ = config.at("memory_reserve").number();
+    if (reserve_ < 0 || reserve_ >= 1) {
+      config.at("memory_reserve").fail("must be at least 0 and below 1");
+    }
+    spread_ = config.at("spread").number();
+    config.ignore(std::array<std::string_view, 3>{"sources", "description", "version"});
+    config.reject_unknown();
+  }
+
+  Estimate cost(const Task& task, const MachineView& view) const override {
+    if (const auto* collective = std::get_if<Collective>(&task.op.shape)) {
+      return collective_cost(task, *collective, view);
+    }
+    if (task.communication) {
+      return {view.host_link_latency, peak_seconds(task, view) / host_link_, spread_};
+    }
+    const UnitView& unit = view.units[task.unit];
+    const Efficiency& kernel = kernels_[static_cast<std::size_t>(task.op.kind)];
+    const double compute = unit.on_host ? host_kernel_.compute : kernel.compute;
+    const double memory = unit.on_host ? host_kernel_.memory : kernel.memory;
+    double longest = 0;
+    for (const Demand& demand : task.demands) {
+      const Resource& resource = view.resources[demand.resource];
+      const double efficiency = resource.kind == ResourceKind::arithmetic ? compute : memory;
+      longest = std::max(longest, demand.amount / (resource.capacity * efficiency));
+    }
+    return {unit.launch_latency * kernel.launches, Seconds{longest}, spread_};
+  }
+
+  Seconds step_overhead() const override { return step_overhead_; }
+  double reserve_fraction() const override { return reserve_; }
+  std::string name() const override { return name_; }
+
+ private:
+  static double fraction(const Config& config) {
+    const double value = config.number();
+    if (!(value > 0 && value <= 1)) {
+      config.fail("must be above 0 and at most 1 (a fraction of peak)");
+    }
+    return value;
+  }
+
+  Estimate collective_cost(const Task& task, const Collective& collective, const MachineView& view) const {
+    MOESAIC_ASSERT(view.scale_up);
+    const double bandwidth = view.resources[*view.scale_up].capacity * link_;
+    const CollectiveAlgorithm algorithm = fastest_algorithm(collective, view.scale_up_latency, {bandwidth},
+                                                            view.switched, view.in_switch_reduction);
+    const Seconds launch = view.units[task.unit].launch_latency;
+    return {launch + view.scale_up_latency * algorithm.steps, algorithm.wire / BytesPerSecond{bandwidth}, spread_};
+  }
+
+  std::string name_;
+  std::array<Efficiency, kOperatorKindCount> kernels_;
+  Efficiency host_kernel_;
+  double link_ = 1;
+  double host_link_ = 1;
+  Seconds step_overhead_;
+  double reserve_ = 0;
+  double spread_ = 0;
+};
+
+}  // namespace
+
+CostModelPointer load_efficiency_cost_model(const std::string& name_or_file) {
+  return std::make_shared<EfficiencyCostModel>(
+      Config::load(find_in_catalog("profiles", "profile", name_or_file).file));
+}
+
+}  // namespace moesaic

@@ -1,0 +1,91 @@
+// Machines: what a model can be placed on. Units compute, memories hold, links move.
+// A Machine is one node: identical devices in one scale-up domain, their hosts, and the links between them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/config.hpp"
+#include "base/dtype.hpp"
+#include "base/quantity.hpp"
+
+namespace moesaic {
+
+/// Something that computes: a GPU's tensor cores, a CPU's cores, a PIM array.
+struct Unit {
+  std::string name;                 ///< "gpu", "pim", "cpu"
+  PerDType<FlopsPerSecond> peak{};  ///< dense (not sparse) rate; zero where the format is not supported
+  BytesPerSecond memory_bandwidth;  ///< of this unit's channel to its owner's memory
+  bool own_channel = false;         ///< the channel is the unit's own (PIM), else it is the whole memory's
+  Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
+
+  /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
+  /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
+  DType arithmetic(DType wanted) const;
+};
+
+struct Memory {
+  Bytes capacity;
+  BytesPerSecond bandwidth;  ///< of the whole memory
+};
+
+/// A connection of one device, per direction (full duplex).
+struct Link {
+  std::string name;                  ///< "NVLink 4", "PCIe 5.0 x16"
+  BytesPerSecond bandwidth;          ///< one direction, one device
+  Seconds latency;                   ///< of one message
+  bool in_switch_reduction = false;  ///< the switch can reduce (NVLink SHARP)
+};
+
+struct Power {
+  Watts idle;
+  Watts max;
+};
+
+struct Device {
+  std::string name;
+  std::string vendor;
+  std::vector<Unit> units;  ///< at least one; the first is the main one
+  Memory memory;
+  Power power;
+  DollarsPerSecond price;         ///< to rent one device, host included
+  std::optional<Link> scale_up;   ///< device to device inside a node
+  int scale_up_devices = 1;       ///< most devices that one scale-up domain can join
+  std::optional<Link> host_link;  ///< device to host
+};
+
+struct Host {
+  std::string name;
+  Unit cpu;       ///< all sockets of one host
+  Memory memory;  ///< of all sockets
+  Power power;
+};
+
+struct Machine {
+  std::string name;
+  Device device;
+  int devices = 1;
+  std::optional<Host> host;
+  std::optional<Link> network;  ///< one device's share of the network out of the node
+  DollarsPerSecond price_per_device() const { return device.price; }
+};
+
+/// Reads a machine from a resolved configuration (see load_machine_config). Power and price may be left out, which
+/// makes them zero. Throws UserError.
+Machine read_machine(const Config& config);
+
+/// The configuration of a machine by name, part of a name, or file. References to devices and hosts by name are
+/// replaced by their content, so that every figure has a path such as "device.memory.bandwidth". A device's name gives
+/// a machine of one device. Throws UserError.
+Config load_machine_config(const std::string& name_or_file);
+
+/// All machines of the catalog: nodes first, then single devices, then the hosts that nodes can have.
+struct MachineSummary {
+  std::string name;
+  std::string kind;  ///< "node", "device" or "host"
+  std::string description;
+};
+std::vector<MachineSummary> list_machines();
+
+}  // namespace moesaic

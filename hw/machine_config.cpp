@@ -1,0 +1,108 @@
+// Finds machine configurations and puts devices and hosts in the place of their names.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/catalog.hpp"
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+#include "hw/machine.hpp"
+
+namespace moesaic {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kKinds = {"node", "device", "host"};
+
+// What a configuration describes; without a "kind" its members tell.
+std::string kind_of(const Config& config) {
+  if (const auto kind = config.find("kind")) {
+    const std::string text = kind->string();
+    if (std::find(kKinds.begin(), kKinds.end(), text) == kKinds.end()) {
+      kind->fail(fmt::format("unknown kind '{}'{}", printable(text), suggest(text, kKinds)));
+    }
+    return text;
+  }
+  if (config.has("device")) {
+    return "node";
+  }
+  if (config.has("units")) {
+    return "device";
+  }
+  if (config.has("cpu")) {
+    return "host";
+  }
+  config.fail("describes no machine: expected a node (with a \"device\"), a device (with \"units\") or a host");
+}
+
+// A file that a node refers to is looked for beside the node's own file first.
+std::string beside(const Config& node, const std::string& typed) {
+  const fs::path neighbour = fs::path(node.origin()).parent_path() / typed;
+  std::error_code error;
+  return typed.ends_with(".json") && fs::is_regular_file(neighbour, error) ? neighbour.string() : typed;
+}
+
+CatalogEntry find_member(const Config& reference, const std::string& kind) {
+  try {
+    return find_in_catalog("machines", kind, beside(reference, reference.string()));
+  } catch (const UserError& error) {
+    reference.fail(error.what());
+  }
+}
+
+// The node with its "device" or "host" as an object.
+Config inlined(const Config& node, const std::string& kind) {
+  const Config member = node.at(kind);
+  if (!member.is_string()) {
+    if (const std::string found = kind_of(member); found != kind) {
+      member.fail(fmt::format("expected a {}, found a {}", kind, found));
+    }
+    return node;
+  }
+  const Config content = Config::load(find_member(member, kind).file);
+  if (const std::string found = kind_of(content); found != kind) {
+    member.fail(fmt::format("'{}' is a {}, not a {}", printable(member.string()), found, kind));
+  }
+  return node.with_member(kind, content);
+}
+
+Config node_of_one(const Config& device) {
+  const auto json = [&](std::string_view key) { return device.has(key) ? device.at(key).dump() : "\"\""; };
+  device.at("name").string();
+  return Config::parse(fmt::format(R"({{"name": {}, "kind": "node", "description": {}, "device": {{}}, "devices": 1}})",
+                                   json("name"), json("description")),
+                       device.origin())
+      .with_member("device", device);
+}
+
+}  // namespace
+
+Config load_machine_config(const std::string& name_or_file) {
+  const CatalogEntry entry = find_in_catalog("machines", "machine", name_or_file);
+  const Config config = Config::load(entry.file);
+  const std::string kind = kind_of(config);
+  if (kind == "host") {
+    config.fail(fmt::format("'{}' is a host, which is no machine by itself; choose a node or a device", entry.name));
+  }
+  if (kind == "device") {
+    return node_of_one(config);
+  }
+  const Config node = inlined(config, "device");
+  return node.has("host") ? inlined(node, "host") : node;
+}
+
+std::vector<MachineSummary> list_machines() {
+  std::vector<MachineSummary> machines;
+  for (const CatalogEntry& entry : list_catalog("machines")) {
+    const Config config = Config::load(entry.file);
+    machines.push_back({entry.name, kind_of(config), config.string_or("description", "")});
+  }
+  const auto rank = [](const MachineSummary& machine) { return std::find(kKinds.begin(), kKinds.end(), machine.kind); };
+  std::stable_sort(machines.begin(), machines.end(),
+                   [&](const MachineSummary& a, const MachineSummary& b) { return rank(a) < rank(b); });
+  return machines;
+}
+
+}  // namespace moesaic

@@ -1,0 +1,170 @@
+// Typed reading of a resolved machine configuration.
+#include <fmt/format.h>
+
+#include <cstdint>
+
+#include "base/error.hpp"
+#include "hw/machine.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::string_view kNotes[] = {"kind", "vendor", "description", "sources"};
+constexpr std::int64_t kMostDevices = 1 << 20;
+constexpr int kMostDevicesOnHostLinks = 16;  // what one host has slots for
+
+template <class Q>
+Q above_zero(const Config& owner, std::string_view key) {
+  const Config config = owner.at(key);
+  const Q quantity = config.quantity<Q>();
+  if (!(quantity.value > 0)) {
+    config.fail(fmt::format("must be greater than zero, found \"{}\"", printable(config.string())));
+  }
+  return quantity;
+}
+
+int count(const Config& config, std::int64_t least) {
+  const std::int64_t value = config.integer();
+  if (value < least || value > kMostDevices) {
+    config.fail(fmt::format("must be from {} to {}, found {}", least, kMostDevices, value));
+  }
+  return static_cast<int>(value);
+}
+
+DType format_of(const Config& owner, const std::string& key) {
+  try {
+    return parse_dtype(key);
+  } catch (const UserError& error) {
+    owner.at(key).fail(error.what());
+  }
+}
+
+PerDType<FlopsPerSecond> read_peak(const Config& config) {
+  PerDType<FlopsPerSecond> peak{};
+  for (const std::string& key : config.keys()) {
+    peak[static_cast<std::size_t>(format_of(config, key))] = above_zero<FlopsPerSecond>(config, key);
+  }
+  if (config.keys().empty()) {
+    config.fail("needs the rate of at least one number format, for example {\"bf16\": \"989 TFLOP/s\"}");
+  }
+  return peak;
+}
+
+Unit read_unit(std::string name, const Config& config, const Memory& memory) {
+  Unit unit;
+  unit.name = std::move(name);
+  unit.peak = read_peak(config.at("peak"));
+  unit.own_channel = config.has("memory_bandwidth");
+  unit.memory_bandwidth = unit.own_channel ? above_zero<BytesPerSecond>(config, "memory_bandwidth") : memory.bandwidth;
+  unit.launch_latency = config.at("launch_latency").quantity<Seconds>();
+  return unit;
+}
+
+std::vector<Unit> read_units(const Config& config, const Memory& memory) {
+  std::vector<Unit> units;
+  for (const std::string& name : config.keys()) {
+    if (name.empty() || name.find('.') != std::string::npos) {
+      config.fail(fmt::format("the name of a unit must not be empty nor contain '.', found '{}'", printable(name)));
+    }
+    units.push_back(read_unit(name, config.at(name), memory));
+  }
+  if (units.empty()) {
+    config.fail("needs at least one unit");
+  }
+  return units;
+}
+
+Memory read_memory(const Config& config) {
+  config.ignore(kNotes);
+  return {above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth")};
+}
+
+Link read_link(const Config& config, std::string_view fallback_name) {
+  return {config.string_or("name", fallback_name), above_zero<BytesPerSecond>(config, "bandwidth"),
+          config.at("latency").quantity<Seconds>()};
+}
+
+Power read_power(const Config& owner) {
+  const auto config = owner.find("power");
+  if (!config) {
+    return {};
+  }
+  const Power power{config->at("idle").quantity<Watts>(), config->at("max").quantity<Watts>()};
+  if (power.idle > power.max) {
+    config->at("idle").fail(fmt::format("idle power ({}) exceeds the greatest power ({})", config->at("idle").string(),
+                                        config->at("max").string()));
+  }
+  return power;
+}
+
+Device read_device(const Config& config) {
+  config.ignore(kNotes);
+  Device device;
+  device.name = config.at("name").string();
+  device.vendor = config.string_or("vendor", "");
+  device.memory = read_memory(config.at("memory"));
+  device.units = read_units(config.at("units"), device.memory);
+  device.power = read_power(config);
+  if (const auto price = config.find("price")) {
+    device.price = price->quantity<DollarsPerSecond>();
+  }
+  if (const auto link = config.find("scale_up")) {
+    device.scale_up = read_link(*link, "scale-up");
+    device.scale_up->in_switch_reduction = link->boolean_or("in_switch_reduction", false);
+    device.scale_up_devices = count(link->at("devices"), 2);
+  }
+  if (const auto link = config.find("host_link")) {
+    device.host_link = read_link(*link, "host link");
+  }
+  return device;
+}
+
+Host read_host(const Config& config) {
+  config.ignore(kNotes);
+  if (const auto sockets = config.find("sockets")) {
+    count(*sockets, 1);  // a note for readers: all figures are of all sockets together
+  }
+  Host host;
+  host.name = config.at("name").string();
+  host.memory = read_memory(config.at("memory"));
+  host.cpu = read_unit("cpu", config.at("cpu"), host.memory);
+  host.power = read_power(config);
+  return host;
+}
+
+int read_device_count(const Config& config, const Device& device) {
+  const int devices = count(config, 1);
+  if (device.scale_up && devices > device.scale_up_devices) {
+    config.fail(
+        fmt::format("{} devices are more than one scale-up domain joins ({})", devices, device.scale_up_devices));
+  }
+  if (!device.scale_up && device.host_link && devices > kMostDevicesOnHostLinks) {
+    config.fail(fmt::format("{} devices are more than one host joins ({}), and this device has no scale_up link",
+                            devices, kMostDevicesOnHostLinks));
+  }
+  if (!device.scale_up && !device.host_link && devices > 1) {
+    config.fail(
+        fmt::format("{} devices cannot reach each other: this device has neither scale_up nor host_link", devices));
+  }
+  return devices;
+}
+
+}  // namespace
+
+Machine read_machine(const Config& config) {
+  config.ignore(kNotes);
+  Machine machine;
+  machine.name = config.at("name").string();
+  machine.device = read_device(config.at("device"));
+  machine.devices = read_device_count(config.at("devices"), machine.device);
+  if (const auto host = config.find("host")) {
+    machine.host = read_host(*host);
+  }
+  if (const auto network = config.find("network")) {
+    machine.network = read_link(*network, "network");
+  }
+  config.reject_unknown();
+  return machine;
+}
+
+}  // namespace moesaic

@@ -1,0 +1,247 @@
+// Attention layers written out as operators, one function per kind.
+#include <algorithm>
+#include <cmath>
+
+#include "model/operator_shapes.hpp"
+
+namespace moesaic {
+namespace {
+
+double number(std::int64_t value) { return static_cast<double>(value); }
+
+struct Writer {
+  const LayerContext& context;
+  const RankBatch& batch;
+  std::vector<Operator>& out;
+  const Precision& precision = *context.precision;
+  double hidden = number(context.hidden);
+  double ranks = context.mapping.tensor;
+
+  void project(const char* label, double m, double n, double k, double count = 1) const {
+    if (m <= 0) {
+      return;
+    }
+    out.push_back({OperatorKind::projection, label,
+                   Gemm{.m = m,
+                        .n = n,
+                        .k = k,
+                        .count = count,
+                        .weights = precision.attention_weights,
+                        .activations = precision.activations,
+                        .arithmetic = precision.attention_arithmetic}});
+  }
+
+  /// Rotary embedding over `rotated` elements a token, and the write of `cached` elements a token into the cache.
+  void rotate(double rotated, double cached) const {
+    out.push_back({OperatorKind::rotary, "rotary",
+                   Elementwise{.elements_read = batch.tokens * rotated,
+                               .elements_written = batch.tokens * rotated,
+                               .flops_per_element = 3,
+                               .type = precision.activations,
+                               .cache_written = precision.kv.bytes(batch.tokens * cached)}});
+  }
+
+  void grouped_projection(const char* label, double experts, double top_k, double in, double width) const {
+    const double tokens = batch.tokens;
+    const double share = top_k / experts;
+    out.push_back({OperatorKind::experts, label,
+                   GroupedGemm{.tokens = tokens,
+                               .rows = tokens * top_k,
+                               .distinct = experts * -std::expm1(tokens * std::log1p(-std::min(share, 1 - 1e-12))),
+                               .experts = experts,
+                               .top_k = top_k,
+                               .hidden = in,
+                               .width = width,
+                               .matrices = 1,
+                               .weights = precision.attention_weights,
+                               .activations = precision.activations,
+                               .arithmetic = precision.attention_arithmetic}});
+  }
+
+  /// The sum over the ranks of the output projection's partial results. With data-parallel attention and experts spread
+  /// over all devices every rank goes on with its share of the tokens.
+  void reduce() const {
+    const Bytes bytes = precision.activations.bytes(batch.tokens * hidden);
+    append_collective(CollectiveKind::all_reduce, "reduce attention", context.mapping.tensor, bytes, out);
+  }
+
+  void operator()(const SoftmaxAttention& a) const {
+    const double heads = number(a.heads) / ranks;
+    const double kv_heads = std::max(1.0, number(a.kv_heads) / ranks);
+    const double q_width = heads * number(a.qk_dim) * (a.output_gate ? 2 : 1);
+    const double kv_width = kv_heads * number(a.qk_dim + a.v_dim);
+    out.push_back(norm(batch.tokens, context));
+    if (a.experts > 0) {
+      const double top_k = number(a.experts_per_token);
+      out.push_back({OperatorKind::router, "attention router",
+                     Gemm{.m = batch.tokens, .n = number(a.experts), .k = hidden, .weights = precision.activations,
+                          .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
+      project("kv", batch.tokens, kv_width, hidden);
+      grouped_projection("expert queries", number(a.experts), top_k, hidden, q_width / top_k);
+    } else {
+      project("qkv", batch.tokens, q_width + kv_width, hidden);
+    }
+    rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), kv_width);
+    for (const BatchGroup& group : batch.groups) {
+      out.push_back(scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked,
+                           precision));
+    }
+    const double o_width = heads * number(a.v_dim);
+    if (a.output_gate) {
+      out.push_back({OperatorKind::activation, "output gate",
+                     Elementwise{.elements_read = 2 * batch.tokens * o_width, .elements_written = batch.tokens * o_width,
+                                 .flops_per_element = 2, .type = precision.activations}});
+    }
+    if (a.experts > 0) {
+      const double top_k = number(a.experts_per_token);
+      grouped_projection("expert outputs", number(a.experts), top_k, o_width / top_k, hidden);
+    } else {
+      project("o", batch.tokens, hidden, o_width);
+    }
+    reduce();
+  }
+
+  /// MLA: prefill rebuilds keys and values of every head from the latent (unabsorbed), decode attends in the latent
+  /// (absorbed). The latent is not split by tensor parallelism.
+  void operator()(const LatentAttention& a) const {
+    const double heads = number(a.heads) / ranks;
+    const double nope = number(a.nope_dim), rope = number(a.rope_dim), v = number(a.v_dim), rank = number(a.kv_rank);
+    const double query_in = a.q_rank > 0 ? number(a.q_rank) : hidden;
+    out.push_back(norm(batch.tokens, context));
+    project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? number(a.q_rank) : 0), hidden);
+    project("q up", batch.tokens, heads * (nope + rope), query_in);
+    rotate(heads * rope + rope, rank + rope);
+    double decode_tokens = 0, rebuilt_tokens = 0;
+    for (const BatchGroup& group : batch.groups) {
+      if (group.new_tokens == 1) {
+        decode_tokens += group.sequences;
+      } else {
+        rebuilt_tokens += group.sequences * (group.new_tokens + group.context);
+      }
+    }
+    if (a.indexer.top_k > 0) {
+      index(a, query_in);
+    }
+    // Whichever form runs reads the up-projection of keys and values once.
+    project("absorb q", decode_tokens, rank, nope, heads);
+    project("kv up", rebuilt_tokens, heads * (nope + v), rank);
+    for (const BatchGroup& group : batch.groups) {
+      const bool absorbed = group.new_tokens == 1;
+      const double window = number(a.indexer.top_k);
+      Operator op = absorbed ? scores(group, heads, 1, rank + rope, rank, window, false, precision)
+                             : scores(group, heads, heads, nope + rope, v, window, false, precision);
+      auto& shape = std::get<SoftmaxScores>(op.shape);
+      shape.shared_kv = absorbed;
+      if (!absorbed) {
+        shape.kv = precision.activations;  // rebuilt keys and values, not the cached latent
+      }
+      out.push_back(op);
+    }
+    project("absorb v", decode_tokens, v, rank, heads);
+    project("o", batch.tokens, hidden, heads * v);
+    reduce();
+  }
+
+  /// DeepSeek Sparse Attention's lightning indexer: light heads score every cached token; its keys are cached too.
+  void index(const LatentAttention& a, double query_in) const {
+    const double heads = number(a.indexer.heads), dim = number(a.indexer.dim);
+    project("index q", batch.tokens, heads * dim, query_in);
+    project("index k", batch.tokens, dim + heads, hidden);
+    for (const BatchGroup& group : batch.groups) {
+      Operator op = scores(group, heads, 1, dim, 0, 0, false, precision);
+      op.label = "index scores";
+      auto& shape = std::get<SoftmaxScores>(op.shape);
+      shape.kv = {DType::fp8, 8};
+      shape.arithmetic = precision.attention_arithmetic;
+      out.push_back(op);
+    }
+  }
+
+  void update(const char* label, const BatchGroup& group, double state, double token_elements, double flops) const {
+    out.push_back({OperatorKind::state_update, label,
+                   StateUpdate{.sequences = group.sequences,
+                               .new_tokens = group.new_tokens,
+                               .state_elements = state,
+                               .token_elements = token_elements,
+                               .flops = Flops{flops},
+                               .state = precision.state,
+                               .activations = precision.activations,
+                               .arithmetic = precision.score_arithmetic}});
+  }
+
+  /// Decode: 4 h d^2 a token (update and read-out). Prefill in blocks of Bk: 2 h d (Bk+1) within a block and 4 h d^2
+  /// between blocks (MiniMax-01, lightning attention).
+  void operator()(const LightningAttention& a) const {
+    const double heads = number(a.heads) / ranks, dim = number(a.head_dim), width = heads * dim;
+    out.push_back(norm(batch.tokens, context));
+    project("qkv and gate", batch.tokens, 4 * width, hidden);
+    for (const BatchGroup& group : batch.groups) {
+      const double tokens = group.sequences * group.new_tokens;
+      const double block = std::min(number(a.block), group.new_tokens);
+      const double within = group.new_tokens == 1 ? 0 : 2 * width * (block + 1);
+      update("linear attention", group, heads * dim * dim, 4 * width, tokens * (within + 4 * width * dim));
+    }
+    out.push_back({OperatorKind::activation, "output gate",
+                   Elementwise{.elements_read = 2 * batch.tokens * width, .elements_written = batch.tokens * width,
+                               .flops_per_element = 2, .type = precision.activations}});
+    project("o", batch.tokens, hidden, width);
+    reduce();
+  }
+
+  /// Gated DeltaNet: about 6 h_v d_k d_v a token (S^T k, rank-1 update, S^T q) and, in blocks, 2 h_v (d_k + d_v)(Bk+1)
+  /// for the products within a block.
+  void operator()(const GatedDeltaNet& a) const {
+    const double key_heads = std::max(1.0, number(a.key_heads) / ranks), value_heads = number(a.value_heads) / ranks;
+    const double keys = key_heads * number(a.key_dim), values = value_heads * number(a.value_dim);
+    out.push_back(norm(batch.tokens, context));
+    project("qkvz", batch.tokens, 2 * keys + 2 * values, hidden);
+    project("ba", batch.tokens, 2 * value_heads, hidden);
+    const double convolved = 2 * keys + values;
+    out.push_back({OperatorKind::activation, "convolution",
+                   Elementwise{.elements_read = batch.tokens * convolved, .elements_written = batch.tokens * convolved,
+                               .flops_per_element = 2 * number(a.conv_kernel), .type = precision.activations,
+                               .weights = precision.activations.bytes(convolved * number(a.conv_kernel))}});
+    for (const BatchGroup& group : batch.groups) {
+      const double tokens = group.sequences * group.new_tokens;
+      const double block = std::min(number(a.block), group.new_tokens);
+      const double within =
+          group.new_tokens == 1 ? 0 : 2 * value_heads * number(a.key_dim + a.value_dim) * (block + 1);
+      update("delta rule", group, value_heads * number(a.key_dim) * number(a.value_dim), convolved + values,
+             tokens * (within + 6 * value_heads * number(a.key_dim) * number(a.value_dim)));
+    }
+    out.push_back({OperatorKind::activation, "output gate",
+                   Elementwise{.elements_read = 2 * batch.tokens * values, .elements_written = batch.tokens * values,
+                               .flops_per_element = 4, .type = precision.activations}});
+    project("o", batch.tokens, hidden, values);
+    reduce();
+  }
+};
+
+}  // namespace
+
+void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,
+                      std::vector<Operator>& out) {
+  std::visit(Writer{context, batch, out}, attention);
+}
+
+Operator scores(const BatchGroup& group, double heads, double kv_heads, double qk_dim, double v_dim, double window,
+                bool chunked, const Precision& precision) {
+  const bool decode = group.new_tokens == 1;
+  return {decode ? OperatorKind::attention_decode : OperatorKind::attention_prefill, "scores",
+          SoftmaxScores{.sequences = group.sequences,
+                        .new_tokens = group.new_tokens,
+                        .context = group.context,
+                        .heads = heads,
+                        .kv_heads = kv_heads,
+                        .qk_dim = qk_dim,
+                        .v_dim = v_dim,
+                        .window = window,
+                        .chunked = chunked,
+                        .pairs = attention_pairs(group.new_tokens, group.context, window, chunked),
+                        .read_tokens = attention_read_tokens(group.new_tokens, group.context, window, chunked),
+                        .kv = precision.kv,
+                        .activations = precision.activations,
+                        .arithmetic = precision.score_arithmetic}};
+}
+
+}  // namespace moesaic

@@ -1,0 +1,115 @@
+// Feed-forward layers written out as operators: dense, and mixtures of experts with their communication.
+#include <algorithm>
+#include <cmath>
+
+#include "model/operator_shapes.hpp"
+
+namespace moesaic {
+namespace {
+
+double number(std::int64_t value) { return static_cast<double>(value); }
+
+/// Expected number of distinct expert groups (of `ranks`) that one token's top-k experts fall on, experts equally
+/// popular: ranks * (1 - C(E - E/ranks, k) / C(E, k)).
+double destinations(double experts, double top_k, double ranks) {
+  double none = 1;
+  const double per_rank = experts / ranks;
+  for (double i = 0; i < top_k; ++i) {
+    none *= std::max(0.0, (experts - per_rank - i) / (experts - i));
+  }
+  return ranks * (1 - none);
+}
+
+struct Writer {
+  const LayerContext& context;
+  const RankBatch& batch;
+  std::vector<Operator>& out;
+  const Precision& precision = *context.precision;
+  double hidden = number(context.hidden);
+
+  /// A feed-forward that every token of this rank passes, `ranks`-way tensor parallel.
+  void dense(const char* up, const char* down, double tokens, double width, double matrices, double ranks) const {
+    const double local = width / ranks;
+    const auto project = [&](const char* label, double n, double k) {
+      out.push_back({OperatorKind::projection, label,
+                     Gemm{.m = tokens, .n = n, .k = k, .weights = precision.dense_weights,
+                          .activations = precision.activations, .arithmetic = precision.dense_arithmetic}});
+    };
+    project(up, local * (matrices - 1), hidden);
+    out.push_back({OperatorKind::activation, "activation",
+                   Elementwise{.elements_read = tokens * local * (matrices - 1), .elements_written = tokens * local,
+                               .flops_per_element = 4, .type = precision.activations}});
+    project(down, hidden, local);
+  }
+
+  void operator()(const DenseFeedForward& ffn) const {
+    out.push_back(norm(batch.tokens, context));
+    dense("up", "down", batch.tokens, number(ffn.width), ffn.matrices, context.mapping.tensor);
+    append_collective(CollectiveKind::all_reduce, "reduce feed-forward", context.mapping.tensor,
+                      precision.activations.bytes(batch.tokens * hidden), out);
+  }
+
+  void operator()(const MoeFeedForward& moe) const {
+    const Mapping& mapping = context.mapping;
+    const double groups = mapping.expert;
+    const RankLoad even = context.routing->balanced(batch.replica_tokens);
+    const RankLoad load = context.routing->busiest(batch.replica_tokens);
+    const RankLoad used = context.balanced_routing ? even : load;
+
+    out.push_back(norm(batch.tokens, context));
+    out.push_back({OperatorKind::router, "router",
+                   Gemm{.m = batch.tokens, .n = number(moe.experts), .k = hidden, .weights = precision.activations,
+                        .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
+    out.push_back({OperatorKind::router, "top-k",
+                   Elementwise{.elements_read = batch.tokens * number(moe.experts),
+                               .elements_written = 2 * batch.tokens * number(moe.experts_per_token),
+                               .flops_per_element = 4, .type = {DType::fp32, 32}}});
+    const bool spread = mapping.data > 1;
+    // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
+    // experts; with tensor parallelism alone all devices hold all tokens already.
+    const double own_tokens = batch.tokens / mapping.tensor;
+    const double sent = own_tokens *
+                        destinations(number(moe.experts), number(moe.experts_per_token), groups) *
+                        mapping.expert_tensor() * (used.rows > 0 ? used.rows / even.rows : 1);
+    if (spread) {
+      const StorageType wire = precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
+      append_collective(CollectiveKind::all_to_all, "dispatch", mapping.devices(), wire.bytes(sent * hidden), out);
+    }
+    out.push_back({OperatorKind::experts, "experts",
+                   GroupedGemm{.tokens = batch.replica_tokens,
+                               .rows = used.rows,
+                               .distinct = used.distinct,
+                               .experts = std::ceil(number(moe.experts) / groups),
+                               .top_k = number(moe.experts_per_token),
+                               .hidden = hidden,
+                               .width = number(moe.width) / mapping.expert_tensor(),
+                               .matrices = static_cast<double>(moe.matrices),
+                               .weights = precision.expert_weights,
+                               .activations = precision.activations,
+                               .arithmetic = precision.expert_arithmetic}});
+    if (spread) {
+      append_collective(CollectiveKind::all_to_all, "combine", mapping.devices(),
+                        precision.activations.bytes(sent * hidden), out);
+    }
+    if (moe.shared_width > 0) {
+      const double ranks = spread ? 1 : mapping.tensor;
+      dense("shared up", "shared down", spread ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices, ranks);
+    }
+    if (spread) {
+      append_collective(CollectiveKind::all_gather, "gather tokens", mapping.tensor,
+                        precision.activations.bytes(batch.tokens * hidden), out);
+    } else {
+      append_collective(CollectiveKind::all_reduce, "reduce experts", mapping.devices(),
+                        precision.activations.bytes(batch.tokens * hidden), out);
+    }
+  }
+};
+
+}  // namespace
+
+void append_feed_forward(const FeedForward& feed_forward, const LayerContext& context, const RankBatch& batch,
+                         std::vector<Operator>& out) {
+  std::visit(Writer{context, batch, out}, feed_forward);
+}
+
+}  // namespace moesaic

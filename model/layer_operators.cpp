@@ -1,0 +1,121 @@
+#include "model/layer_operators.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/operator_shapes.hpp"
+
+namespace moesaic {
+
+double Batch::sequences() const {
+  double sum = 0;
+  for (const BatchGroup& group : groups) {
+    sum += group.sequences;
+  }
+  return sum;
+}
+
+double Batch::tokens() const {
+  double sum = 0;
+  for (const BatchGroup& group : groups) {
+    sum += group.sequences * group.new_tokens;
+  }
+  return sum;
+}
+
+void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out) {
+  out.groups.clear();
+  out.sequences = out.tokens = 0;
+  for (const BatchGroup& group : batch.groups) {
+    const double sequences = mapping.data == 1 ? group.sequences : std::ceil(group.sequences / mapping.data);
+    out.groups.push_back({sequences, group.new_tokens, group.context});
+    out.sequences += sequences;
+    out.tokens += sequences * group.new_tokens;
+  }
+  out.replica_tokens = batch.tokens();
+}
+
+void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
+                  std::vector<Operator>& out) {
+  append_attention(layer.attention, context, batch, out);
+  append_feed_forward(layer.feed_forward, context, batch, out);
+}
+
+void append_input(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
+  const Precision& precision = *context.precision;
+  const double elements = batch.tokens * static_cast<double>(context.hidden);
+  out.push_back({OperatorKind::embedding, "embedding",
+                 Elementwise{.elements_written = elements,
+                             .type = precision.activations,
+                             .weights = precision.embedding_weights.bytes(elements)}});
+}
+
+void append_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
+  const Precision& precision = *context.precision;
+  const double hidden = static_cast<double>(context.hidden);
+  const double vocabulary = static_cast<double>(context.vocabulary) / context.mapping.tensor;
+  out.push_back(norm(batch.sequences, context));
+  out.push_back({OperatorKind::head, "lm_head",
+                 Gemm{.m = batch.sequences,
+                      .n = vocabulary,
+                      .k = hidden,
+                      .weights = precision.embedding_weights,
+                      .activations = precision.activations,
+                      .arithmetic = precision.embedding_arithmetic}});
+  append_collective(CollectiveKind::all_gather, "gather logits", context.mapping.tensor,
+                    precision.activations.bytes(batch.sequences * static_cast<double>(context.vocabulary)), out);
+  out.push_back({OperatorKind::sampling, "sample",
+                 Elementwise{.elements_read = batch.sequences * static_cast<double>(context.vocabulary),
+                             .flops_per_element = 2,
+                             .type = precision.activations}});
+}
+
+Operator norm(double tokens, const LayerContext& context) {
+  const double elements = tokens * static_cast<double>(context.hidden);
+  return {OperatorKind::norm, "norm",
+          Elementwise{.elements_read = 2 * elements,  // the residual is added on the way
+                      .elements_written = 2 * elements,
+                      .flops_per_element = 2,
+                      .type = context.precision->activations}};
+}
+
+void append_collective(CollectiveKind kind, const char* label, int ranks, Bytes bytes, std::vector<Operator>& out) {
+  if (ranks > 1) {
+    out.push_back({OperatorKind::collective, label, Collective{kind, bytes, ranks}});
+  }
+}
+
+namespace {
+
+/// A batch of one token, in which every held expert is read: its weight reads are the weights held.
+Bytes weights_of(const std::vector<Operator>& operators) {
+  Bytes sum;
+  for (const Operator& op : operators) {
+    if (const auto* grouped = std::get_if<GroupedGemm>(&op.shape)) {
+      sum += grouped->weights.bytes(grouped->experts * grouped->hidden * grouped->width * grouped->matrices);
+    } else {
+      sum += work(op).weights;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context) {
+  RankBatch one;
+  share_batch(Batch::decode(context.mapping.data, 1), context.mapping, one);
+  std::vector<Operator> operators;
+  append_layer(layer, context, one, operators);
+  return weights_of(operators);
+}
+
+Bytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context) {
+  const double table = static_cast<double>(architecture.hidden) *
+                       (static_cast<double>(architecture.vocabulary) / context.mapping.tensor *
+                            (architecture.tied_embeddings ? 1 : 2) +
+                        static_cast<double>(architecture.learned_positions));
+  return context.precision->embedding_weights.bytes(table);
+}
+
+}  // namespace moesaic

@@ -1,0 +1,53 @@
+// A layer written out as the operators of one rank, free of hardware and placement.
+#pragma once
+
+#include <vector>
+
+#include "model/architecture.hpp"
+#include "model/batch.hpp"
+#include "model/mapping.hpp"
+#include "model/operator.hpp"
+#include "model/routing.hpp"
+
+namespace moesaic {
+
+/// What the operators of a layer depend on besides the layer itself.
+struct LayerContext {
+  std::int64_t hidden = 0;
+  std::int64_t vocabulary = 0;
+  const Precision* precision = nullptr;
+  Mapping mapping;
+  const RankLoadTable* routing = nullptr;  ///< of this layer's experts
+  bool balanced_routing = false;           ///< idealisation: every rank gets its even share
+};
+
+/// The part of a batch that one attention-parallel group (`tensor` devices) works on.
+struct RankBatch {
+  std::vector<BatchGroup> groups;
+  double sequences = 0;
+  double tokens = 0;          ///< of this group
+  double replica_tokens = 0;  ///< of the whole replica
+};
+/// The busiest group's share: sequences are dealt to `data` groups, the fullest has the ceiling.
+void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out);
+
+/// Appends the operators of one layer in the order they run, collectives included.
+void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
+                  std::vector<Operator>& out);
+/// Embedding look-up.
+void append_input(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out);
+/// Final norm, lm_head over the last token of every sequence, sampling.
+void append_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out);
+
+// The pieces, one file each.
+void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,
+                      std::vector<Operator>& out);
+void append_feed_forward(const FeedForward& feed_forward, const LayerContext& context, const RankBatch& batch,
+                         std::vector<Operator>& out);
+
+/// Bytes of one layer's weights on one rank (the fullest one).
+Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context);
+/// Bytes of input table and lm_head on one rank.
+Bytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context);
+
+}  // namespace moesaic

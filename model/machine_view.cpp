@@ -1,0 +1,65 @@
+#include "model/machine_view.hpp"
+
+#include "base/error.hpp"
+
+namespace moesaic {
+namespace {
+
+ResourceId add(MachineView& view, std::string path, ResourceKind kind, double capacity) {
+  MOESAIC_ASSERT(view.resources.size() < 255);
+  view.resources.push_back({std::move(path), kind, capacity});
+  return static_cast<ResourceId>(view.resources.size() - 1);
+}
+
+UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, double share) {
+  UnitView result{.name = unit.name, .arithmetic = arithmetic, .memory = memory, .launch_latency = unit.launch_latency};
+  for (std::size_t i = 0; i < kDTypeCount; ++i) {
+    const DType runs_in = unit.arithmetic(static_cast<DType>(i));
+    result.runs_in[i] = runs_in;
+    result.seconds_per_flop[i] = 1 / (unit.peak[static_cast<std::size_t>(runs_in)].value * share);
+  }
+  return result;
+}
+
+}  // namespace
+
+MachineView view_machine(const Machine& machine, int ranks) {
+  MachineView view;
+  const ResourceId memory =
+      add(view, "device.memory.bandwidth", ResourceKind::memory, machine.device.memory.bandwidth.value);
+  for (const Unit& unit : machine.device.units) {
+    const std::string path = "device.units." + unit.name;
+    const ResourceId arithmetic = add(view, path + ".peak", ResourceKind::arithmetic, 1);
+    const ResourceId channel =
+        unit.own_channel ? add(view, path + ".memory_bandwidth", ResourceKind::memory, unit.memory_bandwidth.value)
+                         : memory;
+    view.units.push_back(view_unit(unit, arithmetic, channel, 1));
+  }
+  view.device_units = view.units.size();
+
+  const auto& host_link = machine.device.host_link;
+  if (machine.device.scale_up) {
+    view.scale_up = add(view, "device.scale_up.bandwidth", ResourceKind::link, machine.device.scale_up->bandwidth.value);
+    view.scale_up_latency = machine.device.scale_up->latency;
+    view.switched = true;
+    view.in_switch_reduction = machine.device.scale_up->in_switch_reduction;
+  } else if (host_link) {
+    view.scale_up = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
+    view.scale_up_latency = host_link->latency;
+  }
+  if (machine.host && host_link) {
+    const double share = 1.0 / ranks;
+    const Host& host = *machine.host;
+    view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
+    view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
+    view.host_link_latency = host_link->latency;
+    view.host_memory =
+        add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
+    const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
+    view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));
+    view.units.back().on_host = true;
+  }
+  return view;
+}
+
+}  // namespace moesaic

@@ -1,0 +1,59 @@
+// One rank's view of a machine: a flat list of resources with capacities, and where each unit's work goes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hw/machine.hpp"
+
+namespace moesaic {
+
+using ResourceId = std::uint8_t;
+
+enum class ResourceKind : std::uint8_t { arithmetic, memory, link };
+
+/// Anything that work occupies. Arithmetic is counted in seconds at the peak rate of the format in use (capacity 1),
+/// memories and links in bytes.
+struct Resource {
+  std::string path;  ///< configuration path of the figure behind it, e.g. "device.memory.bandwidth"
+  ResourceKind kind = ResourceKind::arithmetic;
+  double capacity = 0;  ///< per second
+};
+
+/// A unit of the rank: which resources its work occupies.
+struct UnitView {
+  std::string name;
+  ResourceId arithmetic = 0;
+  ResourceId memory = 0;
+  PerDType<double> seconds_per_flop{};  ///< at peak, by the format asked for (the next wider supported one is used)
+  PerDType<DType> runs_in{};            ///< the format that really runs
+  Seconds launch_latency{};
+  bool on_host = false;
+};
+
+/// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host
+/// cores, host memory) is divided among them.
+struct MachineView {
+  std::vector<Resource> resources;
+  std::vector<UnitView> units;  ///< device units in order, then the host's
+  std::size_t device_units = 0;
+  std::optional<ResourceId> scale_up;       ///< what one rank sends to its peers
+  std::optional<ResourceId> host_to_device;
+  std::optional<ResourceId> device_to_host;
+  std::optional<ResourceId> host_memory;
+  Seconds scale_up_latency{};
+  Seconds host_link_latency{};
+  bool switched = false;             ///< any two devices of the node talk at full rate (NVSwitch)
+  bool in_switch_reduction = false;
+
+  bool has_host() const { return units.size() > device_units; }
+  const UnitView& host_unit() const { return units[device_units]; }
+};
+
+/// `ranks`: devices of the replica, which share one host.
+MachineView view_machine(const Machine& machine, int ranks);
+
+}  // namespace moesaic

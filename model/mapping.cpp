@@ -1,0 +1,211 @@
+#include "model/mapping.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr int kMostDevices = 1 << 20;
+
+int parse_degree(std::string_view key, std::string_view text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > kMostDevices) {
+    throw UserError(fmt::format("--map: {}={} is not a whole number from 1 to {}", key, text, kMostDevices));
+  }
+  return value;
+}
+
+/// Heads that tensor parallelism must divide, and the KV heads that it must divide or be a multiple of.
+struct Heads {
+  std::int64_t query = 1;
+  std::int64_t kv = 1;
+};
+
+Heads heads_of(const Attention& attention) {
+  if (const auto* a = std::get_if<SoftmaxAttention>(&attention)) {
+    const std::int64_t per_expert = a->experts > 0 ? a->heads / a->experts_per_token : a->heads;
+    return {per_expert, a->kv_heads};
+  }
+  if (const auto* a = std::get_if<LatentAttention>(&attention)) {
+    return {a->heads, a->heads};
+  }
+  if (const auto* a = std::get_if<LightningAttention>(&attention)) {
+    return {a->heads, a->heads};
+  }
+  const auto& a = std::get<GatedDeltaNet>(attention);
+  return {a.value_heads, a.key_heads};
+}
+
+bool tensor_works(const Architecture& architecture, int tensor) {
+  for (const LayerKind& kind : architecture.kinds) {
+    const Heads heads = heads_of(kind.attention);
+    if (heads.query % tensor != 0 || (heads.kv % tensor != 0 && tensor % heads.kv != 0)) {
+      return false;
+    }
+    if (const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward)) {
+      if (dense->width % tensor != 0) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool experts_work(const Architecture& architecture, const Mapping& mapping) {
+  for (const LayerKind& kind : architecture.kinds) {
+    if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
+      if (moe->experts % mapping.expert != 0 || moe->width % mapping.expert_tensor() != 0) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool has_experts(const Architecture& architecture) {
+  for (const LayerKind& kind : architecture.kinds) {
+    if (std::holds_alternative<MoeFeedForward>(kind.feed_forward)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The working degree nearest to `wanted`, for messages.
+template <class Works>
+int nearest_degree(int wanted, int most, Works works) {
+  for (int distance = 1; distance <= most; ++distance) {
+    for (const int candidate : {wanted - distance, wanted + distance}) {
+      if (candidate >= 1 && candidate <= most && works(candidate)) {
+        return candidate;
+      }
+    }
+  }
+  return 1;
+}
+
+}  // namespace
+
+Mapping parse_mapping(std::string_view text, std::optional<int> devices) {
+  const std::vector<std::string> keys = {"tp", "ep", "dp"};
+  std::optional<int> tensor, expert, data;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    rest.remove_prefix(item.size() == rest.size() ? item.size() : item.size() + 1);
+    const auto equals = item.find('=');
+    const std::string_view key = item.substr(0, equals);
+    std::optional<int>* slot = key == "tp" ? &tensor : key == "ep" ? &expert : key == "dp" ? &data : nullptr;
+    if (slot == nullptr) {
+      throw UserError(fmt::format("--map: unknown key '{}' in '{}'{}", key, text, suggest(key, keys)));
+    }
+    if (equals == std::string_view::npos) {
+      throw UserError(fmt::format("--map: '{}' in '{}' has no value; write for example tp=8", key, text));
+    }
+    if (*slot) {
+      throw UserError(fmt::format("--map: '{}' is given twice in '{}'", key, text));
+    }
+    *slot = parse_degree(key, item.substr(equals + 1));
+  }
+  Mapping mapping;
+  mapping.data = data.value_or(1);
+  if (tensor) {
+    mapping.tensor = *tensor;
+  } else if (devices && *devices % mapping.data == 0) {
+    mapping.tensor = *devices / mapping.data;
+  }
+  mapping.expert = expert.value_or(1);
+  const std::int64_t product = std::int64_t{mapping.tensor} * mapping.data;
+  if (product > kMostDevices) {
+    throw UserError(fmt::format("--map: {} maps {} devices; at most {} are allowed", text, product, kMostDevices));
+  }
+  if (devices && product != *devices) {
+    throw UserError(fmt::format("--map: tp x dp = {} x {} = {} devices, but there are {}; for example tp={},dp={}",
+                                mapping.tensor, mapping.data, product, *devices,
+                                *devices % mapping.data == 0 ? *devices / mapping.data : *devices,
+                                *devices % mapping.data == 0 ? mapping.data : 1));
+  }
+  if (mapping.devices() % mapping.expert != 0) {
+    throw UserError(fmt::format("--map: ep={} does not divide the {} devices (tp x dp)", mapping.expert, product));
+  }
+  return mapping;
+}
+
+std::string to_text(const Mapping& mapping) {
+  return fmt::format("tp={},ep={},dp={}", mapping.tensor, mapping.expert, mapping.data);
+}
+
+Mapping default_mapping(const Architecture& architecture, int devices) {
+  Mapping mapping;
+  for (int tensor = devices; tensor >= 1; --tensor) {
+    if (devices % tensor == 0 && tensor_works(architecture, tensor)) {
+      mapping.tensor = tensor;
+      mapping.data = devices / tensor;
+      break;
+    }
+  }
+  mapping.expert = 1;
+  if (!has_experts(architecture)) {
+    return mapping;
+  }
+  for (const int expert : {mapping.data == 1 ? 1 : devices, devices, mapping.data, 1}) {
+    mapping.expert = expert;
+    if (devices % expert == 0 && experts_work(architecture, mapping)) {
+      return mapping;
+    }
+  }
+  return mapping;
+}
+
+void check_mapping(const Architecture& architecture, const Mapping& mapping, const Machine& machine) {
+  const auto fail = [&](const std::string& message) { throw UserError("--map: " + message); };
+  if (mapping.devices() > machine.devices) {
+    fail(fmt::format("{} needs {} devices, but {} has {}", to_text(mapping), mapping.devices(), machine.name,
+                     machine.devices));
+  }
+  for (const LayerKind& kind : architecture.kinds) {
+    const Heads heads = heads_of(kind.attention);
+    if (heads.query % mapping.tensor != 0 || (heads.kv % mapping.tensor != 0 && mapping.tensor % heads.kv != 0)) {
+      const int nearest = nearest_degree(mapping.tensor, machine.devices,
+                                         [&](int tensor) { return tensor_works(architecture, tensor); });
+      fail(fmt::format("tp={} does not divide the {} query heads and {} KV heads of {}; the nearest that works is tp={}",
+                       mapping.tensor, heads.query, heads.kv, architecture.name, nearest));
+    }
+    if (const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward);
+        dense != nullptr && dense->width % mapping.tensor != 0) {
+      fail(fmt::format("tp={} does not divide the feed-forward width {} of {}", mapping.tensor, dense->width,
+                       architecture.name));
+    }
+    const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
+    if (moe == nullptr) {
+      continue;
+    }
+    if (moe->experts % mapping.expert != 0) {
+      const int nearest = nearest_degree(mapping.expert, mapping.devices(), [&](int expert) {
+        return moe->experts % expert == 0 && mapping.devices() % expert == 0;
+      });
+      fail(fmt::format("ep={} does not divide the {} experts of {}; the nearest that works is ep={}", mapping.expert,
+                       moe->experts, architecture.name, nearest));
+    }
+    if (moe->width % mapping.expert_tensor() != 0) {
+      fail(fmt::format("tp x dp / ep = {} ways do not divide the expert width {} of {}", mapping.expert_tensor(),
+                       moe->width, architecture.name));
+    }
+    if (mapping.data == 1 && moe->shared_width % mapping.tensor != 0) {
+      fail(fmt::format("tp={} does not divide the shared expert's width {} of {}", mapping.tensor, moe->shared_width,
+                       architecture.name));
+    }
+  }
+  if (mapping.expert > 1 && !has_experts(architecture)) {
+    fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
+  }
+}
+
+}  // namespace moesaic

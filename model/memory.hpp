@@ -1,0 +1,53 @@
+// What must fit: the bytes that one device (and the host) holds, by class.
+#pragma once
+
+#include "base/quantity.hpp"
+
+namespace moesaic {
+
+/// Where a placement keeps weights and cache. Streamed weights pass through a buffer of whole layers on the device.
+struct MemoryHomes {
+  bool weights_on_host = false;
+  bool cache_on_host = false;
+  int buffered_layers = 0;  ///< layers of weights that the device buffers when weights live on the host
+};
+
+/// Bytes of one memory pool, by class. `cache` is KV and recurrent state.
+struct MemoryFootprint {
+  Bytes weights{};
+  Bytes kv{};
+  Bytes state{};
+  Bytes activations{};
+  Bytes buffers{};   ///< communication and streaming buffers
+  Bytes reserve{};   ///< the runtime's: context, graphs, fragmentation
+  Bytes capacity{};
+  Bytes total() const { return weights + kv + state + activations + buffers + reserve; }
+  Bytes free() const { return capacity - total(); }
+  bool fits() const { return total() <= capacity; }
+};
+
+/// Sizes that memory depends on, for one replica.
+struct MemoryLoad {
+  double sequences = 0;    ///< held at once, over the replica
+  double context = 0;      ///< longest length that each sequence reaches
+  double step_tokens = 0;  ///< most new tokens of one step on one device
+  double reserve_fraction = 0;  ///< of the device's memory that the runtime keeps for itself
+};
+
+struct ReplicaMemory {
+  MemoryFootprint device;  ///< of the fullest device
+  MemoryFootprint host;    ///< this replica's use of the host's memory; capacity zero when the machine has no host
+  Bytes kv_per_token{};      ///< one token over all layers and all devices, windows ignored
+  bool fits() const { return device.fits() && (host.total() <= Bytes{0} || host.fits()); }
+};
+
+class StepPlan;
+
+ReplicaMemory replica_memory(const StepPlan& plan, const MemoryLoad& load);
+
+/// The most sequences that fit when each reaches `load.context` tokens (load.sequences is not read); 0: not even one.
+double largest_batch(const StepPlan& plan, const MemoryLoad& load);
+/// The longest context at which load.sequences sequences fit; 0: none.
+double longest_context(const StepPlan& plan, const MemoryLoad& load);
+
+}  // namespace moesaic

@@ -1,0 +1,154 @@
+// Operators: what is computed, free of hardware. Each knows its FLOPs and its bytes and nothing else.
+// Shapes are those of one rank; token counts are doubles because expectations (routing) are fractional.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include "base/dtype.hpp"
+#include "base/quantity.hpp"
+
+namespace moesaic {
+
+/// What an operator does, step by step of a layer: the key of tables, efficiencies and profiles.
+enum class OperatorKind : std::uint8_t {
+  embedding,
+  norm,
+  projection,         ///< dense matrix products of attention and feed-forward
+  rotary,             ///< rotary embedding and the write of K and V into the cache
+  attention_prefill,  ///< scores and values, many new tokens
+  attention_decode,   ///< scores and values, one new token a sequence
+  state_update,       ///< linear attention
+  activation,
+  router,             ///< gate, top-k and permutation
+  experts,            ///< grouped matrix products over routed experts
+  head,               ///< lm_head
+  sampling,
+  collective,
+  transfer,
+};
+inline constexpr std::size_t kOperatorKindCount = 14;
+std::string_view name(OperatorKind kind);
+
+/// C[m,n] += A[m,k] B[k,n], `count` times with different weights (or batched over heads).
+struct Gemm {
+  double m = 0;
+  double n = 0;
+  double k = 0;
+  double count = 1;
+  StorageType weights{};
+  StorageType activations{};
+  DType arithmetic = DType::bf16;
+};
+
+/// The routed experts of one rank: `rows` (token, expert) pairs through `matrices` products of hidden x width each.
+struct GroupedGemm {
+  double tokens = 0;    ///< tokens routed over the whole expert-parallel group
+  double rows = 0;      ///< (token, expert) pairs on this rank
+  double distinct = 0;  ///< experts whose weights are read
+  double experts = 0;   ///< experts that this rank holds
+  double top_k = 0;
+  double hidden = 0;
+  double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)
+  double matrices = 3;  ///< 3: gated feed-forward; 2: ungated; 1: one projection
+  StorageType weights{};
+  StorageType activations{};
+  DType arithmetic = DType::bf16;
+};
+
+/// Scores and values of softmax attention for `sequences` sequences with equal lengths.
+struct SoftmaxScores {
+  double sequences = 0;
+  double new_tokens = 0;  ///< per sequence
+  double context = 0;     ///< cached tokens per sequence before these
+  double heads = 0;       ///< of this rank
+  double kv_heads = 0;
+  double qk_dim = 0;
+  double v_dim = 0;
+  double window = 0;      ///< most keys a query sees; 0: all
+  bool chunked = false;   ///< `window` is an aligned chunk
+  double pairs = 0;       ///< (query, key) pairs of one sequence and head; see attention_pairs()
+  double read_tokens = 0; ///< cached or new tokens whose K and V are read once, per sequence
+  bool shared_kv = false; ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
+  StorageType kv{};
+  StorageType activations{};
+  DType arithmetic = DType::bf16;
+};
+
+/// Linear attention: read, update and write the state; `flops` by the kind's own formula.
+struct StateUpdate {
+  double sequences = 0;
+  double new_tokens = 0;  ///< per sequence
+  double state_elements = 0;  ///< per sequence, on this rank
+  double token_elements = 0;  ///< activation elements read and written per token
+  Flops flops{};
+  StorageType state{};
+  StorageType activations{};
+  DType arithmetic = DType::bf16;
+};
+
+/// Memory-bound work on activations; includes norms, activations, rotary, routing, embedding look-up, sampling.
+struct Elementwise {
+  double elements_read = 0;
+  double elements_written = 0;
+  double flops_per_element = 0;  ///< per element read
+  StorageType type{};
+  Bytes weights{};                 ///< read besides (norm scales, router weights, embedding rows)
+  Bytes cache_written{};           ///< K and V written into the cache
+};
+
+enum class CollectiveKind : std::uint8_t { all_reduce, all_gather, reduce_scatter, all_to_all };
+std::string_view name(CollectiveKind kind);
+
+/// `bytes`: all_reduce: the message; all_gather, reduce_scatter: the full (gathered) message; all_to_all: what one rank
+/// sends, its own part included.
+struct Collective {
+  CollectiveKind kind = CollectiveKind::all_reduce;
+  Bytes bytes{};
+  int ranks = 1;
+};
+
+/// Bytes moved between memories of one machine.
+struct Transfer {
+  Bytes bytes{};
+  bool to_device = true;
+  std::string_view what;  ///< "weights", "query", "attention output"
+};
+
+using OperatorShape =
+    std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, Transfer>;
+
+struct Operator {
+  OperatorKind kind = OperatorKind::projection;
+  const char* label = "";  ///< within its layer: "qkv", "scores", "experts"
+  OperatorShape shape;
+};
+
+/// What an operator demands. Bytes are split by class because they may live in different memories.
+struct Work {
+  Flops flops{};
+  Bytes weights{};      ///< read once
+  Bytes activations{};  ///< read and written
+  Bytes kv{};           ///< cache or state, read and written
+  Bytes wire{};         ///< sent by one rank over the scale-up link (collectives), or moved between memories (transfers)
+  DType arithmetic = DType::bf16;
+
+  Bytes memory() const { return weights + activations + kv; }
+  FlopsPerByte intensity() const { return flops / memory(); }
+};
+
+/// The work of one operator. Sources of the formulas: docs/architecture.md, "Work".
+Work work(const Operator& op);
+
+/// Bytes that one rank sends at least. All-reduce: 2(n-1)/n of the message, or (n+1)/n of it when the switch reduces;
+/// the others (n-1)/n.
+Bytes wire_bytes(const Collective& collective, bool in_switch_reduction);
+
+/// (query, key) pairs of `new_tokens` causal queries after `context` cached tokens, window applied: the sum over queries
+/// of the keys each sees.
+double attention_pairs(double new_tokens, double context, double window, bool chunked);
+/// Cached and new tokens that at least one of these queries reads.
+double attention_read_tokens(double new_tokens, double context, double window, bool chunked);
+
+}  // namespace moesaic

@@ -1,0 +1,122 @@
+#include "model/placement.hpp"
+
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+
+namespace moesaic {
+namespace {
+
+struct Registered {
+  std::string_view name;
+  std::string_view description;
+  PlacementPointer (*make)();
+};
+
+constexpr Registered kPlacements[] = {
+    {"resident", "weights, cache and all computation on the device", resident_placement},
+    {"streamed", "weights streamed from host memory layer by layer, cache on the host, decode attention on the CPU",
+     streamed_placement},
+    {"two-unit", "each operator on the device unit that suits its arithmetic intensity", two_unit_placement},
+};
+
+}  // namespace
+
+PlacementPointer make_placement(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Registered& placement : kPlacements) {
+    if (placement.name == name) {
+      return placement.make();
+    }
+    names.emplace_back(placement.name);
+  }
+  throw UserError("--placement: unknown placement '" + std::string(name) + "'" + suggest(name, names));
+}
+
+std::vector<PlacementSummary> list_placements() {
+  std::vector<PlacementSummary> result;
+  for (const Registered& placement : kPlacements) {
+    result.push_back({std::string(placement.name), std::string(placement.description)});
+  }
+  return result;
+}
+
+void Placement::begin_layer(LayerWriter&, Bytes) const {}
+
+int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Queue queue) {
+  const UnitView& on = view_.units[unit];
+  Task& task = graph_.tasks.emplace_back();
+  task.op = op;
+  task.work = work;
+  task.unit = static_cast<std::uint8_t>(unit);
+  task.queue = queue;
+  task.demands.push_back({on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
+  task.demands.push_back({on.memory, work.memory().value});
+  const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
+  join_chain(index);
+  return index;
+}
+
+int LayerWriter::communicate(const Operator& op, const Work& work) {
+  Task& task = graph_.tasks.emplace_back();
+  task.op = op;
+  task.work = work;
+  task.communication = true;
+  task.queue = Queue::network;
+  if (view_.scale_up) {
+    task.demands.push_back({*view_.scale_up, work.wire.value});
+  }
+  const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
+  join_chain(index);
+  return index;
+}
+
+void LayerWriter::join_chain(int index) {
+  if (last_ >= 0) {
+    task(index).after.push_back(static_cast<std::uint16_t>(last_));
+  } else {
+    task(index).waits.push_back({Marker::layer_output, 1});
+  }
+  last_ = index;
+}
+
+int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device) {
+  MOESAIC_ASSERT(view_.host_memory && view_.host_to_device && view_.device_to_host);
+  Task& task = graph_.tasks.emplace_back();
+  task.op = op;
+  task.work.wire = bytes;
+  task.communication = true;
+  task.queue = to_device ? Queue::to_device : Queue::to_host;
+  task.demands.push_back({to_device ? *view_.host_to_device : *view_.device_to_host, bytes.value});
+  task.demands.push_back({*view_.host_memory, bytes.value});
+  return static_cast<int>(graph_.tasks.size() - 1 - first_);
+}
+
+void LayerWriter::wait(int task_index, int before) {
+  if (before >= 0) {
+    task(task_index).after.push_back(static_cast<std::uint16_t>(before));
+  }
+}
+
+void LayerWriter::begin_layer(double executions) {
+  first_ = graph_.tasks.size();
+  last_ = -1;
+  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true});
+}
+
+void LayerWriter::end_layer() {
+  LayerGraph& layer = graph_.layers.back();
+  layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
+  for (std::uint32_t i = 0; i < layer.count; ++i) {
+    Task& current = task(static_cast<int>(i));
+    const bool follows = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
+                                : current.after.size() == 1 && current.after[0] == i - 1 && current.waits.size() == 0;
+    layer.serial = layer.serial && follows;
+  }
+  if (last_ >= 0) {
+    task(last_).sets = Marker::layer_output;
+  }
+  layer.serial = layer.serial && (layer.count == 0 || last_ == static_cast<int>(layer.count) - 1);
+  graph_.serial = graph_.serial && layer.serial;
+}
+
+}  // namespace moesaic

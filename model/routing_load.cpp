@@ -1,0 +1,80 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+
+#include "model/busiest_rank.hpp"
+#include "model/rank_blocks.hpp"
+#include "model/routing.hpp"
+
+namespace moesaic {
+namespace {
+
+// The table's points divide each octave of tokens into four equal parts: 1, 1.25, 1.5, 1.75, 2, 2.5, ... So the two top
+// bits of a double's mantissa and its exponent are the index of the point below it.
+constexpr int kOctaves = 22;
+constexpr int kPointsPerOctave = 4;
+constexpr int kIndexShift = 52 - std::bit_width(unsigned{kPointsPerOctave} - 1);
+
+std::size_t index_below(double tokens) {
+  return static_cast<std::size_t>((std::bit_cast<std::uint64_t>(tokens) - std::bit_cast<std::uint64_t>(1.0)) >>
+                                  kIndexShift);
+}
+
+double tokens_at(std::size_t index) {
+  return std::bit_cast<double>((std::uint64_t{index} << kIndexShift) + std::bit_cast<std::uint64_t>(1.0));
+}
+
+}  // namespace
+
+RankLoad busiest_rank_load(const Routing& routing, std::int64_t ranks, double tokens) {
+  return BusiestRank(routing, ranks).load(tokens);
+}
+
+RankLoadTable::RankLoadTable(const Routing& routing, std::int64_t ranks)
+    : ranks_(ranks),
+      experts_per_rank_(static_cast<double>(routing.experts()) / static_cast<double>(ranks)),
+      rows_per_token_(static_cast<double>(routing.top_k()) / static_cast<double>(ranks)),
+      log_unused_(std::log1p(-static_cast<double>(routing.top_k()) / static_cast<double>(routing.experts()))) {
+  const BusiestRank busiest(routing, ranks);
+  const auto largest_block = static_cast<double>(expert_block(routing.experts(), ranks, 0).count);
+  table_.resize(kOctaves * kPointsPerOctave + 1);
+  RankLoad before;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    const double tokens = tokens_at(i);
+    const RankLoad exact = busiest.load(tokens);
+    RankLoad& point = table_[i];
+    point.rows = std::max({exact.rows, before.rows, tokens * rows_per_token_});
+    point.distinct = std::min({std::max(exact.distinct, before.distinct), point.rows, largest_block});
+    before = point;
+  }
+}
+
+// Linear between points: whatever order holds at the points (in tokens, against the balanced rank, against rows) holds
+// everywhere.
+RankLoad RankLoadTable::busiest(double tokens) const {
+  if (!(tokens > 0)) {
+    return {};
+  }
+  if (tokens < 1) {
+    return {tokens * table_.front().rows, tokens * table_.front().distinct};
+  }
+  const std::size_t i = index_below(tokens);
+  if (i + 1 >= table_.size()) {
+    return {table_.back().rows * (tokens / tokens_at(table_.size() - 1)), table_.back().distinct};
+  }
+  const RankLoad &low = table_[i], &high = table_[i + 1];
+  const double first = tokens_at(i);
+  const double part = (tokens - first) / (tokens_at(i + 1) - first);
+  return {low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct)};
+}
+
+RankLoad RankLoadTable::balanced(double tokens) const {
+  if (!(tokens > 0)) {
+    return {};
+  }
+  const double rows = tokens * rows_per_token_;
+  return {rows, tokens <= 1 ? rows : -experts_per_rank_ * std::expm1(tokens * log_unused_)};
+}
+
+}  // namespace moesaic

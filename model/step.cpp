@@ -1,0 +1,84 @@
+#include "model/step.hpp"
+
+namespace moesaic {
+namespace {
+
+LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, bool balanced) {
+  return {.hidden = plan.architecture().hidden,
+          .vocabulary = plan.architecture().vocabulary,
+          .precision = &plan.precision(),
+          .mapping = plan.mapping(),
+          .routing = routing,
+          .balanced_routing = balanced};
+}
+
+}  // namespace
+
+StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping,
+                   PlacementPointer placement, const std::string& routing)
+    : architecture_(std::move(architecture)),
+      precision_(precision),
+      machine_(std::move(machine)),
+      mapping_(mapping),
+      placement_(std::move(placement)) {
+  check_mapping(architecture_, mapping_, machine_);
+  placement_->check(machine_);
+  view_ = view_machine(machine_, mapping_.devices());
+  for (const LayerKind& kind : architecture_.kinds) {
+    routing_.push_back(nullptr);
+    if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
+      routing_.back() = std::make_shared<RankLoadTable>(
+          Routing::parse(routing, moe->experts, moe->experts_per_token), mapping_.expert);
+    }
+    layer_weights_.push_back(layer_weight_bytes(kind, context_of(*this, routing_.back().get(), true)));
+  }
+  embedding_weights_ = embedding_weight_bytes(architecture_, context_of(*this, nullptr, true));
+}
+
+StepPlan StepPlan::on(const Machine& machine) const {
+  StepPlan plan = *this;
+  plan.machine_ = machine;
+  plan.view_ = view_machine(machine, mapping_.devices());
+  return plan;
+}
+
+void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGraph& graph) {
+  graph.clear();
+  graph.blocks = &plan_.architecture().blocks;
+  share_batch(batch, plan_.mapping(), rank_batch_);
+  LayerWriter writer(graph, plan_.view());
+
+  const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing) {
+    operators_.clear();
+    append(context_of(plan_, routing, options.balanced_routing));
+    writer.begin_layer(executions);
+    plan_.placement().begin_layer(writer, weights);
+    for (const Operator& op : operators_) {
+      Work demand = work(op);
+      if (const auto* collective = std::get_if<Collective>(&op.shape)) {
+        demand.wire = wire_bytes(*collective, plan_.view().in_switch_reduction);
+      }
+      plan_.placement().place(writer, op, demand);
+    }
+    writer.end_layer();
+  };
+
+  write(1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr);
+  const Architecture& architecture = plan_.architecture();
+  for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
+    write(static_cast<double>(architecture.count_of_kind(static_cast<int>(kind))), plan_.layer_weights(kind),
+          [&](const LayerContext& context) {
+            append_layer(architecture.kinds[kind], context, rank_batch_, operators_);
+          },
+          plan_.routing(kind));
+  }
+  write(1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr);
+}
+
+StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {
+  StepGraph graph;
+  StepBuilder(plan).build(batch, options, graph);
+  return graph;
+}
+
+}  // namespace moesaic

@@ -1,0 +1,72 @@
+// From a network on a machine to the tasks of one step.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "model/batch.hpp"
+#include "model/layer_operators.hpp"
+#include "model/placement.hpp"
+#include "model/routing.hpp"
+#include "model/step_graph.hpp"
+
+namespace moesaic {
+
+/// Idealisations of a step, for the waterfall.
+struct StepOptions {
+  bool balanced_routing = false;
+};
+
+/// Everything about a replica that does not change from step to step, prepared once: the machine as one rank sees it,
+/// the expert load tables, the bytes of its weights.
+class StepPlan {
+ public:
+  /// Checks mapping and placement against network and machine; throws UserError. `routing`: as Routing::parse takes it.
+  StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping, PlacementPointer placement,
+           const std::string& routing = "uniform");
+
+  const Architecture& architecture() const { return architecture_; }
+  const Precision& precision() const { return precision_; }
+  const Machine& machine() const { return machine_; }
+  const Mapping& mapping() const { return mapping_; }
+  const Placement& placement() const { return *placement_; }
+  const MachineView& view() const { return view_; }
+  const PlacementPointer& placement_pointer() const { return placement_; }
+
+  /// Bytes of weights of layer kind `kind` on the fullest rank.
+  Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind]; }
+  Bytes embedding_weights() const { return embedding_weights_; }
+  const RankLoadTable* routing(std::size_t kind) const {
+    return routing_[kind] ? &*routing_[kind] : nullptr;
+  }
+  /// The same replica on another machine of the same shape (a figure changed).
+  StepPlan on(const Machine& machine) const;
+
+ private:
+  Architecture architecture_;
+  Precision precision_;
+  Machine machine_;
+  Mapping mapping_;
+  PlacementPointer placement_;
+  MachineView view_;
+  std::vector<std::shared_ptr<const RankLoadTable>> routing_;
+  std::vector<Bytes> layer_weights_;
+  Bytes embedding_weights_;
+};
+
+/// Writes the tasks of one step into `graph` (cleared first, its memory reused).
+class StepBuilder {
+ public:
+  explicit StepBuilder(const StepPlan& plan) : plan_(plan) {}
+  void build(const Batch& batch, const StepOptions& options, StepGraph& graph);
+
+ private:
+  const StepPlan& plan_;
+  RankBatch rank_batch_;
+  std::vector<Operator> operators_;
+};
+
+/// The same in one call.
+StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options = {});
+
+}  // namespace moesaic

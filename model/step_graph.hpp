@@ -1,0 +1,98 @@
+// The tasks of one step of the network on one rank, and what each waits for. Identical layers are stored once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "model/architecture.hpp"
+#include "model/machine_view.hpp"
+#include "model/operator.hpp"
+
+namespace moesaic {
+
+/// A vector of at most N values, in place: no allocation while steps are built.
+template <class T, std::size_t N>
+class FewOf {
+ public:
+  void push_back(const T& value);
+  const T* begin() const { return items_.data(); }
+  const T* end() const { return items_.data() + size_; }
+  T* begin() { return items_.data(); }
+  T* end() { return items_.data() + size_; }
+  std::size_t size() const { return size_; }
+  const T& operator[](std::size_t i) const { return items_[i]; }
+
+ private:
+  std::array<T, N> items_{};
+  std::uint32_t size_ = 0;
+};
+
+/// What a task occupies: seconds at peak of an arithmetic resource, bytes of a memory or link.
+struct Demand {
+  ResourceId resource = 0;
+  double amount = 0;
+};
+
+/// Things that tasks of one layer run on, one after another in the order written.
+enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, network };
+inline constexpr std::size_t kQueueCount = 6;
+
+/// A point that tasks of later layers can wait for: a layer's last task, or its weights having arrived.
+enum class Marker : std::uint8_t { none, layer_output, weights_ready, weights_released };
+inline constexpr std::size_t kMarkerCount = 4;
+
+struct Task {
+  Operator op{};
+  Work work{};
+  std::uint8_t unit = 0;  ///< index into MachineView::units; of a collective or transfer: the unit that drives it
+  Queue queue = Queue::device;
+  bool communication = false;  ///< collective or transfer
+  FewOf<Demand, 4> demands;
+  FewOf<std::uint16_t, 4> after;  ///< tasks of the same layer, by position in the layer
+  Marker sets = Marker::none;     ///< the marker that this task's end sets for its layer
+  struct Wait {
+    Marker marker = Marker::none;
+    std::uint8_t layers_back = 0;
+  };
+  FewOf<Wait, 2> waits;  ///< markers of earlier layers (missing ones, before the first layer, are already met)
+};
+
+/// The tasks of one layer kind (or of the input or output part), in an order in which every task follows those it waits for.
+struct LayerGraph {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  double executions = 0;  ///< layers of this kind in the step
+  bool serial = true;     ///< one chain: every task waits for the one before it
+};
+
+struct StepGraph {
+  std::vector<Task> tasks;
+  std::vector<LayerGraph> layers;  ///< input part, one per layer kind, output part
+  const std::vector<LayerBlock>* blocks = nullptr;  ///< order of the layer kinds between input and output part
+  bool serial = true;  ///< every layer is one chain and waits only for the layer before it
+
+  std::span<const Task> tasks_of(const LayerGraph& layer) const {
+    return std::span(tasks).subspan(layer.first, layer.count);
+  }
+  void clear();
+};
+
+/// Sum over the step of one class of work, per rank.
+Work total_work(const StepGraph& graph);
+
+/// Graphviz text of one layer's tasks and dependencies (through Boost.Graph).
+std::string to_dot(const StepGraph& graph, const LayerGraph& layer);
+
+template <class T, std::size_t N>
+void FewOf<T, N>::push_back(const T& value) {
+  if (size_ == N) {
+    detail::assertion_failed("FewOf has room", __FILE__, __LINE__);
+  }
+  items_[size_++] = value;
+}
+
+}  // namespace moesaic

@@ -1,0 +1,204 @@
+// JSON: the contracts of configs/schema/prediction.json, comparison.json and operators.json. SI units, no prefixes.
+#include <cmath>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/error.hpp"
+#include "reports/report.hpp"
+#include "reports/summary.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kVersion = "1";
+
+// JSON has no NaN and no infinity: those are null.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json whole(double value) {
+  constexpr double kMost = 9e18;  // below 2^63
+  return std::abs(value) < kMost ? Json(static_cast<std::int64_t>(std::llround(value))) : Json(nullptr);
+}
+
+template <class T>
+Json maybe(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+// Text of any origin: what is not UTF-8 is replaced rather than refused.
+std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
+
+Json load_json(const Load& load) {
+  return {{"batch", load.batch}, {"input", load.input}, {"output", load.output}, {"step_tokens", load.step_tokens}};
+}
+
+Json footprint_json(const MemoryFootprint& memory, const std::optional<Bytes>& kv_per_token) {
+  Json json;
+  for (const MemoryClass& kind : memory_classes()) {
+    json[kind.id] = whole((memory.*kind.bytes).value);
+    if (kv_per_token && kind.bytes == &MemoryFootprint::state) {
+      json["kv_per_token"] = whole(kv_per_token->value);
+    }
+  }
+  json["total"] = whole(memory.total().value);
+  json["capacity"] = whole(memory.capacity.value);
+  return json;
+}
+
+Json memory_json(const ReplicaMemory& memory) {
+  Json json = footprint_json(memory.device, memory.kv_per_token);
+  json["host"] = memory.host.capacity > Bytes{0} ? footprint_json(memory.host, std::nullopt) : Json(nullptr);
+  return json;
+}
+
+Json advice_json(const FitAdvice& advice) {
+  return {{"largest_batch", whole(advice.largest_batch)},
+          {"longest_context", whole(advice.longest_context)},
+          {"fewest_devices", maybe(advice.fewest_devices)},
+          {"smaller_type", maybe(advice.smaller_type)}};
+}
+
+// A phase in JSON; every time is null when nothing runs.
+class PhaseJson {
+ public:
+  PhaseJson(const PhasePrediction& phase, bool runs) : phase_(phase), runs_(runs) {}
+
+  Json time(Seconds value) const { return runs_ ? number(value.value) : Json(nullptr); }
+
+  Json limit(const char* seconds_key) const {
+    const LimitPrediction& limit = phase_.limit;
+    return {{"resource", runs_ ? Json(limit.resource) : Json(nullptr)},
+            {seconds_key, time(limit.seconds)},
+            {"resource_seconds", time(limit.resource_seconds)},
+            {"critical_path_seconds", time(limit.critical_path_seconds)}};
+  }
+
+  Json waterfall() const {
+    Json json = Json::array();
+    for (const WaterfallBar& bar : runs_ ? phase_.waterfall : std::vector<WaterfallBar>{}) {
+      json.push_back(
+          {{"id", bar.id}, {"name", bar.name}, {"seconds", number(bar.seconds.value)}, {"resource", bar.resource}});
+    }
+    return json;
+  }
+
+  Json resources() const {
+    Json json = Json::object();
+    for (const ResourceUse& use : runs_ ? phase_.resources : std::vector<ResourceUse>{}) {
+      // Both directions of a link have one path: the busier one counts.
+      if (!json.contains(use.resource) || json[use.resource] < number(use.utilisation)) {
+        json[use.resource] = number(use.utilisation);
+      }
+    }
+    return json;
+  }
+
+  Json prefill() const {
+    return {{"seconds", time(phase_.seconds)}, {"limit_seconds", time(phase_.limit.seconds)},
+            {"limit", limit("seconds")},       {"waterfall", waterfall()},
+            {"resources", resources()},        {"steps", runs_ ? number(phase_.steps) : Json(nullptr)}};
+  }
+
+  Json decode() const {
+    return {{"seconds_per_step", time(phase_.seconds)},
+            {"limit_seconds_per_step", time(phase_.limit.seconds)},
+            {"limit", limit("seconds_per_step")},
+            {"resources", resources()}};
+  }
+
+ private:
+  const PhasePrediction& phase_;
+  bool runs_;
+};
+
+Json elasticity_json(const Prediction& prediction) {
+  Json json = Json::object();
+  for (const Elasticity& elasticity : runs(prediction) ? prediction.elasticity : std::vector<Elasticity>{}) {
+    json[elasticity.figure] = number(elasticity.throughput);
+  }
+  return json;
+}
+
+void add_prediction(Json& json, const Prediction& p) {
+  const PhaseJson prefill(p.prefill, runs(p));
+  const PhaseJson decode(p.decode, runs(p));
+  const auto value = [&p](auto quantity) { return runs(p) ? number(quantity.value) : Json(nullptr); };
+  json["version"] = kVersion;
+  json["model"] = p.model;
+  json["machine"] = p.machine;
+  json["mapping"] = p.mapping;
+  json["placement"] = p.placement;
+  json["precision"] = p.precision;
+  json["cost_model"] = p.cost_model;
+  json["devices"] = p.devices;
+  json["load"] = load_json(p.load);
+  json["fits"] = p.fits;
+  json["running_batch"] = whole(p.running_batch);
+  json["memory"] = memory_json(p.memory);
+  json["advice"] = advice_json(p.advice);
+  json["prefill"] = prefill.prefill();
+  json["decode"] = decode.decode();
+  json["ttft_s"] = value(p.ttft);
+  json["tpot_s"] = value(p.tpot);
+  json["end_to_end_s"] = value(p.end_to_end);
+  json["throughput"] = {{"output_tokens_per_s", value(p.output_tokens)},
+                        {"total_tokens_per_s", value(p.total_tokens)},
+                        {"per_device", value(p.output_tokens_per_device)},
+                        {"decode_tokens_per_s", value(p.decode_tokens)}};
+  json["limit"] = decode.limit("seconds_per_step");
+  json["waterfall"] = decode.waterfall();
+  json["elasticity"] = elasticity_json(p);
+  json["energy_j_per_token"] = value(p.energy_per_token);
+  json["usd_per_million_tokens"] = value(p.per_million_tokens);
+}
+
+Json operator_json(const OperatorRow& row, Seconds step) {
+  return {{"block", row.block},
+          {"operator", row.operator_},
+          {"kind", row.kind},
+          {"shape", row.shape},
+          {"count", number(row.count)},
+          {"flops", number(row.flops.value)},
+          {"bytes", number(row.bytes.value)},
+          {"unit", row.unit},
+          {"arithmetic", row.arithmetic},
+          {"intensity_flop_per_byte", number(row.intensity.value)},
+          {"ridge_flop_per_byte", number(row.ridge.value)},
+          {"limit_seconds", number(row.limit.value)},
+          {"seconds", number(row.time.value)},
+          {"share_of_step", number(row.time * row.count / step)},
+          {"bound_by", row.bound_by}};
+}
+
+}  // namespace
+
+std::string prediction_json(const Prediction& prediction) {
+  Json json;
+  add_prediction(json, prediction);
+  return dump(json);
+}
+
+std::string comparison_json(const std::vector<Prediction>& predictions, const std::vector<std::string>& names) {
+  MOESAIC_ASSERT(predictions.size() == names.size());
+  Json all = Json::array();
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    Json json;
+    json["name"] = names[i];
+    add_prediction(json, predictions[i]);
+    all.push_back(std::move(json));
+  }
+  return dump({{"version", kVersion}, {"predictions", std::move(all)}});
+}
+
+std::string operators_json(const std::vector<OperatorRow>& rows, Seconds step) {
+  Json operators = Json::array();
+  for (const OperatorRow& row : rows) {
+    operators.push_back(operator_json(row, step));
+  }
+  return dump({{"version", kVersion}, {"step_seconds", number(step.value)}, {"operators", std::move(operators)}});
+}
+
+}  // namespace moesaic

@@ -1,0 +1,171 @@
+// One prediction as tables for a terminal.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/quantity_text.hpp"
+#include "reports/names.hpp"
+#include "reports/report.hpp"
+#include "reports/summary.hpp"
+#include "reports/table.hpp"
+#include "reports/terminal.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr int kBar = 24;            // characters of a full bar
+constexpr double kNoGain = 0.0005;  // gains below 0.05% are not listed one by one
+
+std::string question_text(const Prediction& prediction, const TextStyle& style) {
+  Table table({{}, {}});
+  for (const Fact& fact : question(prediction)) {
+    table.add({fact.name, fact.value});
+  }
+  return heading("Asked", style) + table.text(style);
+}
+
+std::string performance_text(const Prediction& prediction, const TextStyle& style) {
+  Table table({{}, {"", Align::right}, {}});
+  for (const Metric& metric : metrics(prediction)) {
+    table.add({metric.name, metric.text, paint(metric.remark, Paint::dim, style)});
+  }
+  return heading("Performance", style) + table.text(style);
+}
+
+std::string limits_text(const Prediction& prediction, const TextStyle& style) {
+  Table table({{"phase"}, {"predicted", Align::right}, {"limit", Align::right}, {"speed of limit", Align::right},
+               {"the limit is set by"}});
+  for (const NamedPhase& phase : phases(prediction)) {
+    const LimitPrediction& limit = phase.phase->limit;
+    table.add({phase.name, to_text(phase.phase->seconds), to_text(limit.seconds),
+               percent_text(limit.seconds / phase.phase->seconds), resource_label(limit.resource)});
+  }
+  return heading("Limit that no schedule beats, and prediction", style) + table.text(style);
+}
+
+// The unit in which all times of one waterfall are written, so that they can be added up.
+struct TimeScale {
+  const char* unit;
+  double seconds;
+  int decimals;  // four significant digits of the whole
+
+  explicit TimeScale(Seconds whole) {
+    const double size = std::abs(whole.value);
+    unit = size >= 1 ? "s" : size >= 1e-3 ? "ms" : "us";
+    seconds = size >= 1 ? 1 : size >= 1e-3 ? 1e-3 : 1e-6;
+    decimals = std::clamp(3 - static_cast<int>(std::floor(std::log10(std::max(size / seconds, 1e-9)))), 0, 6);
+  }
+  std::string text(Seconds value, bool sign) const {
+    return fmt::format(fmt::runtime(sign ? "{:+.{}f}" : "{:.{}f}"), value.value / seconds + 0.0, decimals);
+  }
+};
+
+std::string waterfall_text(const NamedPhase& named, const TextStyle& style) {
+  const PhasePrediction& phase = *named.phase;
+  if (!(phase.seconds.value > 0)) {
+    return "";
+  }
+  const TimeScale scale(phase.seconds);
+  Table table({{"from limit to prediction"}, {scale.unit, Align::right}, {"share", Align::right}, {}, {"resource"}});
+  const double whole = phase.seconds.value;
+  table.add({"limit", scale.text(phase.limit.seconds, false), percent_text(phase.limit.seconds.value / whole),
+             paint(bar(0, phase.limit.seconds.value / whole, kBar, style), Paint::limit, style),
+             resource_name(phase.limit.resource)});
+  double at = phase.limit.seconds.value;
+  for (const WaterfallBar& step : phase.waterfall) {
+    const double next = at + step.seconds.value;
+    table.add({step.name, scale.text(step.seconds, true), percent_text(step.seconds.value / whole),
+               paint(bar(std::min(at, next) / whole, std::max(at, next) / whole, kBar, style), Paint::gap, style),
+               resource_name(step.resource)});
+    at = next;
+  }
+  table.add({"prediction", scale.text(phase.seconds, false), percent_text(1), bar(0, 1, kBar, style), ""});
+  return heading("Waterfall of " + named.title, style) + table.text(style);
+}
+
+std::string utilisation_text(const Prediction& prediction, const TextStyle& style) {
+  Table table({{"resource"}, {"decode", Align::right}, {"prefill", Align::right}});
+  for (const SharedUse& use : utilisation(prediction)) {
+    table.add({resource_label(use.resource), percent_text(use.decode), percent_text(use.prefill)});
+  }
+  return table.empty() ? "" : heading("Time that each resource is busy at its peak rate", style) + table.text(style);
+}
+
+std::string elasticity_text(const Prediction& prediction, const TextStyle& style) {
+  Table table({{}, {"", Align::right}, {}});
+  const std::vector<Elasticity> all = sorted_elasticity(prediction);
+  int without = 0;
+  double most = 0;
+  for (const Elasticity& elasticity : all) {
+    most = std::max(most, gain_of_ten_percent(elasticity));
+  }
+  for (const Elasticity& elasticity : all) {
+    const double gain = gain_of_ten_percent(elasticity);
+    if (std::abs(gain) < kNoGain) {
+      ++without;
+      continue;
+    }
+    table.add({fmt::format("10% {} {} buys", is_latency(elasticity.figure) ? "less" : "more",
+                           resource_label(elasticity.figure)),
+               percent_text(gain), paint(bar(0, most > 0 ? gain / most : 0, kBar / 2, style), Paint::good, style)});
+  }
+  if (without > 0) {
+    table.add({fmt::format("each of {} other figures buys", without), "< 0.1%"});
+  }
+  return table.empty() ? "" : heading("What would raise throughput", style) + table.text(style);
+}
+
+std::string memory_text(const Prediction& prediction, const TextStyle& style) {
+  const MemoryFootprint& device = prediction.memory.device;
+  const MemoryFootprint& host = prediction.memory.host;
+  const bool with_host = host.total() > Bytes{0};
+  const double scale = std::max(device.total(), device.capacity).value;
+  std::vector<Column> columns{{""}, {"per device", Align::right}, {"share", Align::right}, {}};
+  if (with_host) {
+    columns.push_back({"host", Align::right});
+  }
+  Table table(std::move(columns));
+  const auto add = [&](const std::string& name, Bytes bytes, Bytes on_host, double from, Paint colour) {
+    std::vector<std::string> row{name, to_text(bytes), percent_text(bytes / device.capacity),
+                                 paint(bar(from / scale, (from + bytes.value) / scale, kBar, style), colour, style)};
+    if (with_host) {
+      row.push_back(on_host > Bytes{0} ? to_text(on_host) : "");
+    }
+    table.add(std::move(row));
+  };
+  double at = 0;
+  for (const MemoryClass& kind : memory_classes()) {
+    const Bytes bytes = device.*kind.bytes;
+    const Bytes on_host = host.*kind.bytes;
+    if (bytes > Bytes{0} || on_host > Bytes{0}) {
+      add(kind.name, bytes, on_host, at, Paint::limit);
+      at += bytes.value;
+    }
+  }
+  add("total", device.total(), host.total(), 0, device.fits() ? Paint::good : Paint::bad);
+  add("capacity", device.capacity, host.capacity, 0, Paint::none);
+  return heading("Memory", style) + table.text(style) +
+         fmt::format("  one token's KV cache, over all devices: {}\n", to_text(prediction.memory.kv_per_token));
+}
+
+}  // namespace
+
+std::string prediction_text(const Prediction& prediction, const TextStyle& style) {
+  std::string text = paint(verdict_text(prediction), prediction.fits ? Paint::good : Paint::bad, style) + '\n';
+  if (const std::string note = verdict_note(prediction); !note.empty()) {
+    text += note + '\n';
+  }
+  text += question_text(prediction, style);
+  if (runs(prediction)) {
+    text += performance_text(prediction, style) + limits_text(prediction, style);
+    for (const NamedPhase& phase : phases(prediction)) {
+      text += waterfall_text(phase, style);
+    }
+    text += utilisation_text(prediction, style) + elasticity_text(prediction, style);
+  }
+  return text + memory_text(prediction, style);
+}
+
+}  // namespace moesaic

@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/predict.hpp"
+
+namespace moesaic {
+namespace {
+
+std::string shape_text(const Operator& op) {
+  struct Describe {
+    std::string operator()(const Gemm& g) const {
+      return fmt::format("m={:.6g} n={:.6g} k={:.6g}", g.m, g.n, g.k) +
+             (g.count == 1 ? "" : fmt::format(" x{:.6g}", g.count));
+    }
+    std::string operator()(const GroupedGemm& g) const {
+      return fmt::format("rows={:.4g} experts={:.4g} of {:.6g}, {:.6g}x{:.6g}x{:.6g}", g.rows, g.distinct, g.experts,
+                         g.matrices, g.hidden, g.width);
+    }
+    std::string operator()(const SoftmaxScores& s) const {
+      return fmt::format("b={:.6g} q={:.6g} context={:.6g} heads={:.6g}/{:.6g} dim={:.6g}/{:.6g}", s.sequences,
+                         s.new_tokens, s.context, s.heads, s.kv_heads, s.qk_dim, s.v_dim) +
+             (s.window > 0 ? fmt::format(" window={:.6g}", s.window) : "");
+    }
+    std::string operator()(const StateUpdate& s) const {
+      return fmt::format("b={:.6g} q={:.6g} state={:.6g}", s.sequences, s.new_tokens, s.state_elements);
+    }
+    std::string operator()(const Elementwise& e) const {
+      return fmt::format("reads {:.6g} writes {:.6g} elements", e.elements_read, e.elements_written);
+    }
+    std::string operator()(const Collective& c) const {
+      return fmt::format("{} of {} over {}", name(c.kind), to_text(c.bytes), c.ranks);
+    }
+    std::string operator()(const Transfer& t) const {
+      return fmt::format("{} {}", to_text(t.bytes), t.to_device ? "to device" : "to host");
+    }
+  };
+  return std::visit(Describe{}, op.shape);
+}
+
+/// "layers 0-2" for the layers of one kind.
+std::string layers_text(const Architecture& architecture, int kind) {
+  const auto& layers = architecture.layers;
+  const auto first = std::find(layers.begin(), layers.end(), kind) - layers.begin();
+  const auto last = layers.rend() - std::find(layers.rbegin(), layers.rend(), kind) - 1;
+  const auto count = architecture.count_of_kind(kind);
+  if (count == 1) {
+    return fmt::format("layer {}", first);
+  }
+  return last - first + 1 == count ? fmt::format("layers {}-{}", first, last)
+                                   : fmt::format("{} of layers {}-{}", count, first, last);
+}
+
+OperatorRow describe(const Task& task, const MachineView& view, const CostModel& cost) {
+  OperatorRow row;
+  const Estimate estimate = cost.cost(task, view);
+  row.operator_ = task.op.label;
+  row.kind = name(task.op.kind);
+  row.shape = shape_text(task.op);
+  row.limit = peak_seconds(task, view);
+  row.time = estimate.median();
+  if (task.communication) {
+    row.bytes = task.work.wire;
+    row.unit = "link";
+    row.bound_by = estimate.latency > estimate.busy ? "latency" : "link";
+    return row;
+  }
+  const UnitView& unit = view.units[task.unit];
+  const auto format = static_cast<std::size_t>(task.work.arithmetic);
+  row.flops = task.work.flops;
+  row.bytes = task.work.memory();
+  row.unit = unit.name;
+  row.arithmetic = name(unit.runs_in[format]);
+  row.intensity = row.bytes > Bytes{0} ? task.work.intensity() : FlopsPerByte{0};
+  row.ridge = FlopsPerByte{1 / (unit.seconds_per_flop[format] * view.resources[unit.memory].capacity)};
+  row.bound_by = estimate.latency > estimate.busy ? "latency" : row.intensity > row.ridge ? "compute" : "memory";
+  return row;
+}
+
+}  // namespace
+
+OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase) {
+  const StepPlan& plan = deployment.plan;
+  check(load);
+  const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
+  const double context = input + static_cast<double>(load.output - 1) / 2;
+  const StepGraph graph =
+      build_step(plan, phase == Phase::prefill ? Batch::prefill(batch, input) : Batch::decode(batch, context));
+  StepTimes step;
+  evaluate_step(graph, plan.view(), *deployment.cost, step);
+  OperatorTable table;
+  table.step = step.total;
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    const LayerGraph& layer = graph.layers[i];
+    const std::string block = i == 0                        ? "input"
+                              : i + 1 == graph.layers.size() ? "output"
+                                                             : layers_text(plan.architecture(), static_cast<int>(i) - 1);
+    for (const Task& task : graph.tasks_of(layer)) {
+      OperatorRow row = describe(task, plan.view(), *deployment.cost);
+      row.block = block;
+      row.count = layer.executions;
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
+}  // namespace moesaic

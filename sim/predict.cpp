@@ -1,0 +1,154 @@
+#include "sim/predict.hpp"
+
+#include <algorithm>
+
+namespace moesaic {
+namespace {
+
+/// Path of the figure behind a resource; of a unit's arithmetic, with the format that it spends most time in.
+std::string figure_path(const StepGraph& graph, const MachineView& view, std::size_t resource) {
+  const Resource& chosen = view.resources[resource];
+  if (chosen.kind != ResourceKind::arithmetic) {
+    return chosen.path;
+  }
+  PerDType<double> seconds{};
+  for (const LayerGraph& layer : graph.layers) {
+    for (const Task& task : graph.tasks_of(layer)) {
+      if (!task.communication && view.units[task.unit].arithmetic == resource) {
+        const auto format = static_cast<std::size_t>(
+            view.units[task.unit].runs_in[static_cast<std::size_t>(task.work.arithmetic)]);
+        seconds[format] += task.demands[0].amount * layer.executions;
+      }
+    }
+  }
+  const auto longest = std::max_element(seconds.begin(), seconds.end()) - seconds.begin();
+  return chosen.path + "." + std::string(name(static_cast<DType>(longest)));
+}
+
+std::size_t busiest(const std::vector<double>& busy, const MachineView& view, bool links) {
+  std::size_t best = 0;
+  double most = -1;
+  for (std::size_t i = 0; i < busy.size(); ++i) {
+    if ((view.resources[i].kind == ResourceKind::link) == links && busy[i] > most) {
+      most = busy[i];
+      best = i;
+    }
+  }
+  return best;
+}
+
+/// Bars between rungs that never go below the limit, so that they add up to prediction - limit exactly.
+std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
+  const MachineView& view = deployment.plan.view();
+  const std::string worker = figure_path(graph, view, busiest(times.whole.busy, view, false));
+  const std::size_t link = busiest(times.whole.busy, view, true);
+  const std::string wire =
+      view.resources[link].kind == ResourceKind::link ? view.resources[link].path : "device.scale_up.bandwidth";
+  const std::string unit = "device.units." + view.units[0].name + ".launch_latency";
+  std::vector<WaterfallBar> bars;
+  Seconds reached = times.limit;
+  const auto add = [&](const char* id, const char* label, Seconds rung, const std::string& resource) {
+    const Seconds next = std::max(reached, rung);
+    bars.push_back({id, label, next - reached, resource});
+    reached = next;
+  };
+  add("routing_imbalance", "routing imbalance", times.whole.ideal, worker);
+  add("kernel_efficiency", "kernel efficiency", times.whole.efficient, worker);
+  add("launch_latency", "launch and latency", times.whole.launched, unit);
+  add("communication", "exposed communication and copies", times.whole.total, wire);
+  add("capacity", "capacity: a smaller batch than wanted", times.unchunked, "device.memory.capacity");
+  add("scheduling", "scheduling: chunked prefill", times.predicted, "step_tokens");
+  // A rung may come out below the one before (a smaller batch can be cheaper per token): the last bar settles the sum.
+  bars.back().seconds += times.predicted - reached;
+  return bars;
+}
+
+PhasePrediction describe(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
+  const MachineView& view = deployment.plan.view();
+  PhasePrediction phase;
+  phase.seconds = times.predicted;
+  phase.steps = times.steps;
+  phase.limit.seconds = times.limit;
+  phase.limit.resource_seconds = times.limit_resource;
+  phase.limit.critical_path_seconds = times.limit_path;
+  const std::size_t limiting = static_cast<std::size_t>(
+      std::max_element(times.balanced_busy.begin(), times.balanced_busy.end()) - times.balanced_busy.begin());
+  phase.limit.resource = figure_path(graph, view, limiting);
+  phase.waterfall = waterfall(times, graph, deployment);
+  for (std::size_t i = 0; i < times.whole.busy.size(); ++i) {
+    if (times.whole.busy[i] > 0) {
+      phase.resources.push_back({figure_path(graph, view, i), times.whole.busy[i] / times.predicted.value});
+    }
+  }
+  return phase;
+}
+
+/// Power of the replica in a phase: every device between idle and maximum by its busiest resource's utilisation, the
+/// host likewise, in the replica's share of it.
+Watts power(const PhaseTimes& times, const Deployment& deployment) {
+  const MachineView& view = deployment.plan.view();
+  const Machine& machine = deployment.plan.machine();
+  double device = 0, host = 0;
+  for (std::size_t i = 0; i < times.whole.busy.size(); ++i) {
+    if (view.resources[i].kind == ResourceKind::link) {
+      continue;
+    }
+    double& slot = view.resources[i].path.starts_with("host.") ? host : device;
+    slot = std::max(slot, std::min(1.0, times.whole.busy[i] / times.predicted.value));
+  }
+  const double devices = deployment.plan.mapping().devices();
+  const Power& of_device = machine.device.power;
+  Watts total = (of_device.idle + (of_device.max - of_device.idle) * device) * devices;
+  if (machine.host) {
+    const Power& of_host = machine.host->power;
+    total += (of_host.idle + (of_host.max - of_host.idle) * host) * (devices / machine.devices);
+  }
+  return total;
+}
+
+}  // namespace
+
+Prediction predict(const Deployment& deployment, const Load& load) {
+  const StepPlan& plan = deployment.plan;
+  Predictor predictor(deployment);
+  const LoadTimes& times = predictor.times(load);
+  const double batch = static_cast<double>(load.batch), output = static_cast<double>(load.output);
+  Prediction result;
+  result.model = plan.architecture().name;
+  result.machine = plan.machine().name;
+  result.mapping = to_text(plan.mapping());
+  result.placement = plan.placement().name();
+  result.precision = to_text(plan.precision());
+  result.cost_model = deployment.cost->name();
+  result.devices = plan.mapping().devices();
+  result.load = load;
+  result.fits = times.fits;
+  result.memory = replica_memory(plan, predictor.memory_load(load, batch));
+  result.running_batch = times.running;
+  if (times.running <= 0) {
+    return result;
+  }
+
+  StepBuilder builder(plan);
+  StepGraph graph;
+  builder.build(Batch::prefill(batch, static_cast<double>(load.input)), {}, graph);
+  result.prefill = describe(times.prefill, graph, deployment);
+  builder.build(Batch::decode(batch, static_cast<double>(load.input)), {}, graph);
+  result.decode = describe(times.decode, graph, deployment);
+  result.ttft = times.prefill.predicted / times.waves;
+  result.tpot = times.decode.predicted / times.waves;
+  result.end_to_end = times.end_to_end;
+  result.output_tokens = PerSecond{batch * output / times.end_to_end.value};
+  result.total_tokens = result.output_tokens * (static_cast<double>(load.input) / output + 1);
+  result.output_tokens_per_device = result.output_tokens / static_cast<double>(result.devices);
+  result.decode_tokens = PerSecond{batch / times.decode.predicted.value};
+
+  const Joules energy = power(times.prefill, deployment) * times.prefill.predicted +
+                        power(times.decode, deployment) * (times.decode.predicted * (output - 1));
+  result.energy_per_token = energy / (batch * output);
+  const Dollars price = plan.machine().price_per_device() * static_cast<double>(result.devices) * times.end_to_end;
+  result.per_million_tokens = price / (batch * output) * 1e6;
+  return result;
+}
+
+}  // namespace moesaic

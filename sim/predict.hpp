@@ -1,0 +1,95 @@
+// From a replica and a load to the prediction.
+#pragma once
+
+#include <vector>
+
+#include "calibrate/cost_model.hpp"
+#include "model/precision.hpp"
+#include "model/step.hpp"
+#include "sim/prediction.hpp"
+#include "sim/quadrature.hpp"
+#include "sim/step_times.hpp"
+
+namespace moesaic {
+
+/// A replica with its cost model: all that a prediction needs besides the load.
+struct Deployment {
+  StepPlan plan;
+  CostModelPointer cost;
+};
+
+/// Throws UserError for a load that is not positive or too large.
+void check(const Load& load);
+
+/// Times of one phase of a static batch, before they are dressed as a Prediction: numbers only.
+struct PhaseTimes {
+  Seconds limit;           ///< of the whole batch, balanced routing
+  Seconds limit_resource;  ///< its two parts
+  Seconds limit_path;
+  StepTimes whole;         ///< the whole batch at once (prefill: in one step), at every rung
+  Seconds unchunked;       ///< the running batch in one step, times the waves
+  Seconds predicted;       ///< with chunking, times the waves
+  std::vector<double> balanced_busy;  ///< seconds at peak per resource, balanced routing
+  double steps = 1;
+};
+
+struct LoadTimes {
+  bool fits = true;
+  double running = 0;  ///< requests served at once
+  double waves = 0;    ///< batch / running
+  PhaseTimes prefill;
+  PhaseTimes decode;
+  Seconds end_to_end;
+};
+
+/// Predicts loads on one deployment; keeps its buffers between calls, so that a sweep does not allocate.
+class Predictor {
+ public:
+  explicit Predictor(const Deployment& deployment)
+      : deployment_(deployment), builder_(deployment.plan), balanced_is_actual_(deployment.plan.mapping().expert == 1) {}
+
+  /// Throws UserError for a load that is not positive or too large.
+  const LoadTimes& times(const Load& load);
+  /// What must fit for `load`, with `sequences` requests at once.
+  MemoryLoad memory_load(const Load& load, double sequences) const;
+
+ private:
+  void prefill(const Load& load, double running, double waves);
+  void decode(const Load& load, double running, double waves);
+  void evaluate(const Batch& batch, double weight, StepTimes& sum);
+  void evaluate_limit(const Batch& batch, double weight, PhaseTimes& phase);
+  Seconds chunked(const Load& load, double sequences, double& steps);
+
+  const Deployment& deployment_;
+  StepBuilder builder_;
+  bool balanced_is_actual_;
+  StepGraph graph_;
+  StepTimes step_;
+  Batch batch_;
+  std::vector<Node> nodes_;
+  LoadTimes times_;
+};
+
+/// Fits, times, limits, waterfall, utilisation, energy and money of a static batch. Advice and elasticity are left to the
+/// functions below. Throws UserError for a load that is not positive or too large.
+Prediction predict(const Deployment& deployment, const Load& load);
+
+/// What would make it fit; meaningful when `prediction.fits` is false, or to show headroom.
+FitAdvice fit_advice(const Deployment& deployment, const Load& load);
+
+/// d ln(throughput) / d ln(figure) for every hardware figure, by predicting again with one percent more, largest effect
+/// first. For latencies: the effect of one percent less.
+std::vector<Elasticity> elasticities(const Deployment& deployment, const Load& load);
+
+/// Predictions over batch sizes 1, 2, 4, ... around the load's batch, for curves; does not fit beyond some point.
+std::vector<SweepPoint> sweep_batch(const Deployment& deployment, const Load& load);
+
+/// The operators of the prefill step, or of the decode step in the middle of the generation.
+enum class Phase { prefill, decode };
+struct OperatorTable {
+  std::vector<OperatorRow> rows;
+  Seconds step;  ///< the step as predicted
+};
+OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase);
+
+}  // namespace moesaic

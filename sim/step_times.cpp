@@ -1,0 +1,84 @@
+#include "sim/step_times.hpp"
+
+namespace moesaic {
+namespace {
+
+void sum_serial(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
+  for (const LayerGraph& layer : graph.layers) {
+    Seconds ideal, busy, latency, communication;
+    for (const Task& task : graph.tasks_of(layer)) {
+      const Estimate estimate = cost.cost(task, view);
+      if (task.communication) {
+        communication += estimate.median();
+      } else {
+        ideal += peak_seconds(task, view);
+        busy += estimate.busy;
+        latency += estimate.latency;
+      }
+    }
+    out.ideal += ideal * layer.executions;
+    out.efficient += busy * layer.executions;
+    out.launched += (busy + latency) * layer.executions;
+    out.total += (busy + latency + communication) * layer.executions;
+  }
+}
+
+}  // namespace
+
+void StepTimes::add(const StepTimes& other, double weight) {
+  ideal += other.ideal * weight;
+  efficient += other.efficient * weight;
+  launched += other.launched * weight;
+  total += other.total * weight;
+  busy.resize(other.busy.size());
+  for (std::size_t i = 0; i < busy.size(); ++i) {
+    busy[i] += other.busy[i] * weight;
+  }
+}
+
+namespace {
+
+void sum_demands(const StepGraph& graph, const MachineView& view, StepTimes& out) {
+  out.ideal = out.efficient = out.launched = out.total = Seconds{0};
+  out.busy.assign(view.resources.size(), 0);
+  for (const LayerGraph& layer : graph.layers) {
+    for (const Task& task : graph.tasks_of(layer)) {
+      for (const Demand& demand : task.demands) {
+        out.busy[demand.resource] += demand.amount / view.resources[demand.resource].capacity * layer.executions;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void evaluate_ideal(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
+  sum_demands(graph, view, out);
+  if (!graph.serial) {
+    out.ideal = execute(graph, view, cost, {false, false, false}).total;
+    return;
+  }
+  for (const LayerGraph& layer : graph.layers) {
+    Seconds ideal;
+    for (const Task& task : graph.tasks_of(layer)) {
+      ideal += task.communication ? Seconds{0} : peak_seconds(task, view);
+    }
+    out.ideal += ideal * layer.executions;
+  }
+}
+
+void evaluate_step(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
+  sum_demands(graph, view, out);
+  if (graph.serial) {
+    sum_serial(graph, view, cost, out);
+  } else {
+    out.ideal = execute(graph, view, cost, {false, false, false}).total;
+    out.efficient = execute(graph, view, cost, {true, false, false}).total;
+    out.launched = execute(graph, view, cost, {true, true, false}).total;
+    out.total = execute(graph, view, cost, {true, true, true}).total;
+  }
+  out.launched += cost.step_overhead();
+  out.total += cost.step_overhead();
+}
+
+}  // namespace moesaic
