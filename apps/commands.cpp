@@ -97,6 +97,13 @@ std::string explain(const CommonOptions& options, const std::string& phase, bool
                                   : operators_text(table.rows, table.step, {.rich = rich});
 }
 
+/// A machine with its references resolved, or a host as its file says.
+std::string show_machine_text(const std::string& name) {
+  const Config file = Config::load(find_in_catalog("machines", "machine", name).file);
+  const bool host = file.is_object() && file.string_or("kind", "") == "host";
+  return (host ? file : load_machine_config(name)).dump() + "\n";
+}
+
 std::string list_machines_text() {
   std::string text;
   for (const MachineSummary& machine : list_machines()) {
@@ -201,7 +208,7 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     } else if (*explain_command) {
       text = explain(options, phase, rich);
     } else if (*show_machine) {
-      text = load_machine_config(shown).dump() + "\n";
+      text = show_machine_text(shown);
     } else if (*machines_command) {
       text = list_machines_text();
     } else if (*show_model) {

@@ -20,7 +20,7 @@ struct Scenario {
   std::string routing = "uniform";
   std::string profile = "default";
   std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
-  Load load;
+  Load load{.batch = 1, .input = 1024, .output = 256};
 };
 
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.

@@ -151,6 +151,13 @@ std::string Config::string() const {
   return json(value_).get<std::string>();
 }
 
+std::string Config::quantity_text() const {
+  if (is_number()) {
+    expected("a quantity with its unit, such as \"3.35 TB/s\"");
+  }
+  return string();
+}
+
 bool Config::boolean() const {
   if (!is_boolean()) {
     expected("true or false");

@@ -55,7 +55,7 @@ class Config {
   /// A quantity written as a string with its unit.
   template <class Q>
   Q quantity() const {
-    const std::string text = string();
+    const std::string text = quantity_text();
     try {
       return parse_quantity<Q>(text);
     } catch (const UserError& error) {
@@ -85,6 +85,8 @@ class Config {
 
   /// Throws UserError "FILE: PATH: MESSAGE".
   [[noreturn]] void fail(std::string_view message) const;
+
+  std::string quantity_text() const;  ///< a string; the message for a bare number says that the unit is missing
 
  private:
   struct Document;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/config.hpp"
 #include "model/machine_view.hpp"
 #include "model/step_graph.hpp"
 
@@ -36,8 +37,12 @@ Seconds peak_seconds(const Task& task, const MachineView& view);
 /// Peak rates, no latencies, no overheads.
 CostModelPointer roofline_cost_model();
 
-/// One achieved fraction of compute and bandwidth per operator kind, launch latencies and collective latencies:
-/// configs/profiles/default.json, or another file of that form. Throws UserError.
-CostModelPointer load_efficiency_cost_model(const std::string& name_or_file = "default");
+/// One achieved fraction of compute and bandwidth per operator kind, launch latencies and collective latencies, from a
+/// configuration like configs/profiles/default.json. Throws UserError.
+CostModelPointer efficiency_cost_model(const Config& config);
+
+/// A cost model by name: "peak" (the roofline), a shipped profile or unambiguous part of its name, or a file.
+/// Throws UserError with the nearest name.
+CostModelPointer load_cost_model(const std::string& name_or_file = "default");
 
 }  // namespace moesaic

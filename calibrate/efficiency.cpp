@@ -2,7 +2,6 @@
 #include <array>
 #include <cmath>
 
-#include "base/catalog.hpp"
 #include "base/config.hpp"
 #include "base/error.hpp"
 #include "calibrate/cost_model.hpp"
@@ -101,9 +100,6 @@ class EfficiencyCostModel final : public CostModel {
 
 }  // namespace
 
-CostModelPointer load_efficiency_cost_model(const std::string& name_or_file) {
-  return std::make_shared<EfficiencyCostModel>(
-      Config::load(find_in_catalog("profiles", "profile", name_or_file).file));
-}
+CostModelPointer efficiency_cost_model(const Config& config) { return std::make_shared<EfficiencyCostModel>(config); }
 
 }  // namespace moesaic

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "calibrate/cost_model.hpp"
 
 namespace moesaic {
@@ -14,14 +12,6 @@ class Roofline final : public CostModel {
 };
 
 }  // namespace
-
-Seconds peak_seconds(const Task& task, const MachineView& view) {
-  double longest = 0;
-  for (const Demand& demand : task.demands) {
-    longest = std::max(longest, demand.amount / view.resources[demand.resource].capacity);
-  }
-  return {longest};
-}
 
 CostModelPointer roofline_cost_model() { return std::make_shared<Roofline>(); }
 

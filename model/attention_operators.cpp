@@ -31,14 +31,14 @@ struct Writer {
                         .arithmetic = precision.attention_arithmetic}});
   }
 
-  /// Rotary embedding over `rotated` elements a token, and the write of `cached` elements a token into the cache.
-  void rotate(double rotated, double cached) const {
+  /// Rotary embedding over `rotated` elements a token, and the write of `cached` bytes a token into the cache.
+  void rotate(double rotated, Bytes cached) const {
     out.push_back({OperatorKind::rotary, "rotary",
                    Elementwise{.elements_read = batch.tokens * rotated,
                                .elements_written = batch.tokens * rotated,
                                .flops_per_element = 3,
                                .type = precision.activations,
-                               .cache_written = precision.kv.bytes(batch.tokens * cached)}});
+                               .cache_written = cached * batch.tokens}});
   }
 
   void grouped_projection(const char* label, double experts, double top_k, double in, double width) const {
@@ -74,14 +74,14 @@ struct Writer {
     if (a.experts > 0) {
       const double top_k = number(a.experts_per_token);
       out.push_back({OperatorKind::router, "attention router",
-                     Gemm{.m = batch.tokens, .n = number(a.experts), .k = hidden, .weights = precision.activations,
+                     Gemm{.m = batch.tokens, .n = number(a.experts), .k = hidden, .weights = precision.router_weights,
                           .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
       project("kv", batch.tokens, kv_width, hidden);
       grouped_projection("expert queries", number(a.experts), top_k, hidden, q_width / top_k);
     } else {
       project("qkv", batch.tokens, q_width + kv_width, hidden);
     }
-    rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), kv_width);
+    rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), precision.kv.bytes(kv_width));
     for (const BatchGroup& group : batch.groups) {
       out.push_back(scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked,
                            precision));
@@ -110,7 +110,7 @@ struct Writer {
     out.push_back(norm(batch.tokens, context));
     project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? number(a.q_rank) : 0), hidden);
     project("q up", batch.tokens, heads * (nope + rope), query_in);
-    rotate(heads * rope + rope, rank + rope);
+    rotate(heads * rope + rope, precision.kv.bytes(rank + rope) + precision.index_keys.bytes(indexer_key_elements(a)));
     double decode_tokens = 0, rebuilt_tokens = 0;
     for (const BatchGroup& group : batch.groups) {
       if (group.new_tokens == 1) {
@@ -151,35 +151,33 @@ struct Writer {
       Operator op = scores(group, heads, 1, dim, 0, 0, false, precision);
       op.label = "index scores";
       auto& shape = std::get<SoftmaxScores>(op.shape);
-      shape.kv = {DType::fp8, 8};
+      shape.kv = precision.index_keys;
       shape.arithmetic = precision.attention_arithmetic;
       out.push_back(op);
     }
   }
 
-  void update(const char* label, const BatchGroup& group, double state, double token_elements, double flops) const {
+  /// Linear attention; heads and with them its FLOPs are split over the ranks.
+  void update(const char* label, const Attention& attention, const BatchGroup& group, double state,
+              double token_elements) const {
+    const double flops = linear_attention_flops_per_token(attention, group.new_tokens) / ranks;
     out.push_back({OperatorKind::state_update, label,
                    StateUpdate{.sequences = group.sequences,
                                .new_tokens = group.new_tokens,
                                .state_elements = state,
                                .token_elements = token_elements,
-                               .flops = Flops{flops},
+                               .flops = Flops{group.sequences * group.new_tokens * flops},
                                .state = precision.state,
                                .activations = precision.activations,
                                .arithmetic = precision.score_arithmetic}});
   }
 
-  /// Decode: 4 h d^2 a token (update and read-out). Prefill in blocks of Bk: 2 h d (Bk+1) within a block and 4 h d^2
-  /// between blocks (MiniMax-01, lightning attention).
   void operator()(const LightningAttention& a) const {
     const double heads = number(a.heads) / ranks, dim = number(a.head_dim), width = heads * dim;
     out.push_back(norm(batch.tokens, context));
     project("qkv and gate", batch.tokens, 4 * width, hidden);
     for (const BatchGroup& group : batch.groups) {
-      const double tokens = group.sequences * group.new_tokens;
-      const double block = std::min(number(a.block), group.new_tokens);
-      const double within = group.new_tokens == 1 ? 0 : 2 * width * (block + 1);
-      update("linear attention", group, heads * dim * dim, 4 * width, tokens * (within + 4 * width * dim));
+      update("linear attention", a, group, heads * dim * dim, 4 * width);
     }
     out.push_back({OperatorKind::activation, "output gate",
                    Elementwise{.elements_read = 2 * batch.tokens * width, .elements_written = batch.tokens * width,
@@ -188,8 +186,6 @@ struct Writer {
     reduce();
   }
 
-  /// Gated DeltaNet: about 6 h_v d_k d_v a token (S^T k, rank-1 update, S^T q) and, in blocks, 2 h_v (d_k + d_v)(Bk+1)
-  /// for the products within a block.
   void operator()(const GatedDeltaNet& a) const {
     const double key_heads = std::max(1.0, number(a.key_heads) / ranks), value_heads = number(a.value_heads) / ranks;
     const double keys = key_heads * number(a.key_dim), values = value_heads * number(a.value_dim);
@@ -200,14 +196,9 @@ struct Writer {
     out.push_back({OperatorKind::activation, "convolution",
                    Elementwise{.elements_read = batch.tokens * convolved, .elements_written = batch.tokens * convolved,
                                .flops_per_element = 2 * number(a.conv_kernel), .type = precision.activations,
-                               .weights = precision.activations.bytes(convolved * number(a.conv_kernel))}});
+                               .weights = precision.router_weights.bytes(convolved * number(a.conv_kernel))}});
     for (const BatchGroup& group : batch.groups) {
-      const double tokens = group.sequences * group.new_tokens;
-      const double block = std::min(number(a.block), group.new_tokens);
-      const double within =
-          group.new_tokens == 1 ? 0 : 2 * value_heads * number(a.key_dim + a.value_dim) * (block + 1);
-      update("delta rule", group, value_heads * number(a.key_dim) * number(a.value_dim), convolved + values,
-             tokens * (within + 6 * value_heads * number(a.key_dim) * number(a.value_dim)));
+      update("delta rule", a, group, value_heads * number(a.key_dim) * number(a.value_dim), convolved + values);
     }
     out.push_back({OperatorKind::activation, "output gate",
                    Elementwise{.elements_read = 2 * batch.tokens * values, .elements_written = batch.tokens * values,

@@ -1,10 +1,14 @@
 // Closed form of the load of the busiest rank; behind busiest_rank_load() and RankLoadTable.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "model/count.hpp"
+#include "model/expert_use.hpp"
 #include "model/routing.hpp"
 
 namespace moesaic {
@@ -18,28 +22,32 @@ class BusiestRank {
   RankLoad load(double tokens) const;
 
  private:
-  struct Group {  // ranks alike
-    double ranks = 1;
-    std::size_t first = 0, experts = 0;  // of the first of them
-    double mean = 0, spread = 0;         // rows of one token: sums of inclusion and of draw_spreads()
+  struct Part {  // of a rank's experts
+    std::vector<std::size_t> experts;
+    double inclusion = 0, spread = 0;  // sums; see draw_spreads()
   };
-  struct Marginal {  // rows of one rank, were the ranks independent
-    double mean = 0, variance = 0;
+  struct Group {                // ranks alike
+    std::array<Part, 2> parts;  // popular experts, the others
+    double inclusion = 0, spread = 0;
+    std::size_t experts = 0;
   };
-  class Maximum;
+  using PartCounts = std::array<Count, 2>;
 
   RankLoad whole(double tokens) const;
-  std::vector<Marginal> marginals(double tokens) const;
-  double on_lattice(double tokens) const;
-  void tally_lattice(const std::vector<Marginal>& ranks, double tokens, Maximum& maximum) const;
-  void tally_normal(const std::vector<Marginal>& ranks, Maximum& maximum) const;
-  double distinct(const Group& group, double tokens, double rows) const;
+  RankLoad busiest(double tokens) const;
+  std::vector<double> variance_factors(double tokens) const;
+  PartCounts part_counts(const Group& group, double tokens, double variance_factor) const;
+  std::vector<ExpertSlots> slots(double tokens) const;
+  double distinct(const Group& group, std::span<const ExpertSlots> slots, double tokens, double rows) const;
+  double distinct(const Group& group, std::span<const ExpertSlots> slots, const PartCounts& counts, double rows) const;
+  double used(const Part& part, std::span<const ExpertSlots> slots, double rows, bool fixed) const;
 
   Routing routing_;
   std::vector<double> spreads_;
   double spread_ = 0;  // of all experts
-  double ranks_ = 1;
+  double experts_ = 0, top_k_ = 0, ranks_ = 0;
   std::vector<Group> groups_;
+  std::vector<double> alike_;  // ranks of each group
 };
 
 }  // namespace moesaic

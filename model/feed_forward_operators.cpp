@@ -58,8 +58,8 @@ struct Writer {
 
     out.push_back(norm(batch.tokens, context));
     out.push_back({OperatorKind::router, "router",
-                   Gemm{.m = batch.tokens, .n = number(moe.experts), .k = hidden, .weights = precision.activations,
-                        .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
+                   Gemm{.m = batch.tokens, .n = number(moe.experts) + (moe.shared_gate ? 1 : 0), .k = hidden,
+                        .weights = precision.router_weights, .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
     out.push_back({OperatorKind::router, "top-k",
                    Elementwise{.elements_read = batch.tokens * number(moe.experts),
                                .elements_written = 2 * batch.tokens * number(moe.experts_per_token),

@@ -58,6 +58,8 @@ Architecture begin(const Config& config, bool tied, const Names& names) {
   return architecture;
 }
 
+std::int64_t read_layer_count(const Config& config) { return bounded(config, "num_hidden_layers", kMostLayers); }
+
 void add_layer(Architecture& architecture, const LayerKind& kind) {
   auto& kinds = architecture.kinds;
   const auto found = std::find(kinds.begin(), kinds.end(), kind);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,8 @@ struct Names {
 };
 /// An architecture without layers. `tied` is the family's default for tie_word_embeddings.
 Architecture begin(const Config& config, bool tied, const Names& names = {});
+/// num_hidden_layers.
+std::int64_t read_layer_count(const Config& config);
 /// Appends a layer; equal kinds are stored once.
 void add_layer(Architecture& architecture, const LayerKind& kind);
 

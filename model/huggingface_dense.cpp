@@ -6,8 +6,6 @@
 namespace moesaic::huggingface {
 namespace {
 
-std::int64_t layer_count(const Config& config) { return bounded(config, "num_hidden_layers", kMostLayers); }
-
 DenseFeedForward read_gated(const Config& config) {
   DenseFeedForward dense;
   dense.width = bounded(config, "intermediate_size", kMostWidth);
@@ -22,7 +20,7 @@ Architecture equal_layers(const Config& config, Bias bias, bool windowed) {
     attention.window = bounded_or_zero(config, "sliding_window", kMostTokens);
   }
   const DenseFeedForward feed_forward = read_gated(config);
-  for (std::int64_t layer = layer_count(config); layer > 0; --layer) {
+  for (std::int64_t layer = read_layer_count(config); layer > 0; --layer) {
     add_layer(architecture, {attention, feed_forward});
   }
   return architecture;
@@ -39,7 +37,7 @@ Architecture qwen(const Config& config, Bias bias) {
   Architecture architecture = begin(config, false);
   const SoftmaxAttention full = read_softmax(config, architecture.hidden, bias);
   const DenseFeedForward feed_forward = read_gated(config);
-  for (const std::int64_t window : read_qwen_windows(config, layer_count(config))) {
+  for (const std::int64_t window : read_qwen_windows(config, read_layer_count(config))) {
     SoftmaxAttention attention = full;
     attention.window = window;
     add_layer(architecture, {attention, feed_forward});
@@ -69,7 +67,7 @@ Architecture read_opt(const Config& config) {
   feed_forward.width = bounded(config, "ffn_dim", kMostWidth);
   feed_forward.matrices = 2;
   feed_forward.bias = bias;
-  for (std::int64_t layer = layer_count(config); layer > 0; --layer) {
+  for (std::int64_t layer = read_layer_count(config); layer > 0; --layer) {
     add_layer(architecture, {attention, feed_forward});
   }
   constexpr std::string_view kIgnored[] = {"do_layer_norm_before", "layer_norm_elementwise_affine"};

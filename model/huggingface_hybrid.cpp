@@ -4,14 +4,12 @@
 namespace moesaic::huggingface {
 namespace {
 
-std::int64_t layer_count(const Config& config) { return bounded(config, "num_hidden_layers", kMostLayers); }
-
 Architecture read_gpt_oss(const Config& config) {
   constexpr std::string_view kTypes[] = {"full_attention", "sliding_attention"};
   constexpr std::string_view kIgnored[] = {"experts_per_token", "swiglu_alpha"};
   config.ignore(kIgnored);
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   const bool bias = config.boolean_or("attention_bias", true);
   const SoftmaxAttention full = read_softmax(config, architecture.hidden, {bias, bias});
   SoftmaxAttention sliding = full;
@@ -65,7 +63,7 @@ Architecture read_llama4_text(const Config& config) {
   config.ignore(kIgnored);
   ignore_harmless(config);
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   const bool bias = config.boolean_or("attention_bias", false);
   const SoftmaxAttention full = read_softmax(config, architecture.hidden, {bias, bias});
   SoftmaxAttention chunked = full;
@@ -109,7 +107,7 @@ Architecture read_qwen3_next(const Config& config) {
   constexpr std::string_view kIgnored[] = {"use_sliding_window", "max_window_layers"};
   config.ignore(kIgnored);
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   const bool bias = config.boolean_or("attention_bias", false);
   SoftmaxAttention full = read_softmax(config, architecture.hidden, {bias, bias});
   full.output_gate = true;
@@ -156,7 +154,7 @@ Architecture read_minimax(const Config& config) {
                                            "mlp_beta_factor"};
   config.ignore(kIgnored);
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   SoftmaxAttention softmax = read_softmax(config, architecture.hidden, {});
   softmax.window = bounded_or_zero(config, "sliding_window", kMostTokens);
   LightningAttention lightning;

@@ -6,11 +6,9 @@
 namespace moesaic::huggingface {
 namespace {
 
-std::int64_t layer_count(const Config& config) { return bounded(config, "num_hidden_layers", kMostLayers); }
-
 Architecture every_layer(const Config& config, const SoftmaxAttention& attention, const MoeFeedForward& moe) {
   Architecture architecture = begin(config, false);
-  for (std::int64_t layer = layer_count(config); layer > 0; --layer) {
+  for (std::int64_t layer = read_layer_count(config); layer > 0; --layer) {
     add_layer(architecture, {attention, moe});
   }
   return architecture;
@@ -40,7 +38,7 @@ Architecture read_olmoe(const Config& config) {
 
 Architecture qwen_moe(const Config& config, Bias bias) {
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   const SoftmaxAttention full = read_softmax(config, architecture.hidden, bias);
   const std::vector<std::int64_t> windows = read_qwen_windows(config, layers);
   const std::vector<FeedForward> feed_forwards = read_qwen_feed_forwards(config, layers);
@@ -109,7 +107,7 @@ std::vector<bool> read_moe_layers(const Config& config, std::int64_t layers) {
 
 Architecture deepseek_layers(const Config& config, const Attention& attention) {
   Architecture architecture = begin(config, false);
-  const std::int64_t layers = layer_count(config);
+  const std::int64_t layers = read_layer_count(config);
   DenseFeedForward dense;
   dense.width = bounded(config, "intermediate_size", kMostWidth);
   MoeFeedForward moe;

@@ -51,7 +51,7 @@ Architecture read_jetmoe(const Config& config) {
   attention.heads = width_product(config, "num_key_value_heads", attention.kv_heads, moe.experts_per_token);
   attention.experts = moe.experts;
   attention.experts_per_token = moe.experts_per_token;
-  for (std::int64_t layer = bounded(config, "num_hidden_layers", kMostLayers); layer > 0; --layer) {
+  for (std::int64_t layer = read_layer_count(config); layer > 0; --layer) {
     add_layer(architecture, {attention, moe});
   }
   constexpr std::string_view kIgnored[] = {"bias", "n_positions", "num_layers", "num_attention_heads"};

@@ -38,8 +38,9 @@ SequenceBytes sequence_bytes(const StepPlan& plan, double context) {
   for (std::size_t i = 0; i < architecture.kinds.size(); ++i) {
     const Attention& attention = architecture.kinds[i].attention;
     const double layers = number(architecture.count_of_kind(static_cast<int>(i)));
-    result.kv += plan.precision().kv.bytes(layers * cached_tokens(attention, context) * kv_elements_per_token(attention) *
-                                           cache_share(attention, tensor));
+    const double kept = layers * cached_tokens(attention, context) * cache_share(attention, tensor);
+    result.kv += plan.precision().kv.bytes(kept * kv_elements_per_token(attention)) +
+                 plan.precision().index_keys.bytes(kept * indexer_key_elements(attention));
     result.state += plan.precision().state.bytes(layers * state_elements_per_sequence(attention) *
                                                  state_share(attention, tensor));
   }

@@ -1,7 +1,6 @@
 // Which experts a rank holds: contiguous blocks, the first ranks one expert more if it does not divide.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,11 +11,8 @@ struct ExpertBlock {
   std::size_t count = 0;
 };
 
-inline ExpertBlock expert_block(std::int64_t experts, std::int64_t ranks, std::int64_t rank) {
-  const std::int64_t size = experts / ranks, larger = experts % ranks;
-  return {static_cast<std::size_t>(rank * size + std::min(rank, larger)),
-          static_cast<std::size_t>(size + (rank < larger ? 1 : 0))};
-}
+/// The block of `rank`, in [0, ranks); 1 <= ranks <= experts.
+ExpertBlock expert_block(std::int64_t experts, std::int64_t ranks, std::int64_t rank);
 
 /// Throws UserError unless 1 <= ranks <= experts.
 void check_ranks(std::int64_t experts, std::int64_t ranks);

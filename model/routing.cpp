@@ -78,13 +78,14 @@ Routing Routing::histogram(std::int64_t top_k, std::vector<double> popularity) {
   check_sizes(experts, top_k);
   for (std::size_t e = 0; e < popularity.size(); ++e) {
     if (!(popularity[e] >= 0 && std::isfinite(popularity[e]))) {
-      throw UserError(fmt::format("routing: popularity of expert {} is {}; allowed: finite and not negative", e,
-                                  popularity[e]));
+      throw UserError(
+          fmt::format("routing: popularity of expert {} is {}; allowed: finite and not negative", e, popularity[e]));
     }
   }
   const auto used = std::count_if(popularity.begin(), popularity.end(), [](double weight) { return weight > 0; });
   if (used < top_k) {
-    throw UserError(fmt::format("routing: only {} experts have a positive popularity; top_k {} needs as many", used, top_k));
+    throw UserError(
+        fmt::format("routing: only {} experts have a positive popularity; top_k {} needs as many", used, top_k));
   }
   const auto different = std::adjacent_find(popularity.begin(), popularity.end(), std::not_equal_to<>());
   if (different == popularity.end() || top_k == experts) {
@@ -105,8 +106,8 @@ Routing Routing::trace(std::int64_t experts, std::int64_t top_k, std::span<const
   std::vector<std::size_t> last_token(counts.size(), tokens);
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     if (chosen[i] < 0 || chosen[i] >= experts) {
-      throw UserError(fmt::format("trace entry {} (token {}) is expert {}; allowed: 0 to {}", i, i / k, chosen[i],
-                                  experts - 1));
+      throw UserError(
+          fmt::format("trace entry {} (token {}) is expert {}; allowed: 0 to {}", i, i / k, chosen[i], experts - 1));
     }
     const auto expert = static_cast<std::size_t>(chosen[i]);
     if (std::exchange(last_token[expert], i / k) == i / k) {

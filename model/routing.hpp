@@ -16,9 +16,9 @@ class Routing {
  public:
   /// Every expert equally likely.
   static Routing uniform(std::int64_t experts, std::int64_t top_k);
-  /// Popularity of the i-th most popular expert proportional to 1/(i+1)^exponent. If `spread`, experts are ordered so that
-  /// equal contiguous blocks on any power-of-two number of ranks deal them round-robin by popularity; in popularity
-  /// order (worst case: the popular ones together) otherwise. The exponent is in [0, 10].
+  /// Popularity of the i-th most popular expert proportional to 1/(i+1)^exponent. If `spread`, experts are ordered so
+  /// that equal contiguous blocks on any power-of-two number of ranks deal them round-robin by popularity; in
+  /// popularity order (worst case: the popular ones together) otherwise. The exponent is in [0, 10].
   static Routing zipf(std::int64_t experts, std::int64_t top_k, double exponent, bool spread = true);
   /// Relative popularity given per expert (any positive scale); size = experts. Zero means never chosen; at least top_k
   /// must be positive.
@@ -27,8 +27,8 @@ class Routing {
   /// how often each expert was chosen is kept.
   static Routing trace(std::int64_t experts, std::int64_t top_k, std::span<const std::int32_t> chosen);
   /// "uniform", "zipf:1.2" (exponent), or the path of a JSON file {"top_k": k, "histogram": [...]} or
-  /// {"experts": E, "top_k": k, "trace": [...]}; a member "source" may say where it is from. Throws UserError if it does
-  /// not match experts and top_k.
+  /// {"experts": E, "top_k": k, "trace": [...]}; a member "source" may say where it is from. Throws UserError if it
+  /// does not match experts and top_k.
   static Routing parse(std::string_view text, std::int64_t experts, std::int64_t top_k);
 
   std::int64_t experts() const { return static_cast<std::int64_t>(inclusion_.size()); }
@@ -66,16 +66,20 @@ class RankLoadTable {
   /// Busiest rank for `tokens` tokens over the whole expert-parallel group. Monotone in tokens; rows at least balanced;
   /// distinct at most rows and at most the experts of a rank.
   RankLoad busiest(double tokens) const;
-  /// The balanced idealisation: every rank gets tokens * top_k / ranks pairs, experts equally popular.
+  /// The balanced idealisation: every rank gets an equal share of the pairs and of the distinct experts that this
+  /// routing uses. Never above the busiest rank.
   RankLoad balanced(double tokens) const;
   std::int64_t ranks() const { return ranks_; }
 
  private:
+  RankLoad look_up(const std::vector<RankLoad>& table, double tokens) const;
+
   std::int64_t ranks_ = 1;
   double experts_per_rank_ = 0;
-  double rows_per_token_ = 0;  // of the balanced rank
-  double log_unused_ = 0;      // log of the chance that one token leaves an expert unused
-  std::vector<RankLoad> table_;
+  double log_unused_ = 0;  // log of the chance that one token leaves an expert unused; uniform routing only
+  bool uniform_ = false;
+  std::vector<RankLoad> busiest_;
+  std::vector<RankLoad> balanced_;
 };
 
 /// Closed form of the expected busiest-rank load, derived in busiest_rank.cpp: exact for one rank, one token under
@@ -84,7 +88,7 @@ class RankLoadTable {
 RankLoad busiest_rank_load(const Routing& routing, std::int64_t ranks, double tokens);
 /// The same by simulation: `trials` batches of `tokens` tokens drawn without replacement. A function of the seed only.
 /// tokens, trials >= 1 and below 2^32.
-RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, std::int64_t tokens, std::int64_t trials,
-                                    std::uint64_t seed);
+RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, std::int64_t tokens,
+                                    std::int64_t trials, std::uint64_t seed);
 
 }  // namespace moesaic

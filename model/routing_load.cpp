@@ -34,47 +34,60 @@ RankLoad busiest_rank_load(const Routing& routing, std::int64_t ranks, double to
 RankLoadTable::RankLoadTable(const Routing& routing, std::int64_t ranks)
     : ranks_(ranks),
       experts_per_rank_(static_cast<double>(routing.experts()) / static_cast<double>(ranks)),
-      rows_per_token_(static_cast<double>(routing.top_k()) / static_cast<double>(ranks)),
-      log_unused_(std::log1p(-static_cast<double>(routing.top_k()) / static_cast<double>(routing.experts()))) {
+      log_unused_(std::log1p(-static_cast<double>(routing.top_k()) / static_cast<double>(routing.experts()))),
+      uniform_(routing.is_uniform()) {
   const BusiestRank busiest(routing, ranks);
   const auto largest_block = static_cast<double>(expert_block(routing.experts(), ranks, 0).count);
-  table_.resize(kOctaves * kPointsPerOctave + 1);
+  const double share = 1 / static_cast<double>(ranks);
+  busiest_.resize(kOctaves * kPointsPerOctave + 1);
+  balanced_.resize(busiest_.size());
   RankLoad before;
-  for (std::size_t i = 0; i < table_.size(); ++i) {
+  for (std::size_t i = 0; i < busiest_.size(); ++i) {
     const double tokens = tokens_at(i);
     const RankLoad exact = busiest.load(tokens);
-    RankLoad& point = table_[i];
-    point.rows = std::max({exact.rows, before.rows, tokens * rows_per_token_});
-    point.distinct = std::min({std::max(exact.distinct, before.distinct), point.rows, largest_block});
+    RankLoad& even = balanced_[i];
+    even = {tokens * static_cast<double>(routing.top_k()) * share, routing.distinct(tokens) * share};
+    RankLoad& point = busiest_[i];
+    point.rows = std::max({exact.rows, before.rows, even.rows});
+    point.distinct = std::min({std::max({exact.distinct, before.distinct, even.distinct}), point.rows, largest_block});
     before = point;
   }
 }
 
-// Linear between points: whatever order holds at the points (in tokens, against the balanced rank, against rows) holds
-// everywhere.
 RankLoad RankLoadTable::busiest(double tokens) const {
+  const RankLoad even = balanced(tokens);
+  if (ranks_ == 1) {
+    return even;
+  }
+  const RankLoad load = look_up(busiest_, tokens);
+  return {std::max(load.rows, even.rows), std::max(load.distinct, even.distinct)};
+}
+
+RankLoad RankLoadTable::balanced(double tokens) const {
+  RankLoad load = look_up(balanced_, tokens);
+  if (uniform_ && tokens > 1) {
+    load.distinct = -experts_per_rank_ * std::expm1(tokens * log_unused_);
+  }
+  return load;
+}
+
+// Linear between points: whatever order holds at the points (in tokens, between the two tables, against rows) holds
+// everywhere.
+RankLoad RankLoadTable::look_up(const std::vector<RankLoad>& table, double tokens) const {
   if (!(tokens > 0)) {
     return {};
   }
   if (tokens < 1) {
-    return {tokens * table_.front().rows, tokens * table_.front().distinct};
+    return {tokens * table.front().rows, tokens * table.front().distinct};
   }
   const std::size_t i = index_below(tokens);
-  if (i + 1 >= table_.size()) {
-    return {table_.back().rows * (tokens / tokens_at(table_.size() - 1)), table_.back().distinct};
+  if (i + 1 >= table.size()) {
+    return {table.back().rows * (tokens / tokens_at(table.size() - 1)), table.back().distinct};
   }
-  const RankLoad &low = table_[i], &high = table_[i + 1];
+  const RankLoad &low = table[i], &high = table[i + 1];
   const double first = tokens_at(i);
   const double part = (tokens - first) / (tokens_at(i + 1) - first);
   return {low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct)};
-}
-
-RankLoad RankLoadTable::balanced(double tokens) const {
-  if (!(tokens > 0)) {
-    return {};
-  }
-  const double rows = tokens * rows_per_token_;
-  return {rows, tokens <= 1 ? rows : -experts_per_rank_ * std::expm1(tokens * log_unused_)};
 }
 
 }  // namespace moesaic

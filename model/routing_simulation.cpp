@@ -16,7 +16,9 @@ namespace {
 class Draws {
  public:
   Draws(std::uint64_t seed, std::uint32_t trial, std::uint32_t token)
-      : key_{{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}}, trial_(trial), token_(token) {}
+      : key_{{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}},
+        trial_(trial),
+        token_(token) {}
 
   std::uint32_t word() {
     if (next_ % 4 == 0) {
@@ -79,8 +81,8 @@ RankLoad busiest_of(std::span<const std::int64_t> hits, std::int64_t ranks) {
 
 }  // namespace
 
-RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, std::int64_t tokens, std::int64_t trials,
-                                    std::uint64_t seed) {
+RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, std::int64_t tokens,
+                                    std::int64_t trials, std::uint64_t seed) {
   check_ranks(routing.experts(), ranks);
   MOESAIC_ASSERT(tokens >= 1 && tokens < (std::int64_t{1} << 32) && trials >= 1 && trials < (std::int64_t{1} << 32));
   std::vector<std::size_t> chosen(static_cast<std::size_t>(routing.top_k()));

@@ -16,9 +16,9 @@ Routing parse_zipf(std::string_view text, std::int64_t experts, std::int64_t top
   constexpr std::string_view kPrefix = "zipf:";
   double exponent = 0;
   const char* end = text.data() + text.size();
-  const std::from_chars_result parsed =
-      text.starts_with(kPrefix) ? std::from_chars(text.data() + kPrefix.size(), end, exponent)
-                                : std::from_chars_result{text.data(), std::errc::invalid_argument};
+  const std::from_chars_result parsed = text.starts_with(kPrefix)
+                                            ? std::from_chars(text.data() + kPrefix.size(), end, exponent)
+                                            : std::from_chars_result{text.data(), std::errc::invalid_argument};
   if (parsed.ec != std::errc() || parsed.ptr != end) {
     throw UserError(fmt::format("routing '{}': needs an exponent, like zipf:1.2", printable(text)));
   }

@@ -120,7 +120,8 @@ std::vector<double> draw_spreads(std::span<const double> inclusion, std::int64_t
     return spreads;
   }
   const auto experts = static_cast<double>(inclusion.size());
-  std::for_each(spreads.begin(), spreads.end(), [&](double& c) { c *= (1 - c) * experts / std::max(experts - 1, 1.0); });
+  std::for_each(spreads.begin(), spreads.end(),
+                [&](double& c) { c *= (1 - c) * experts / std::max(experts - 1, 1.0); });
   for (int iteration = 0; iteration < 30; ++iteration) {
     const double sum = std::accumulate(spreads.begin(), spreads.end(), 0.0);
     if (sum <= 0) {

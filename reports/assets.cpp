@@ -1,21 +1,21 @@
 #include "reports/assets.hpp"
 
-// The assembler includes the files; reports/CMakeLists.txt defines the paths and makes them dependencies. A label before
-// and one after the bytes bound them.
+// The assembler includes the files; reports/CMakeLists.txt defines the paths and makes them dependencies. A label
+// before and one after the bytes bound them.
 #define MOESAIC_BEGIN(symbol) ".pushsection .rodata\n.global " #symbol "\n.hidden " #symbol "\n" #symbol ":\n"
 #define MOESAIC_FILE(path) ".incbin \"" path "\"\n.byte 10\n"
 #define MOESAIC_END(symbol) ".global " #symbol "\n.hidden " #symbol "\n" #symbol ":\n.byte 0\n.popsection\n"
 
-asm(MOESAIC_BEGIN(moesaic_style_begin)        //
-    MOESAIC_FILE(MOESAIC_PAGE "/page.css")    //
+asm(MOESAIC_BEGIN(moesaic_style_begin)      //
+    MOESAIC_FILE(MOESAIC_PAGE "/page.css")  //
     MOESAIC_END(moesaic_style_end));
 
-asm(MOESAIC_BEGIN(moesaic_script_begin)           //
-    MOESAIC_FILE(MOESAIC_PAGE "/theme.js")        //
-    MOESAIC_FILE(MOESAIC_PAGE "/roofline.js")     //
-    MOESAIC_FILE(MOESAIC_PAGE "/bars.js")         //
-    MOESAIC_FILE(MOESAIC_PAGE "/curves.js")       //
-    MOESAIC_FILE(MOESAIC_PAGE "/page.js")         //
+asm(MOESAIC_BEGIN(moesaic_script_begin)        //
+    MOESAIC_FILE(MOESAIC_PAGE "/theme.js")     //
+    MOESAIC_FILE(MOESAIC_PAGE "/roofline.js")  //
+    MOESAIC_FILE(MOESAIC_PAGE "/bars.js")      //
+    MOESAIC_FILE(MOESAIC_PAGE "/curves.js")    //
+    MOESAIC_FILE(MOESAIC_PAGE "/page.js")      //
     MOESAIC_END(moesaic_script_end));
 
 asm(MOESAIC_BEGIN(moesaic_chart_begin)  //

@@ -20,7 +20,8 @@ constexpr std::size_t kPage = 100;  // columns of a terminal that tables keep to
 constexpr std::size_t kName = 28;   // longest name that heads a column
 
 // Marks the best values among predictions that fit; nothing where all are equal or fewer than two compete.
-std::vector<bool> best_of(const std::vector<Prediction>& predictions, const std::vector<double>& values, Better better) {
+std::vector<bool> best_of(const std::vector<Prediction>& predictions, const std::vector<double>& values,
+                          Better better) {
   std::vector<double> competing;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (predictions[i].fits && std::isfinite(values[i])) {

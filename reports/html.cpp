@@ -61,8 +61,7 @@ std::string html_table(const HtmlTable& table) {
 
 std::string html_share(std::string_view text, double share) {
   const double percent = std::isfinite(share) ? 100 * std::clamp(share, 0.0, 1.0) : 0;
-  return fmt::format("<span class=\"share\" style=\"--share:{:.1f}%\">{}</span>", percent,
-                     html_text(text));
+  return fmt::format("<span class=\"share\" style=\"--share:{:.1f}%\">{}</span>", percent, html_text(text));
 }
 
 std::string json_for_script(std::string json) {

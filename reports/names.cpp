@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/quantity_text.hpp"
 
 namespace moesaic {
@@ -39,11 +40,14 @@ std::string machine_figure(const std::vector<std::string>& parts) {
   if (parts[0] == "host" && size >= 3 && (parts[1] == "cpu" || parts[1] == "units")) {
     return parts[1] == "cpu" ? unit_figure("cpu", parts, 2) : unit_figure(parts[2], parts, 3);
   }
-  if (size == 3 && parts[0] == "device") {
-    return parts[1] == "scale up" ? "scale-up " + parts[2] : parts[1] + ' ' + parts[2];
+  if (size == 3 && parts[0] == "device" && parts[1] == "scale up") {
+    return "scale-up " + parts[2];
   }
-  if (size == 3 && parts[0] == "host") {
-    return "host " + parts[1] + ' ' + parts[2];
+  if (size == 3 && parts[0] == "device" && (parts[1] == "memory" || parts[1] == "host link")) {
+    return parts[1] + ' ' + parts[2];
+  }
+  if (size == 3 && parts[0] == "host" && parts[1] == "memory") {
+    return "host memory " + parts[2];
   }
   return size == 2 && parts[0] == "network" ? "network " + parts[1] : "";
 }
@@ -62,14 +66,14 @@ std::string grouped(double whole) {
 std::string resource_name(std::string_view path) {
   const std::string name = machine_figure(split(path));
   if (!name.empty()) {
-    return name;
+    return printable(name);
   }
-  return path == "critical_path" ? "critical path" : std::string(path);
+  return path == "step_tokens" ? "prefill step size" : printable(path);
 }
 
 std::string resource_label(std::string_view path) {
   const std::string name = resource_name(path);
-  return name == path ? name : fmt::format("{} ({})", name, path);
+  return name == path ? name : fmt::format("{} ({})", name, printable(path));
 }
 
 bool is_latency(std::string_view path) { return path.ends_with("latency"); }
@@ -87,8 +91,9 @@ std::string rate_text(PerSecond rate) {
   if (!std::isfinite(size)) {
     return "-";
   }
-  return size >= 99.95 ? grouped(rate.value) : size >= 9.995 ? fmt::format("{:.1f}", rate.value)
-                                                             : fmt::format("{:.3g}", rate.value);
+  return size >= 99.95   ? grouped(rate.value)
+         : size >= 9.995 ? fmt::format("{:.1f}", rate.value)
+                         : fmt::format("{:.3g}", rate.value);
 }
 
 std::string ratio_text(FlopsPerByte value) {

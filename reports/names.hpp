@@ -8,7 +8,7 @@
 
 namespace moesaic {
 
-/// "device.memory.bandwidth" -> "memory bandwidth"; a path that is not a machine figure is returned as it is.
+/// "device.memory.bandwidth" -> "memory bandwidth"; a path that is not a machine figure stays as it is.
 std::string resource_name(std::string_view path);
 /// "memory bandwidth (device.memory.bandwidth)", or the path alone when it has no other name.
 std::string resource_label(std::string_view path);

@@ -5,6 +5,7 @@
 #include "base/quantity_text.hpp"
 #include "reports/names.hpp"
 #include "reports/report.hpp"
+#include "reports/summary.hpp"
 #include "reports/table.hpp"
 #include "reports/terminal.hpp"
 
@@ -17,15 +18,8 @@ std::string flops_text(Flops value) { return value.value > 0 ? to_text(value) : 
 std::string shape_text(const OperatorRow& row) {
   const std::string kind = row.kind == row.operator_ ? "" : row.kind + ' ';
   const std::string where = row.flops.value > 0 ? row.unit + ' ' + row.arithmetic : row.unit;
-  return printable(kind + row.shape) + " (" + where + ')';
-}
-
-std::string step_summary(const std::vector<OperatorRow>& rows, Seconds step) {
-  Seconds sum;
-  for (const OperatorRow& row : rows) {
-    sum += row.time * row.count;
-  }
-  return fmt::format("  The step takes {}; its operators take {} one after another.\n", to_text(step), to_text(sum));
+  constexpr std::size_t kMost = 160;  // bytes
+  return printable(kind + row.shape + " (" + where + ')', kMost);
 }
 
 }  // namespace
@@ -34,9 +28,17 @@ std::string operators_text(const std::vector<OperatorRow>& rows, Seconds step, c
   if (rows.empty()) {
     return "  no operators\n";
   }
-  Table table({{"operator"}, {"count", Align::right}, {"FLOPs", Align::right}, {"bytes", Align::right},
-               {"FLOP/B", Align::right}, {"ridge", Align::right}, {"time", Align::right}, {"of limit", Align::right},
-               {"of step", Align::right}, {"bound by"}, {"kind and shape"}});
+  Table table({{"operator"},
+               {"count", Align::right},
+               {"FLOPs", Align::right},
+               {"bytes", Align::right},
+               {"FLOP/B", Align::right},
+               {"ridge", Align::right},
+               {"time", Align::right},
+               {"of limit", Align::right},
+               {"of step", Align::right},
+               {"bound by"},
+               {"kind and shape"}});
   const std::string* block = nullptr;
   for (const OperatorRow& row : rows) {
     if (block == nullptr || *block != row.block) {
@@ -45,10 +47,11 @@ std::string operators_text(const std::vector<OperatorRow>& rows, Seconds step, c
     }
     table.add({"  " + printable(row.operator_), count_text(row.count), flops_text(row.flops), to_text(row.bytes),
                ratio_text(row.intensity), ratio_text(row.ridge), to_text(row.time), percent_text(row.limit / row.time),
-               percent_text(row.time * row.count / step), row.bound_by,
-               paint(shape_text(row), Paint::dim, style)});
+               percent_text(row.time * row.count / step), row.bound_by, paint(shape_text(row), Paint::dim, style)});
   }
-  return table.text(style) + '\n' + step_summary(rows, step) +
+  return table.text(style) + '\n' +
+         fmt::format("  The step takes {}; its operators take {} one after another.\n", to_text(step),
+                     to_text(total_time(rows))) +
          "  FLOPs, bytes and time are of one execution on one device; a FLOP/B left of its ridge is bound by memory.\n";
 }
 

@@ -90,7 +90,8 @@ std::string prediction_page(const std::vector<PageSection>& sections, const std:
   }
   page += "</main>\n<footer>Times are predictions, not measurements. Charts: Chart.js, MIT licence.</footer>\n";
   page += "<noscript><p>The charts of this page need JavaScript; the tables do not.</p></noscript>\n";
-  page += fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n", json_for_script(page_data(sections)));
+  page +=
+      fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n", json_for_script(page_data(sections)));
   page += fmt::format("<script>{}</script>\n<script>{}</script>\n", chart_library(), page_script());
   return page + "</body>\n</html>\n";
 }

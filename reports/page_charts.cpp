@@ -25,11 +25,12 @@ Figure roofline(const PageSection& section) {
   return {.kind = "roofline",
           .phase = "",
           .title = "Roofline",
-          .finding = fmt::format("The operator that takes longest is {} in decode and {} in prefill.",
-                                 largest(section.decode_operators), largest(section.prefill_operators)),
-          .reading = "Each mark is an operator; right means more arithmetic per byte, up means faster, and its size is its "
-                     "share of the step. Under the slope of a roof memory sets the pace, under its flat part arithmetic "
-                     "does; the distance up to the roof is what the kernel leaves unused.",
+          .finding = fmt::format("Takes longest: {} in decode, {} in prefill.", largest(section.decode_operators),
+                                 largest(section.prefill_operators)),
+          .reading =
+              "Each mark is an operator; right means more arithmetic per byte, up means faster, and its size is its "
+              "share of the step. Under the slope of a roof memory sets the pace, under its flat part arithmetic "
+              "does; the distance up to the roof is what the kernel leaves unused.",
           .wide = true,
           .height = 480,
           .table = ""};
@@ -46,57 +47,66 @@ Figure waterfall(const NamedPhase& named, const std::string& id) {
   if (largest != phase.waterfall.end() && largest->seconds > Seconds{0}) {
     finding += fmt::format(" Most of the gap: {}.", largest->name);
   }
-  const auto bars = std::count_if(phase.waterfall.begin(), phase.waterfall.end(),
-                                  [](const WaterfallBar& bar) { return bar.seconds.value != 0; });
+  const std::size_t bars = shown_bars(phase).size();
   return {.kind = "waterfall",
           .phase = id,
           .title = "Waterfall of " + named.title,
           .finding = finding,
-          .reading = "The top bar is the time that no schedule beats. Each bar below drops one idealisation and starts "
-                     "where the one above ends, so that together they reach the prediction.",
+          .reading =
+              "The top bar is the time that no schedule beats. Each bar below drops one idealisation and starts "
+              "where the one above ends, so that together they reach the prediction.",
           .wide = false,
           .height = kAxis + kRow * (static_cast<int>(bars) + 2),
           .table = ""};
 }
 
 Figure memory(const Prediction& prediction) {
+  const MemoryFootprint& device = prediction.memory.device;
   const MemoryFootprint& host = prediction.memory.host;
+  const auto& classes = memory_classes();
+  const auto largest =
+      std::max_element(classes.begin(), classes.end(),
+                       [&](const MemoryClass& a, const MemoryClass& b) { return device.*a.bytes < device.*b.bytes; });
   return {.kind = "memory",
           .phase = "",
           .title = "Memory",
-          .finding = verdict_text(prediction),
+          .finding = fmt::format("{} of {} per device; most of it is {}.", to_text(device.total()),
+                                 to_text(device.capacity), largest->name),
           .reading = "What the fullest device holds, as a share of its capacity; beyond 100% it does not fit.",
           .wide = false,
           .height = 130 + (host.total() > Bytes{0} ? 60 : 0),
           .table = memory_table_html(prediction)};
 }
 
-Figure elasticity(const std::vector<Elasticity>& levers) {
+Figure elasticity(const std::vector<Elasticity>& levers, const Prediction& prediction) {
   const Elasticity& most = levers[0];
   return {.kind = "elasticity",
           .phase = "",
           .title = "What would raise throughput",
           .finding = fmt::format("10% {} {} buys {}.", is_latency(most.figure) ? "less" : "more",
                                  resource_name(most.figure), percent_text(gain_of_ten_percent(most))),
-          .reading = "Throughput gained from 10% more of one hardware figure (10% less of a latency), all else equal. "
-                     "Figures that gain nothing are left out.",
+          .reading =
+              "Throughput gained from 10% more of one hardware figure (10% less of a latency), all else equal. "
+              "Figures that gain nothing are left out.",
           .wide = false,
           .height = kAxis + kRow * static_cast<int>(levers.size()),
-          .table = ""};
+          .table = resource_table_html(prediction)};
 }
 
 Figure throughput(const PageSection& section) {
-  const auto best = std::max_element(section.sweep.begin(), section.sweep.end(), [](const SweepPoint& a, const SweepPoint& b) {
-    return (a.fits ? a.output_tokens.value : 0) < (b.fits ? b.output_tokens.value : 0);
-  });
+  const auto best =
+      std::max_element(section.sweep.begin(), section.sweep.end(), [](const SweepPoint& a, const SweepPoint& b) {
+        return (a.fits ? a.output_tokens.value : 0) < (b.fits ? b.output_tokens.value : 0);
+      });
   return {.kind = "throughput",
           .phase = "",
           .title = "Throughput against batch",
-          .finding = best->fits ? fmt::format("At most {} output tokens/s, at batch {}.", rate_text(best->output_tokens),
-                                              count_text(best->batch))
+          .finding = best->fits ? fmt::format("Best of the sweep: {} output tokens/s at batch {}.",
+                                              rate_text(best->output_tokens), count_text(best->batch))
                                 : "No batch of the sweep fits.",
-          .reading = "Solid: prediction; dashed: limit; the vertical line is the batch asked for. Crosses: the batch does "
-                     "not fit at once, so its requests wait in turns.",
+          .reading =
+              "Solid: prediction; dashed: limit; the vertical line is the batch asked for. Crosses: the batch does "
+              "not fit at once, so its requests wait in turns.",
           .wide = false,
           .table = ""};
 }
@@ -109,17 +119,14 @@ Figure latency(const Prediction& prediction) {
                                                     count_text(prediction.running_batch), to_text(prediction.ttft),
                                                     to_text(prediction.tpot))
                                       : "Time to first token and time per output token over the batch.",
-          .reading = "Solid: prediction; dashed: limit. Read the largest batch that meets a latency target, then its "
-                     "throughput in the chart before.",
+          .reading =
+              "Solid: prediction; dashed: limit. Read the largest batch that meets a latency target, then its "
+              "throughput in the chart before.",
           .wide = false,
           .table = ""};
 }
 
 }  // namespace
-
-Seconds prefill_step(const Prediction& prediction) {
-  return prediction.prefill.seconds / std::max(prediction.prefill.steps, 1.0);
-}
 
 std::string figure_html(const Figure& figure, const std::string& section) {
   return fmt::format(
@@ -149,7 +156,7 @@ std::string charts_html(const PageSection& section, std::size_t index) {
   }
   figures.push_back(memory(prediction));
   if (const auto levers = strongest_elasticity(prediction); runs(prediction) && !levers.empty()) {
-    figures.push_back(elasticity(levers));
+    figures.push_back(elasticity(levers, prediction));
   }
   std::string html;
   for (const Figure& figure : figures) {

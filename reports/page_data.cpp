@@ -115,13 +115,19 @@ Json section_data(const PageSection& section) {
           {"memory_classes", std::move(classes)},
           {"levers", levers(prediction)},
           {"operators",
-           {{"prefill", Json::parse(operators_json(section.prefill_operators, prefill_step(prediction)))},
-            {"decode", Json::parse(operators_json(section.decode_operators, prediction.decode.seconds))}}},
+           {{"prefill", Json::parse(operators_json(section.prefill_operators,
+                                                   step_of(section.prefill_step, section.prefill_operators)))},
+            {"decode", Json::parse(operators_json(section.decode_operators,
+                                                  step_of(section.decode_step, section.decode_operators)))}}},
           {"roofs", roofs(section)},
           {"sweep", sweep(section.sweep)}};
 }
 
 }  // namespace
+
+Seconds step_of(Seconds step, const std::vector<OperatorRow>& rows) {
+  return step > Seconds{0} ? step : total_time(rows);
+}
 
 std::string page_data(const std::vector<PageSection>& sections) {
   Json json = Json::array();

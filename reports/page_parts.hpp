@@ -8,15 +8,16 @@
 
 namespace moesaic {
 
-/// One section; `index` makes its identifiers unique; `titled`: with its title above. Its canvases are drawn by page/*.js
-/// from page_data().
+/// One section; `index` makes its identifiers unique; `titled`: with its title above. Its canvases are drawn by
+/// page/*.js from page_data().
 std::string section_html(const PageSection& section, std::size_t index, bool titled);
 
 /// The charts of one section, only those that have something to show.
 std::string charts_html(const PageSection& section, std::size_t index);
-/// The tables of one section; that of memory stands with its chart.
+/// The tables of one section; those of memory and resources stand with their charts.
 std::string tables_html(const PageSection& section);
 std::string memory_table_html(const Prediction& prediction);
+std::string resource_table_html(const Prediction& prediction);
 
 /// Several sections beside each other: a table, and their curves in one chart. Empty for a single section.
 std::string overview_html(const std::vector<PageSection>& sections);
@@ -26,8 +27,8 @@ std::string page_data(const std::vector<PageSection>& sections);
 
 /// A chart with its caption.
 struct Figure {
-  std::string kind;     ///< the function of page/*.js that draws it
-  std::string phase;    ///< "prefill" or "decode" where the chart is of one phase
+  std::string kind;   ///< the function of page/*.js that draws it
+  std::string phase;  ///< "prefill" or "decode" where the chart is of one phase
   std::string title;
   std::string finding;  ///< what this one shows; also the accessible name
   std::string reading;  ///< how to read any chart of this kind
@@ -38,7 +39,7 @@ struct Figure {
 /// `section` is the index of the section whose data it draws; empty: of all.
 std::string figure_html(const Figure& figure, const std::string& section);
 
-/// Mean time of the steps that prefill takes.
-Seconds prefill_step(const Prediction& prediction);
+/// The step that operators belong to.
+Seconds step_of(Seconds step, const std::vector<OperatorRow>& rows);
 
 }  // namespace moesaic

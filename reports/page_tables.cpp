@@ -17,27 +17,20 @@ std::string resource_cell(const std::string& path) {
 }
 
 std::string limits_table(const Prediction& prediction) {
-  HtmlTable table{"Limit and prediction",
-                  {"phase", "limit is set by", "predicted", "limit", "critical path", "speed of limit"},
-                  {},
-                  2};
+  HtmlTable table{
+      "Limit and prediction: prefill of the batch, and decoding one token of every request",
+      {"phase", "limit is set by", "predicted", "limit", "busiest resource", "critical path", "speed of limit"},
+      {},
+      2};
   for (const NamedPhase& phase : phases(prediction)) {
     const LimitPrediction& limit = phase.phase->limit;
     const double share = limit.seconds / phase.phase->seconds;
-    table.rows.push_back({html_text(phase.name), resource_cell(limit.resource), html_text(to_text(phase.phase->seconds)),
-                          html_text(to_text(limit.seconds)),
-                          html_text(to_text(limit.critical_path_seconds)), html_share(percent_text(share), share)});
+    table.rows.push_back({html_text(phase.name), resource_cell(limit.resource),
+                          html_text(to_text(phase.phase->seconds)), html_text(to_text(limit.seconds)),
+                          html_text(to_text(limit.resource_seconds)), html_text(to_text(limit.critical_path_seconds)),
+                          html_share(percent_text(share), share)});
   }
   return html_table(table);
-}
-
-std::string use_table(const Prediction& prediction) {
-  HtmlTable table{"Time that each resource is busy at its peak rate", {"resource", "decode", "prefill"}, {}, 1};
-  for (const SharedUse& use : utilisation(prediction)) {
-    table.rows.push_back({resource_cell(use.resource), html_share(percent_text(use.decode), use.decode),
-                          html_share(percent_text(use.prefill), use.prefill)});
-  }
-  return table.rows.empty() ? "" : html_table(table);
 }
 
 std::string operators_table(const std::string& caption, const std::vector<OperatorRow>& rows, Seconds step) {
@@ -51,18 +44,27 @@ std::string operators_table(const std::string& caption, const std::vector<Operat
                   6};
   for (const OperatorRow& row : rows) {
     const double share = row.time * row.count / step;
-    table.rows.push_back({html_text(row.block), html_text(row.operator_), html_text(row.kind),
-                          fmt::format("<code>{}</code>", html_text(row.shape)),
-                          html_text(row.flops.value > 0 ? row.unit + ' ' + row.arithmetic : row.unit), html_text(row.bound_by),
-                          html_text(count_text(row.count)), html_text(row.flops.value > 0 ? to_text(row.flops) : "-"),
-                          html_text(to_text(row.bytes)), html_text(ratio_text(row.intensity)),
-                          html_text(ratio_text(row.ridge)), html_text(to_text(row.limit)),
-                          html_text(to_text(row.time)), html_share(percent_text(share), share)});
+    table.rows.push_back(
+        {html_text(row.block), html_text(row.operator_), html_text(row.kind),
+         fmt::format("<code>{}</code>", html_text(row.shape)),
+         html_text(row.flops.value > 0 ? row.unit + ' ' + row.arithmetic : row.unit), html_text(row.bound_by),
+         html_text(count_text(row.count)), html_text(row.flops.value > 0 ? to_text(row.flops) : "-"),
+         html_text(to_text(row.bytes)), html_text(ratio_text(row.intensity)), html_text(ratio_text(row.ridge)),
+         html_text(to_text(row.limit)), html_text(to_text(row.time)), html_share(percent_text(share), share)});
   }
   return html_table(table);
 }
 
 }  // namespace
+
+std::string resource_table_html(const Prediction& prediction) {
+  HtmlTable table{"Time that each resource is busy at its peak rate", {"resource", "decode", "prefill"}, {}, 1};
+  for (const SharedUse& use : utilisation(prediction)) {
+    table.rows.push_back({resource_cell(use.resource), html_share(percent_text(use.decode), use.decode),
+                          html_share(percent_text(use.prefill), use.prefill)});
+  }
+  return table.rows.empty() ? "" : html_table(table);
+}
 
 std::string memory_table_html(const Prediction& prediction) {
   const MemoryFootprint& device = prediction.memory.device;
@@ -97,11 +99,11 @@ std::string tables_html(const PageSection& section) {
   if (!runs(prediction)) {
     return "";
   }
-  std::string html = "<div class=\"tables\">\n";
-  html += limits_table(prediction) + use_table(prediction) + "</div>\n";
-  return html +
-         operators_table("Operators of a decode step", section.decode_operators, prediction.decode.seconds) +
-         operators_table("Operators of a prefill step", section.prefill_operators, prefill_step(prediction));
+  return limits_table(prediction) +
+         operators_table("Operators of a decode step", section.decode_operators,
+                         step_of(section.decode_step, section.decode_operators)) +
+         operators_table("Operators of a prefill step", section.prefill_operators,
+                         step_of(section.prefill_step, section.prefill_operators));
 }
 
 }  // namespace moesaic

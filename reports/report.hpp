@@ -33,6 +33,8 @@ struct PageSection {
   Prediction prediction;
   std::vector<OperatorRow> prefill_operators;
   std::vector<OperatorRow> decode_operators;
+  Seconds prefill_step{};  ///< that the operators belong to; zero: as long as they take one after another
+  Seconds decode_step{};
   Machine machine;                ///< for the roofs of the roofline plot
   std::vector<SweepPoint> sweep;  ///< over the batch
 };

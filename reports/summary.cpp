@@ -95,7 +95,8 @@ std::vector<Metric> metrics(const Prediction& p) {
       rate("total tokens/s", p.total_tokens, "prompts included"),
       cost("energy per output token", p.energy_per_token, "prefill, all devices and hosts included",
            "the machine states no power"),
-      cost("cost per million output tokens", p.per_million_tokens, "rent of all devices", "the machine states no price"),
+      cost("cost per million output tokens", p.per_million_tokens, "rent of all devices",
+           "the machine states no price"),
   };
   if (!runs(p)) {
     for (Metric& metric : result) {
@@ -113,17 +114,27 @@ std::vector<Fact> question(const Prediction& p) {
       {"machine", fmt::format("{}, {} device{}, {}", printable(p.machine), p.devices, p.devices == 1 ? "" : "s",
                               printable(p.mapping))},
       {"placement", printable(p.placement)},
-      {"load", fmt::format("{} request{} of {} + {} tokens, prefill steps of at most {} tokens",
-                           count_text(static_cast<double>(p.load.batch)), p.load.batch == 1 ? "" : "s",
-                           count_text(static_cast<double>(p.load.input)), count_text(static_cast<double>(p.load.output)),
-                           count_text(static_cast<double>(p.load.step_tokens)))},
+      {"load",
+       fmt::format("{} request{} of {} + {} tokens, prefill steps of at most {} tokens",
+                   count_text(static_cast<double>(p.load.batch)), p.load.batch == 1 ? "" : "s",
+                   count_text(static_cast<double>(p.load.input)), count_text(static_cast<double>(p.load.output)),
+                   count_text(static_cast<double>(p.load.step_tokens)))},
       {"cost model", printable(p.cost_model)},
   };
 }
 
 std::vector<NamedPhase> phases(const Prediction& prediction) {
-  return {{"decode step", "one decode step", &prediction.decode},
+  return {{"decode", "decoding one token of every request", &prediction.decode},
           {"prefill", "prefill of the whole batch", &prediction.prefill}};
+}
+
+std::vector<WaterfallBar> shown_bars(const PhasePrediction& phase) {
+  constexpr double kNothing = 1e-9;  // of the phase: differences that are rounding errors
+  std::vector<WaterfallBar> result = phase.waterfall;
+  std::erase_if(result, [&phase](const WaterfallBar& bar) {
+    return !(std::abs(bar.seconds.value) > kNothing * phase.seconds.value);
+  });
+  return result;
 }
 
 const std::vector<MemoryClass>& memory_classes() {
@@ -156,6 +167,14 @@ std::vector<Elasticity> strongest_elasticity(const Prediction& prediction) {
 
 double gain_of_ten_percent(const Elasticity& elasticity) { return 0.1 * elasticity.throughput; }
 
+Seconds total_time(const std::vector<OperatorRow>& rows) {
+  Seconds total;
+  for (const OperatorRow& row : rows) {
+    total += row.time * row.count;
+  }
+  return total;
+}
+
 std::vector<SharedUse> utilisation(const Prediction& prediction) {
   std::vector<SharedUse> result;
   const auto collect = [&result](const PhasePrediction& phase, double SharedUse::*share) {
@@ -170,6 +189,8 @@ std::vector<SharedUse> utilisation(const Prediction& prediction) {
   };
   collect(prediction.decode, &SharedUse::decode);
   collect(prediction.prefill, &SharedUse::prefill);
+  constexpr double kIdle = 0.0005;
+  std::erase_if(result, [](const SharedUse& use) { return use.prefill < kIdle && use.decode < kIdle; });
   return result;
 }
 

@@ -36,13 +36,16 @@ struct Fact {
 };
 std::vector<Fact> question(const Prediction& prediction);
 
-/// A phase and its name: "prefill" (with its steps) and "decode step".
+/// A phase and its name.
 struct NamedPhase {
-  std::string name;
-  std::string title;  ///< "prefill of the whole batch", "one decode step"
+  std::string name;   ///< "decode"
+  std::string title;  ///< "decoding one token of every request"
   const PhasePrediction* phase;
 };
 std::vector<NamedPhase> phases(const Prediction& prediction);
+
+/// Waterfall bars without those that add nothing.
+std::vector<WaterfallBar> shown_bars(const PhasePrediction& phase);
 
 /// Memory classes in the order of every report.
 struct MemoryClass {
@@ -59,7 +62,10 @@ std::vector<Elasticity> strongest_elasticity(const Prediction& prediction);
 /// Throughput gained, as a fraction, by 10% more of the figure (10% less of a latency), to first order.
 double gain_of_ten_percent(const Elasticity& elasticity);
 
-/// Utilisation of one resource in both phases; zero where a phase does not use it.
+/// Time of operators that run one after another.
+Seconds total_time(const std::vector<OperatorRow>& rows);
+
+/// Utilisation of one resource in both phases, those above 0.05%; zero where a phase does not use it.
 struct SharedUse {
   std::string resource;
   double prefill = 0;

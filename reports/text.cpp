@@ -15,7 +15,7 @@
 namespace moesaic {
 namespace {
 
-constexpr int kBar = 24;            // characters of a full bar
+constexpr int kBar = 20;            // characters of a full bar
 constexpr double kNoGain = 0.0005;  // gains below 0.05% are not listed one by one
 
 std::string question_text(const Prediction& prediction, const TextStyle& style) {
@@ -35,14 +35,19 @@ std::string performance_text(const Prediction& prediction, const TextStyle& styl
 }
 
 std::string limits_text(const Prediction& prediction, const TextStyle& style) {
-  Table table({{"phase"}, {"predicted", Align::right}, {"limit", Align::right}, {"speed of limit", Align::right},
+  Table table({{"phase"},
+               {"predicted", Align::right},
+               {"limit", Align::right},
+               {"speed of limit", Align::right},
                {"the limit is set by"}});
   for (const NamedPhase& phase : phases(prediction)) {
     const LimitPrediction& limit = phase.phase->limit;
     table.add({phase.name, to_text(phase.phase->seconds), to_text(limit.seconds),
                percent_text(limit.seconds / phase.phase->seconds), resource_label(limit.resource)});
   }
-  return heading("Limit that no schedule beats, and prediction", style) + table.text(style);
+  return heading("Limit that no schedule beats, for prefill of the batch and for decoding one token of every request",
+                 style) +
+         table.text(style);
 }
 
 // The unit in which all times of one waterfall are written, so that they can be added up.
@@ -74,7 +79,7 @@ std::string waterfall_text(const NamedPhase& named, const TextStyle& style) {
              paint(bar(0, phase.limit.seconds.value / whole, kBar, style), Paint::limit, style),
              resource_name(phase.limit.resource)});
   double at = phase.limit.seconds.value;
-  for (const WaterfallBar& step : phase.waterfall) {
+  for (const WaterfallBar& step : shown_bars(phase)) {
     const double next = at + step.seconds.value;
     table.add({step.name, scale.text(step.seconds, true), percent_text(step.seconds.value / whole),
                paint(bar(std::min(at, next) / whole, std::max(at, next) / whole, kBar, style), Paint::gap, style),
@@ -128,7 +133,7 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
   }
   Table table(std::move(columns));
   const auto add = [&](const std::string& name, Bytes bytes, Bytes on_host, double from, Paint colour) {
-    std::vector<std::string> row{name, to_text(bytes), percent_text(bytes / device.capacity),
+    std::vector<std::string> row{name, bytes > Bytes{0} ? to_text(bytes) : "", percent_text(bytes / device.capacity),
                                  paint(bar(from / scale, (from + bytes.value) / scale, kBar, style), colour, style)};
     if (with_host) {
       row.push_back(on_host > Bytes{0} ? to_text(on_host) : "");

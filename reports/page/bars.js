@@ -11,6 +11,8 @@ moesaic.barTexts = (texts) => ({
   },
 });
 
+moesaic.textRoom = (texts) => 10 + Math.max(...texts.map((text) => moesaic.textWidth(text)));
+
 // A thin line from the end of each bar to the start of the next.
 moesaic.barSteps = {
   id: 'barSteps',
@@ -43,8 +45,8 @@ moesaic.draw.waterfall = (section, phase) => {
   const steps = phase === 'decode' ? prediction.waterfall : prediction.prefill.waterfall;
   const bars = [{name: 'limit', resource: names[setBy], from: 0, to: limit, colour: 'limit'}];
   let at = limit;
-  for (const step of steps.filter((one) => one.seconds !== 0)) {
-    bars.push({name: step.name, resource: names[step.resource], from: at, to: at + step.seconds,
+  for (const step of steps.filter((one) => Math.abs(one.seconds) > 1e-9 * total)) {
+    bars.push({name: step.name.split(':')[0], resource: names[step.resource], from: at, to: at + step.seconds,
                colour: 'bar-' + step.id, gap: true});
     at += step.seconds;
   }
@@ -67,7 +69,7 @@ moesaic.draw.waterfall = (section, phase) => {
     },
     options: {
       indexAxis: 'y',
-      layout: {padding: {right: 100}},
+      layout: {padding: {right: moesaic.textRoom(bars.map(text))}},
       scales: {
         x: moesaic.axis('', moesaic.seconds, {min: 0}),
         y: moesaic.nameAxis(),
@@ -122,7 +124,7 @@ moesaic.draw.memory = (section) => {
     afterDatasetsDraw(chart) {
       const context = chart.ctx;
       context.save();
-      context.font = `600 12px ${Chart.defaults.font.family}`;
+      context.font = moesaic.font(true);
       context.textAlign = 'center';
       context.textBaseline = 'middle';
       datasets.forEach((dataset, index) => {
@@ -142,7 +144,7 @@ moesaic.draw.memory = (section) => {
     options: {
       indexAxis: 'y',
       scales: {
-        x: moesaic.axis('', (value) => `${Math.round(100 * value)}%`, {stacked: true, min: 0, max: most > 1 ? 1.02 * most : 1}),
+        x: moesaic.axis('', (value) => `${Math.round(100 * value)}%`, {stacked: true, min: 0, max: Math.ceil(5 * most - 1e-9) / 5}),
         y: {...moesaic.nameAxis(), stacked: true},
       },
       plugins: {
@@ -157,6 +159,7 @@ moesaic.draw.memory = (section) => {
 
 moesaic.draw.elasticity = ({levers, names}) => {
   const gains = levers.map(({gain}) => gain);
+  const texts = gains.map((gain) => `${gain < 0 ? '' : '+'}${moesaic.percent(gain)}`);
   return {
     type: 'bar',
     data: {
@@ -172,7 +175,7 @@ moesaic.draw.elasticity = ({levers, names}) => {
     },
     options: {
       indexAxis: 'y',
-      layout: {padding: {right: 50}},
+      layout: {padding: {right: moesaic.textRoom(texts)}},
       scales: {
         x: moesaic.axis('throughput gained', moesaic.percent, {beginAtZero: true}),
         y: moesaic.nameAxis(),
@@ -183,6 +186,6 @@ moesaic.draw.elasticity = ({levers, names}) => {
                               afterLabel: ({dataIndex}) => levers[dataIndex].figure}},
       },
     },
-    plugins: [moesaic.barTexts(gains.map((gain) => `${gain < 0 ? '' : '+'}${moesaic.percent(gain)}`))],
+    plugins: [moesaic.barTexts(texts)],
   };
 };

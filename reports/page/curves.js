@@ -1,10 +1,10 @@
 'use strict';
 // Curves over the batch: throughput, latency, and several sections in one chart.
 
-// One line; points that do not fit are crosses and the way to them is dotted.
+// One line; limits end where batches no longer fit, because the rest waits its turn; points that do not fit are crosses and the way to them is dotted.
 moesaic.curve = (label, sweep, key, colour, {limit = false} = {}) => ({
   label,
-  data: sweep.map((point) => ({x: point.batch, y: point[key], fits: point.fits})),
+  data: sweep.map((point) => ({x: point.batch, y: limit && !point.fits ? null : point[key], fits: point.fits})),
   borderColor: colour,
   backgroundColor: colour,
   borderWidth: limit ? 1.5 : 2.5,
@@ -84,7 +84,9 @@ moesaic.draw.latency = ({sweep, prediction}) => {
     moesaic.curve('TPOT', sweep, 'tpot', tpot),
     moesaic.curve('TPOT limit', sweep, 'tpot_limit', tpot, {limit: true}),
   ];
-  for (const dataset of datasets) dataset.data = dataset.data.map((point) => ({...point, y: point.y > 0 ? point.y : null}));
+  for (const dataset of datasets) {
+    dataset.data = dataset.data.map((point) => ({...point, y: point.y > 0 ? point.y : null}));
+  }
   return moesaic.curves(datasets, 'time', moesaic.seconds, {type: 'logarithmic', afterBuildTicks: moesaic.logTicks},
                         [moesaic.askedBatch(prediction.load.batch)]);
 };

@@ -15,6 +15,8 @@ moesaic.rooflinePoints = (section, phase) =>
 
 moesaic.roofAt = (roof, intensity) => Math.min(roof.peak, roof.bandwidth * intensity);
 
+moesaic.roofName = (roof) => `${roof.unit} ${roof.arithmetic}: ${moesaic.flops(roof.peak)}`;
+
 // Names beside the operators that take longest, where there is room.
 moesaic.pointNames = (points, roofs) => ({
   id: 'pointNames',
@@ -24,6 +26,11 @@ moesaic.pointNames = (points, roofs) => ({
       const [cx, cy] = [x.getPixelForValue(point.x), y.getPixelForValue(point.y)];
       return {left: cx - point.radius, right: cx + point.radius, top: cy - point.radius, bottom: cy + point.radius};
     });
+    for (const roof of roofs) {
+      const middle = y.getPixelForValue(roof.peak) - 10;
+      const width = moesaic.textWidth(moesaic.roofName(roof), true);
+      boxes.push({left: area.right - 8 - width, right: area.right, top: middle - 8, bottom: middle + 8});
+    }
     const onRoof = (box) => roofs.some((roof) => {
       const [from, to] = [box.left, box.right].map(
           (pixel) => y.getPixelForValue(moesaic.roofAt(roof, x.getValueForPixel(pixel))));
@@ -35,8 +42,7 @@ moesaic.pointNames = (points, roofs) => ({
                         box.bottom < other.top);
     const longest = [...points].sort((a, b) => b.row.share_of_step - a.row.share_of_step);
     for (const point of longest.filter((one) => one.row.share_of_step > 0.01).slice(0, 16)) {
-      context.font = `12px ${Chart.defaults.font.family}`;
-      const width = context.measureText(point.row.operator).width;
+      const width = moesaic.textWidth(point.row.operator);
       const [cx, cy, r] = [x.getPixelForValue(point.x), y.getPixelForValue(point.y), point.radius + 5];
       const places = [
         [cx + r, cy], [cx - r - width, cy], [cx - width / 2, cy - r - 6], [cx - width / 2, cy + r + 6],
@@ -61,7 +67,7 @@ moesaic.roofNames = (roofs) => ({
     const {ctx: context, chartArea: area, scales: {x, y}} = chart;
     const sloped = new Set();
     for (const roof of roofs) {
-      moesaic.label(context, `${roof.unit} ${roof.arithmetic}: ${moesaic.flops(roof.peak)}`, area.right - 8,
+      moesaic.label(context, moesaic.roofName(roof), area.right - 8,
                     y.getPixelForValue(roof.peak) - 10, {align: 'right', colour: 'dim', bold: true});
       if (sloped.has(roof.unit)) continue;
       sloped.add(roof.unit);

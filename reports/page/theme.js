@@ -84,10 +84,18 @@ moesaic.legend = (shape) => ({
   },
 });
 
+moesaic.font = (bold = false) => `${bold ? '600 ' : ''}12px ${Chart.defaults.font.family}`;
+
+moesaic.textWidth = (text, bold = false) => {
+  const context = document.createElement('canvas').getContext('2d');
+  context.font = moesaic.font(bold);
+  return context.measureText(text).width;
+};
+
 // Text with a halo in the colour of the card, so that it reads on top of lines.
 moesaic.label = (context, text, x, y, {align = 'left', colour = 'text', bold = false} = {}) => {
   context.save();
-  context.font = `${bold ? '600 ' : ''}12px ${Chart.defaults.font.family}`;
+  context.font = moesaic.font(bold);
   context.textAlign = align;
   context.textBaseline = 'middle';
   context.lineJoin = 'round';

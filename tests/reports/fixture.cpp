@@ -200,11 +200,11 @@ Prediction mixtral() {
   p.memory.kv_per_token = {131072};
   p.advice = {2900, 46000, 2, std::nullopt};
   set_times(p, 64);
-  p.prefill.resources = {{"device.units.gpu.peak", 0.46}, {"device.memory.bandwidth", 0.11},
-                         {"device.scale_up.bandwidth", 0.14}};
-  p.decode.resources = {{"device.memory.bandwidth", 0.58}, {"device.units.gpu.peak", 0.02},
-                        {"device.scale_up.bandwidth", 0.03}};
-  p.elasticity = {{"device.memory.bandwidth", 0.63},        {"device.units.gpu.peak.bf16", 0.094},
+  p.prefill.resources = {
+      {"device.units.gpu.peak", 0.46}, {"device.memory.bandwidth", 0.11}, {"device.scale_up.bandwidth", 0.14}};
+  p.decode.resources = {
+      {"device.memory.bandwidth", 0.58}, {"device.units.gpu.peak", 0.02}, {"device.scale_up.bandwidth", 0.03}};
+  p.elasticity = {{"device.memory.bandwidth", 0.63},         {"device.units.gpu.peak.bf16", 0.094},
                   {"device.units.gpu.launch_latency", 0.08}, {"device.scale_up.bandwidth", 0.041},
                   {"device.scale_up.latency", 0.087},        {"device.memory.capacity", 0},
                   {"device.units.gpu.peak.fp8", 0},          {"host.memory.bandwidth", 0}};

@@ -1,5 +1,5 @@
-// A prediction made by hand, so that reports are tested without the rooms below them: Mixtral-8x7B in bf16 on a DGX H100,
-// tp=8, 64 requests of 1,024 + 256 tokens. The derivations are in fixture.cpp.
+// A prediction made by hand, so that reports are tested without the rooms below them: Mixtral-8x7B in bf16 on a DGX
+// H100, tp=8, 64 requests of 1,024 + 256 tokens. The derivations are in fixture.cpp.
 #pragma once
 
 #include "reports/report.hpp"

@@ -1,0 +1,95 @@
+// Formats, files and determinism of what the commands print.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+
+#include "base/catalog.hpp"
+#include "tests/apps/run.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kLoad = " --batch 16 --input 512 --output 64 ";
+
+bool fits_schema(const std::string& schema_name, const Json& document) {
+  using Adapter = valijson::adapters::NlohmannJsonAdapter;
+  const Json text = Json::parse(std::ifstream(config_directory() / "schema" / schema_name));
+  valijson::Schema schema;
+  valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(Adapter(text), schema);
+  return valijson::Validator().validate(schema, Adapter(document), nullptr);
+}
+
+TEST(Output, PredictionsFitTheSchema) {
+  for (const char* line : {"--model Mixtral-8x7B --machine dgx-h100", "--model DeepSeek-V3 --machine dgx-h100",
+                           "--model Llama-3.1-405B --machine t4", "--model gpt-oss-120b --machine h100-sxm",
+                           "--model Mixtral-8x7B --machine xeon-8380-a40 --placement streamed",
+                           "--model Mixtral-8x7B --machine duplex-4 --placement two-unit"}) {
+    const Ran ran = run_line(std::string("predict ") + line + kLoad + "--format json");
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_TRUE(fits_schema("prediction.json", Json::parse(ran.out))) << line;
+  }
+}
+
+TEST(Output, WaterfallAddsUpInTheJson) {
+  const Ran ran = run_line(std::string("predict --model DeepSeek-V3 --machine dgx-h200 --map tp=1,dp=8,ep=8") + kLoad +
+                           "--format json");
+  const Json json = Json::parse(ran.out);
+  double sum = json["decode"]["limit_seconds_per_step"];
+  for (const Json& bar : json["waterfall"]) {
+    sum += bar["seconds"].get<double>();
+  }
+  EXPECT_NEAR(sum, json["decode"]["seconds_per_step"], 1e-9 * sum);
+}
+
+TEST(Output, SameBytesTwice) {
+  for (const char* format : {"text", "json", "html"}) {
+    const std::string line = std::string("predict --model DeepSeek-V2-Lite --machine h100-sxm --routing zipf:0.8") + kLoad +
+                             "--format " + format;
+    EXPECT_EQ(run_line(line).out, run_line(line).out) << format;
+  }
+}
+
+TEST(Output, ComparesSeveralOfAnything) {
+  const Ran ran = run_line(std::string("compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100 --map tp=8 --map tp=4") +
+                           kLoad + "--format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json json = Json::parse(ran.out);
+  ASSERT_EQ(json["predictions"].size(), 4u);
+  EXPECT_EQ(json["predictions"][0]["machine"], "dgx-a100");
+  EXPECT_EQ(json["predictions"][3]["machine"], "dgx-h100");
+  EXPECT_EQ(json["predictions"][3]["devices"], 4);
+  for (Json prediction : json["predictions"]) {
+    EXPECT_TRUE(fits_schema("prediction.json", prediction));
+  }
+}
+
+TEST(Output, ColoursAndUnicodeOnlyOnATerminal) {
+  const std::vector<std::string> line = words(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad);
+  const auto plain = [](const std::string& text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7F); });
+  };
+  EXPECT_TRUE(plain(run(line, false).out));
+  EXPECT_FALSE(plain(run(line, true).out));
+}
+
+TEST(Output, FileAppearsWhole) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fresh_folder();
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  const std::string file = (folder / "page.html").string();
+  const Ran ran = run_line(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad + "--format html -o " + file);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_GT(fs::file_size(file), 100000u);  // the chart library is inside
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+}
+
+}  // namespace
+}  // namespace moesaic

@@ -1,0 +1,101 @@
+// What-ifs and options do what they say.
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/run.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::json;
+
+Json predict_json(const std::string& options) {
+  const Ran ran = run_line("predict " + options + " --format json");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  return ran.code == 0 ? Json::parse(ran.out) : Json();
+}
+
+constexpr const char* kMixtral = "--model Mixtral-8x7B --machine dgx-h100 --batch 64 --input 1024 --output 256 ";
+
+double step(const Json& json) { return json["decode"]["seconds_per_step"]; }
+
+TEST(Predict, MoreBandwidthHelpsAMemoryBoundStep) {
+  const Json base = predict_json(kMixtral);
+  const Json more = predict_json(std::string(kMixtral) + "--set device.memory.bandwidth=6.7TB/s");
+  EXPECT_LT(step(more), 0.75 * step(base));
+  EXPECT_GT(step(more), 0.5 * step(base));
+}
+
+TEST(Predict, ElasticityIsTheSlope) {
+  // 10 % more bandwidth by hand against the reported percent per percent.
+  const Json base = predict_json(kMixtral);
+  const Json more = predict_json(std::string(kMixtral) + "--set device.memory.bandwidth=3.685TB/s");
+  const double bought = more["throughput"]["output_tokens_per_s"].get<double>() /
+                            base["throughput"]["output_tokens_per_s"].get<double>() -
+                        1;
+  EXPECT_NEAR(bought, 0.1 * base["elasticity"]["device.memory.bandwidth"].get<double>(), 0.006);
+}
+
+TEST(Predict, ModelFiguresCanBeSetToo) {
+  const Json base = predict_json(kMixtral);
+  const Json one = predict_json(std::string(kMixtral) + "--set model.num_experts_per_tok=1");
+  EXPECT_LT(one["prefill"]["seconds"].get<double>(), base["prefill"]["seconds"].get<double>());
+}
+
+TEST(Predict, TypesChangeMemoryAsTheirBits) {
+  const Json bf16 = predict_json(std::string(kMixtral) + "--dtype kv=bf16");
+  const Json fp8 = predict_json(std::string(kMixtral) + "--dtype kv=fp8");
+  EXPECT_NEAR(fp8["memory"]["kv"].get<double>() * 2, bf16["memory"]["kv"].get<double>(), 2);
+  EXPECT_EQ(bf16["memory"]["kv_per_token"], 131072);
+}
+
+TEST(Predict, SaysWhatWouldFit) {
+  const Json json = predict_json("--model DeepSeek-V3 --machine dgx-h100 --batch 8 --input 1024 --output 64");
+  EXPECT_FALSE(json["fits"]);
+  EXPECT_EQ(json["running_batch"], 0);
+  EXPECT_TRUE(json["ttft_s"].is_null());
+  EXPECT_EQ(json["advice"]["fewest_devices"], 16);
+  const Json large = predict_json("--model Mixtral-8x7B --machine dgx-h100 --batch 8000 --input 4096 --output 512");
+  EXPECT_FALSE(large["fits"]);
+  const double running = large["running_batch"];
+  EXPECT_GT(running, 0);
+  EXPECT_LT(running, 8000);
+  EXPECT_EQ(large["advice"]["largest_batch"].get<double>(), running);
+  double capacity = -1;
+  for (const Json& bar : large["waterfall"]) {
+    capacity = bar["id"] == "capacity" ? bar["seconds"].get<double>() : capacity;
+  }
+  EXPECT_GT(capacity, 0);
+}
+
+TEST(Predict, SkewedRoutingCostsTime) {
+  const std::string options = "--model DeepSeek-V3 --machine dgx-h200 --map tp=1,dp=8,ep=8 --batch 512 --input 512 --output 64 ";
+  const Json uniform = predict_json(options);
+  const Json skewed = predict_json(options + "--routing zipf:1.0");
+  EXPECT_GT(skewed["waterfall"][0]["seconds"].get<double>(), uniform["waterfall"][0]["seconds"].get<double>());
+  EXPECT_EQ(uniform["waterfall"][0]["id"], "routing_imbalance");
+}
+
+TEST(Predict, PlacementsAnswerTheirQuestions) {
+  // All weights cross PCIe once a step: no decode step is faster than the layers' bytes over the link.
+  const Json streamed =
+      predict_json("--model Mixtral-8x7B --machine xeon-8380-a40 --placement streamed --batch 64 --input 98 --output 32");
+  EXPECT_EQ(streamed["limit"]["resource"], "device.host_link.bandwidth");
+  // A wide channel for low intensities: decode is faster than on the same device without it.
+  const std::string duplex = "--model Mixtral-8x7B --machine duplex-4 --batch 32 --input 1024 --output 256 ";
+  EXPECT_LT(step(predict_json(duplex + "--placement two-unit")), 0.7 * step(predict_json(duplex)));
+}
+
+TEST(Predict, ExplainSumsToItsStep) {
+  const Ran ran = run_line(std::string("explain ") + kMixtral + "--format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json json = Json::parse(ran.out);
+  double sum = 0;
+  for (const Json& row : json["operators"]) {
+    sum += row["seconds"].get<double>() * row["count"].get<double>();
+  }
+  EXPECT_LE(sum, json["step_seconds"].get<double>());
+  EXPECT_GT(sum, 0.8 * json["step_seconds"].get<double>());
+}
+
+}  // namespace
+}  // namespace moesaic
