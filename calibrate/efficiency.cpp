@@ -42,6 +42,9 @@ class EfficiencyCostModel final : public CostModel {
       config.at("memory_reserve").fail("must be at least 0 and below 1");
     }
     spread_ = config.at("spread").number();
+    if (spread_ < 0) {
+      config.at("spread").fail("must not be negative");
+    }
     config.ignore(std::array<std::string_view, 3>{"sources", "description", "version"});
     config.reject_unknown();
   }

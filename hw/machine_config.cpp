@@ -19,7 +19,7 @@ const std::vector<std::string> kKinds = {"node", "device", "host"};
 // What a configuration describes; without a "kind" its members tell.
 std::string kind_of(const Config& config) {
   if (const auto kind = config.find("kind")) {
-    const std::string text = kind->string();
+    std::string text = kind->string();
     if (std::find(kKinds.begin(), kKinds.end(), text) == kKinds.end()) {
       kind->fail(fmt::format("unknown kind '{}'{}", printable(text), suggest(text, kKinds)));
     }

@@ -85,8 +85,8 @@ double indexer_flops_per_pair(const Attention& attention);
 /// FLOPs that linear attention spends on its state per token and layer, projections left out (zero for softmax
 /// attention): the recurrent form for one new token, the chunked form of `block` tokens for more.
 double linear_attention_flops_per_token(const Attention& attention, double new_tokens);
-/// FLOPs of scores and values for one (query, key) pair over all heads; MLA in its absorbed or unabsorbed form; zero for
-/// linear attention. Source: references of docs/architecture.md, DeepSeek-V2 (arXiv:2405.04434).
+/// FLOPs of scores and values for one (query, key) pair over all heads; MLA in its absorbed or unabsorbed form; zero
+/// for linear attention. Source: references of docs/architecture.md, DeepSeek-V2 (arXiv:2405.04434).
 double attention_flops_per_pair(const Attention& attention, bool absorbed);
 
 }  // namespace moesaic

@@ -74,8 +74,12 @@ struct Writer {
     if (a.experts > 0) {
       const double top_k = number(a.experts_per_token);
       out.push_back({OperatorKind::router, "attention router",
-                     Gemm{.m = batch.tokens, .n = number(a.experts), .k = hidden, .weights = precision.router_weights,
-                          .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
+                     Gemm{.m = batch.tokens,
+                          .n = number(a.experts),
+                          .k = hidden,
+                          .weights = precision.router_weights,
+                          .activations = precision.activations,
+                          .arithmetic = precision.embedding_arithmetic}});
       project("kv", batch.tokens, kv_width, hidden);
       grouped_projection("expert queries", number(a.experts), top_k, hidden, q_width / top_k);
     } else {
@@ -83,14 +87,16 @@ struct Writer {
     }
     rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), precision.kv.bytes(kv_width));
     for (const BatchGroup& group : batch.groups) {
-      out.push_back(scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked,
-                           precision));
+      out.push_back(
+          scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked, precision));
     }
     const double o_width = heads * number(a.v_dim);
     if (a.output_gate) {
       out.push_back({OperatorKind::activation, "output gate",
-                     Elementwise{.elements_read = 2 * batch.tokens * o_width, .elements_written = batch.tokens * o_width,
-                                 .flops_per_element = 2, .type = precision.activations}});
+                     Elementwise{.elements_read = 2 * batch.tokens * o_width,
+                                 .elements_written = batch.tokens * o_width,
+                                 .flops_per_element = 2,
+                                 .type = precision.activations}});
     }
     if (a.experts > 0) {
       const double top_k = number(a.experts_per_token);
@@ -132,6 +138,7 @@ struct Writer {
                              : scores(group, heads, heads, nope + rope, v, window, false, precision);
       auto& shape = std::get<SoftmaxScores>(op.shape);
       shape.shared_kv = absorbed;
+      shape.cached = precision.kv.bytes(group.sequences * group.context * (rank + rope));
       if (!absorbed) {
         shape.kv = precision.activations;  // rebuilt keys and values, not the cached latent
       }
@@ -152,6 +159,7 @@ struct Writer {
       op.label = "index scores";
       auto& shape = std::get<SoftmaxScores>(op.shape);
       shape.kv = precision.index_keys;
+      shape.cached = precision.index_keys.bytes(group.sequences * group.context * dim);
       shape.arithmetic = precision.attention_arithmetic;
       out.push_back(op);
     }
@@ -180,8 +188,10 @@ struct Writer {
       update("linear attention", a, group, heads * dim * dim, 4 * width);
     }
     out.push_back({OperatorKind::activation, "output gate",
-                   Elementwise{.elements_read = 2 * batch.tokens * width, .elements_written = batch.tokens * width,
-                               .flops_per_element = 2, .type = precision.activations}});
+                   Elementwise{.elements_read = 2 * batch.tokens * width,
+                               .elements_written = batch.tokens * width,
+                               .flops_per_element = 2,
+                               .type = precision.activations}});
     project("o", batch.tokens, hidden, width);
     reduce();
   }
@@ -194,15 +204,19 @@ struct Writer {
     project("ba", batch.tokens, 2 * value_heads, hidden);
     const double convolved = 2 * keys + values;
     out.push_back({OperatorKind::activation, "convolution",
-                   Elementwise{.elements_read = batch.tokens * convolved, .elements_written = batch.tokens * convolved,
-                               .flops_per_element = 2 * number(a.conv_kernel), .type = precision.activations,
+                   Elementwise{.elements_read = batch.tokens * convolved,
+                               .elements_written = batch.tokens * convolved,
+                               .flops_per_element = 2 * number(a.conv_kernel),
+                               .type = precision.activations,
                                .weights = precision.router_weights.bytes(convolved * number(a.conv_kernel))}});
     for (const BatchGroup& group : batch.groups) {
       update("delta rule", a, group, value_heads * number(a.key_dim) * number(a.value_dim), convolved + values);
     }
     out.push_back({OperatorKind::activation, "output gate",
-                   Elementwise{.elements_read = 2 * batch.tokens * values, .elements_written = batch.tokens * values,
-                               .flops_per_element = 4, .type = precision.activations}});
+                   Elementwise{.elements_read = 2 * batch.tokens * values,
+                               .elements_written = batch.tokens * values,
+                               .flops_per_element = 4,
+                               .type = precision.activations}});
     project("o", batch.tokens, hidden, values);
     reduce();
   }
@@ -218,21 +232,24 @@ void append_attention(const Attention& attention, const LayerContext& context, c
 Operator scores(const BatchGroup& group, double heads, double kv_heads, double qk_dim, double v_dim, double window,
                 bool chunked, const Precision& precision) {
   const bool decode = group.new_tokens == 1;
+  const double read = attention_read_tokens(group.new_tokens, group.context, window, chunked);
   return {decode ? OperatorKind::attention_decode : OperatorKind::attention_prefill, "scores",
-          SoftmaxScores{.sequences = group.sequences,
-                        .new_tokens = group.new_tokens,
-                        .context = group.context,
-                        .heads = heads,
-                        .kv_heads = kv_heads,
-                        .qk_dim = qk_dim,
-                        .v_dim = v_dim,
-                        .window = window,
-                        .chunked = chunked,
-                        .pairs = attention_pairs(group.new_tokens, group.context, window, chunked),
-                        .read_tokens = attention_read_tokens(group.new_tokens, group.context, window, chunked),
-                        .kv = precision.kv,
-                        .activations = precision.activations,
-                        .arithmetic = precision.score_arithmetic}};
+          SoftmaxScores{
+              .sequences = group.sequences,
+              .new_tokens = group.new_tokens,
+              .context = group.context,
+              .heads = heads,
+              .kv_heads = kv_heads,
+              .qk_dim = qk_dim,
+              .v_dim = v_dim,
+              .window = window,
+              .chunked = chunked,
+              .pairs = attention_pairs(group.new_tokens, group.context, window, chunked),
+              .read_tokens = read,
+              .cached = precision.kv.bytes(group.sequences * (read - group.new_tokens) * kv_heads * (qk_dim + v_dim)),
+              .kv = precision.kv,
+              .activations = precision.activations,
+              .arithmetic = precision.score_arithmetic}};
 }
 
 }  // namespace moesaic

@@ -28,12 +28,12 @@
 // rows given m are again a count with n_e slots, tilted so that the means add up to m (Jensen, "Saddlepoint
 // Approximations", ch. 2). Experts with a large inclusion are kept apart, their rows and the others' convolved.
 //
-// Measured against simulation for E in {8, 64, 128, 256}, k in {1, 2, 4, 8}, R in {2, 4, 8, 32, 64}, N from 1 to 4096,
-// largest error (of rows / of distinct, in %; the simulation's own error is about 0.3):
+// Measured against simulation for E in {8, 64, 128, 256}, k in {1, 2, 4, 8}, R in {2, 4, 8, 32, 64}, N from 1 to 4096:
+// largest error of rows / of distinct in %, of which the simulation's own standard error is 0.1 to 0.3:
 //                         N = 1       2 to 7       8 and more
-//   uniform            0.3 / 0.3    1.2 / 2.2      1.0 / 0.7
-//   zipf 0.6, 1.2      2.4 / 2.4    1.6 / 5.5      1.3 / 8.5
-//   zipf 2.5           3.7 / 3.7    1.3 / 5.0      0.6 / 13
+//   uniform            0.4 / 0.4    1.3 / 2.3      0.6 / 0.4
+//   zipf 0.6, 1.2      2.4 / 2.4    1.5 / 5.4      1.2 / 8.5
+//   zipf 2.5           3.7 / 3.7    1.2 / 11       0.6 / 12
 
 namespace moesaic {
 namespace {

@@ -32,13 +32,19 @@ struct Writer {
     const double local = width / ranks;
     const auto project = [&](const char* label, double n, double k) {
       out.push_back({OperatorKind::projection, label,
-                     Gemm{.m = tokens, .n = n, .k = k, .weights = precision.dense_weights,
-                          .activations = precision.activations, .arithmetic = precision.dense_arithmetic}});
+                     Gemm{.m = tokens,
+                          .n = n,
+                          .k = k,
+                          .weights = precision.dense_weights,
+                          .activations = precision.activations,
+                          .arithmetic = precision.dense_arithmetic}});
     };
     project(up, local * (matrices - 1), hidden);
     out.push_back({OperatorKind::activation, "activation",
-                   Elementwise{.elements_read = tokens * local * (matrices - 1), .elements_written = tokens * local,
-                               .flops_per_element = 4, .type = precision.activations}});
+                   Elementwise{.elements_read = tokens * local * (matrices - 1),
+                               .elements_written = tokens * local,
+                               .flops_per_element = 4,
+                               .type = precision.activations}});
     project(down, hidden, local);
   }
 
@@ -58,21 +64,26 @@ struct Writer {
 
     out.push_back(norm(batch.tokens, context));
     out.push_back({OperatorKind::router, "router",
-                   Gemm{.m = batch.tokens, .n = number(moe.experts) + (moe.shared_gate ? 1 : 0), .k = hidden,
-                        .weights = precision.router_weights, .activations = precision.activations, .arithmetic = precision.embedding_arithmetic}});
+                   Gemm{.m = batch.tokens,
+                        .n = number(moe.experts) + (moe.shared_gate ? 1 : 0),
+                        .k = hidden,
+                        .weights = precision.router_weights,
+                        .activations = precision.activations,
+                        .arithmetic = precision.embedding_arithmetic}});
     out.push_back({OperatorKind::router, "top-k",
                    Elementwise{.elements_read = batch.tokens * number(moe.experts),
                                .elements_written = 2 * batch.tokens * number(moe.experts_per_token),
-                               .flops_per_element = 4, .type = {DType::fp32, 32}}});
+                               .flops_per_element = 4,
+                               .type = {DType::fp32, 32}}});
     const bool spread = mapping.data > 1;
     // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
     // experts; with tensor parallelism alone all devices hold all tokens already.
     const double own_tokens = batch.tokens / mapping.tensor;
-    const double sent = own_tokens *
-                        destinations(number(moe.experts), number(moe.experts_per_token), groups) *
+    const double sent = own_tokens * destinations(number(moe.experts), number(moe.experts_per_token), groups) *
                         mapping.expert_tensor() * (used.rows > 0 ? used.rows / even.rows : 1);
     if (spread) {
-      const StorageType wire = precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
+      const StorageType wire =
+          precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
       append_collective(CollectiveKind::all_to_all, "dispatch", mapping.devices(), wire.bytes(sent * hidden), out);
     }
     out.push_back({OperatorKind::experts, "experts",
@@ -93,7 +104,8 @@ struct Writer {
     }
     if (moe.shared_width > 0) {
       const double ranks = spread ? 1 : mapping.tensor;
-      dense("shared up", "shared down", spread ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices, ranks);
+      dense("shared up", "shared down", spread ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
+            ranks);
     }
     if (spread) {
       append_collective(CollectiveKind::all_gather, "gather tokens", mapping.tensor,

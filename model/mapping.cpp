@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -17,7 +18,7 @@ int parse_degree(std::string_view key, std::string_view text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > kMostDevices) {
-    throw UserError(fmt::format("--map: {}={} is not a whole number from 1 to {}", key, text, kMostDevices));
+    throw UserError(fmt::format("--map: {}={} is not a whole number from 1 to {}", key, printable(text), kMostDevices));
   }
   return value;
 }
@@ -44,51 +45,74 @@ Heads heads_of(const Attention& attention) {
 }
 
 bool tensor_works(const Architecture& architecture, int tensor) {
-  for (const LayerKind& kind : architecture.kinds) {
+  return std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [&](const LayerKind& kind) {
     const Heads heads = heads_of(kind.attention);
-    if (heads.query % tensor != 0 || (heads.kv % tensor != 0 && tensor % heads.kv != 0)) {
-      return false;
-    }
-    if (const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward)) {
-      if (dense->width % tensor != 0) {
-        return false;
-      }
-    }
-  }
-  return true;
+    const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward);
+    return heads.query % tensor == 0 && (heads.kv % tensor == 0 || tensor % heads.kv == 0) &&
+           (dense == nullptr || dense->width % tensor == 0);
+  });
+}
+
+/// Shared experts are cut like attention, unless data parallelism gives every device all of them.
+bool shared_works(const MoeFeedForward& moe, const Mapping& mapping) {
+  return mapping.data > 1 || moe.shared_width % mapping.tensor == 0;
 }
 
 bool experts_work(const Architecture& architecture, const Mapping& mapping) {
+  return mapping.devices() % mapping.expert == 0 &&
+         std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [&](const LayerKind& kind) {
+           const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
+           return moe == nullptr || (moe->experts % mapping.expert == 0 && moe->width % mapping.expert_tensor() == 0 &&
+                                     shared_works(*moe, mapping));
+         });
+}
+
+/// Most experts of any layer: 0 without a mixture of experts.
+std::int64_t most_experts(const Architecture& architecture) {
+  std::int64_t most = 0;
   for (const LayerKind& kind : architecture.kinds) {
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
-      if (moe->experts % mapping.expert != 0 || moe->width % mapping.expert_tensor() != 0) {
-        return false;
-      }
+      most = std::max(most, moe->experts);
     }
   }
-  return true;
+  return most;
 }
 
-bool has_experts(const Architecture& architecture) {
-  for (const LayerKind& kind : architecture.kinds) {
-    if (std::holds_alternative<MoeFeedForward>(kind.feed_forward)) {
-      return true;
+/// The largest expert parallelism with which this attention mapping works, if any does.
+std::optional<int> widest_expert(const Architecture& architecture, Mapping mapping) {
+  const auto most = std::min<std::int64_t>(mapping.devices(), std::max<std::int64_t>(1, most_experts(architecture)));
+  for (mapping.expert = static_cast<int>(most); mapping.expert >= 1; --mapping.expert) {
+    if (experts_work(architecture, mapping)) {
+      return mapping.expert;
     }
   }
-  return false;
+  return std::nullopt;
 }
 
-/// The working degree nearest to `wanted`, for messages.
+/// "; the nearest that works is KEY=DEGREE", for messages; `none` where none does.
 template <class Works>
-int nearest_degree(int wanted, int most, Works works) {
-  for (int distance = 1; distance <= most; ++distance) {
+std::string nearest_degree(std::string_view key, int wanted, int most, const std::string& none, Works works) {
+  for (int distance = 1; distance <= std::max(wanted, most); ++distance) {
     for (const int candidate : {wanted - distance, wanted + distance}) {
       if (candidate >= 1 && candidate <= most && works(candidate)) {
-        return candidate;
+        return fmt::format("; the nearest that works is {}={}", key, candidate);
       }
     }
   }
-  return 1;
+  return none;
+}
+
+std::string nearest_tensor(const Architecture& architecture, const Mapping& mapping, int devices) {
+  return nearest_degree("tp", mapping.tensor, devices / mapping.data, "", [&](int tensor) {
+    return tensor_works(architecture, tensor) && widest_expert(architecture, {tensor, mapping.data, 1});
+  });
+}
+
+std::string nearest_expert(const Architecture& architecture, const Mapping& mapping) {
+  const std::string none = fmt::format("; no ep works on {} devices", mapping.devices());
+  return nearest_degree("ep", mapping.expert, mapping.devices(), none, [&](int expert) {
+    return experts_work(architecture, {mapping.tensor, mapping.data, expert});
+  });
 }
 
 }  // namespace
@@ -104,13 +128,14 @@ Mapping parse_mapping(std::string_view text, std::optional<int> devices) {
     const std::string_view key = item.substr(0, equals);
     std::optional<int>* slot = key == "tp" ? &tensor : key == "ep" ? &expert : key == "dp" ? &data : nullptr;
     if (slot == nullptr) {
-      throw UserError(fmt::format("--map: unknown key '{}' in '{}'{}", key, text, suggest(key, keys)));
+      throw UserError(
+          fmt::format("--map: unknown key '{}' in '{}'{}", printable(key), printable(text), suggest(key, keys)));
     }
     if (equals == std::string_view::npos) {
-      throw UserError(fmt::format("--map: '{}' in '{}' has no value; write for example tp=8", key, text));
+      throw UserError(fmt::format("--map: '{}' in '{}' has no value; write for example tp=8", key, printable(text)));
     }
     if (*slot) {
-      throw UserError(fmt::format("--map: '{}' is given twice in '{}'", key, text));
+      throw UserError(fmt::format("--map: '{}' is given twice in '{}'", key, printable(text)));
     }
     *slot = parse_degree(key, item.substr(equals + 1));
   }
@@ -133,7 +158,9 @@ Mapping parse_mapping(std::string_view text, std::optional<int> devices) {
                                 *devices % mapping.data == 0 ? mapping.data : 1));
   }
   if (mapping.devices() % mapping.expert != 0) {
-    throw UserError(fmt::format("--map: ep={} does not divide the {} devices (tp x dp)", mapping.expert, product));
+    throw UserError(fmt::format("--map: ep={} does not divide the {} devices (tp x dp){}", mapping.expert, product,
+                                nearest_degree("ep", mapping.expert, mapping.devices(), "",
+                                               [&](int degree) { return mapping.devices() % degree == 0; })));
   }
   return mapping;
 }
@@ -143,25 +170,24 @@ std::string to_text(const Mapping& mapping) {
 }
 
 Mapping default_mapping(const Architecture& architecture, int devices) {
-  Mapping mapping;
+  const bool dense = most_experts(architecture) == 0;
   for (int tensor = devices; tensor >= 1; --tensor) {
-    if (devices % tensor == 0 && tensor_works(architecture, tensor)) {
-      mapping.tensor = tensor;
-      mapping.data = devices / tensor;
-      break;
+    if (devices % tensor != 0 || !tensor_works(architecture, tensor)) {
+      continue;
     }
-  }
-  mapping.expert = 1;
-  if (!has_experts(architecture)) {
-    return mapping;
-  }
-  for (const int expert : {mapping.data == 1 ? 1 : devices, devices, mapping.data, 1}) {
-    mapping.expert = expert;
-    if (devices % expert == 0 && experts_work(architecture, mapping)) {
+    Mapping mapping{.tensor = tensor, .data = devices / tensor};
+    if (!dense && mapping.data > 1) {
+      mapping.expert = devices;
+    }
+    if (experts_work(architecture, mapping)) {
+      return mapping;
+    }
+    if (const auto expert = widest_expert(architecture, mapping)) {
+      mapping.expert = *expert;
       return mapping;
     }
   }
-  return mapping;
+  return {.tensor = devices};
 }
 
 void check_mapping(const Architecture& architecture, const Mapping& mapping, const Machine& machine) {
@@ -170,41 +196,33 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
     fail(fmt::format("{} needs {} devices, but {} has {}", to_text(mapping), mapping.devices(), machine.name,
                      machine.devices));
   }
+  if (mapping.expert > 1 && most_experts(architecture) == 0) {
+    fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
+  }
   for (const LayerKind& kind : architecture.kinds) {
+    const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward);
+    const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
     const Heads heads = heads_of(kind.attention);
     if (heads.query % mapping.tensor != 0 || (heads.kv % mapping.tensor != 0 && mapping.tensor % heads.kv != 0)) {
-      const int nearest = nearest_degree(mapping.tensor, machine.devices,
-                                         [&](int tensor) { return tensor_works(architecture, tensor); });
-      fail(fmt::format("tp={} does not divide the {} query heads and {} KV heads of {}; the nearest that works is tp={}",
-                       mapping.tensor, heads.query, heads.kv, architecture.name, nearest));
+      fail(fmt::format("tp={} does not divide the {} query heads and {} KV heads of {}{}", mapping.tensor, heads.query,
+                       heads.kv, architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
     }
-    if (const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward);
-        dense != nullptr && dense->width % mapping.tensor != 0) {
-      fail(fmt::format("tp={} does not divide the feed-forward width {} of {}", mapping.tensor, dense->width,
-                       architecture.name));
+    if (dense != nullptr && dense->width % mapping.tensor != 0) {
+      fail(fmt::format("tp={} does not divide the feed-forward width {} of {}{}", mapping.tensor, dense->width,
+                       architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
     }
-    const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
-    if (moe == nullptr) {
-      continue;
+    if (moe != nullptr && !shared_works(*moe, mapping)) {
+      fail(fmt::format("tp={} does not divide the shared expert's width {} of {}{}", mapping.tensor, moe->shared_width,
+                       architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
     }
-    if (moe->experts % mapping.expert != 0) {
-      const int nearest = nearest_degree(mapping.expert, mapping.devices(), [&](int expert) {
-        return moe->experts % expert == 0 && mapping.devices() % expert == 0;
-      });
-      fail(fmt::format("ep={} does not divide the {} experts of {}; the nearest that works is ep={}", mapping.expert,
-                       moe->experts, architecture.name, nearest));
+    if (moe != nullptr && moe->experts % mapping.expert != 0) {
+      fail(fmt::format("ep={} does not divide the {} experts of {}{}", mapping.expert, moe->experts, architecture.name,
+                       nearest_expert(architecture, mapping)));
     }
-    if (moe->width % mapping.expert_tensor() != 0) {
-      fail(fmt::format("tp x dp / ep = {} ways do not divide the expert width {} of {}", mapping.expert_tensor(),
-                       moe->width, architecture.name));
+    if (moe != nullptr && moe->width % mapping.expert_tensor() != 0) {
+      fail(fmt::format("tp x dp / ep = {} ways do not divide the expert width {} of {}{}", mapping.expert_tensor(),
+                       moe->width, architecture.name, nearest_expert(architecture, mapping)));
     }
-    if (mapping.data == 1 && moe->shared_width % mapping.tensor != 0) {
-      fail(fmt::format("tp={} does not divide the shared expert's width {} of {}", mapping.tensor, moe->shared_width,
-                       architecture.name));
-    }
-  }
-  if (mapping.expert > 1 && !has_experts(architecture)) {
-    fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
   }
 }
 

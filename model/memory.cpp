@@ -10,8 +10,8 @@ namespace {
 
 double number(std::int64_t value) { return static_cast<double>(value); }
 
-/// Share of one layer's cache that one rank holds: KV heads are split by tensor parallelism down to one head a rank; the
-/// MLA latent is not split at all.
+/// Share of one layer's cache that one rank holds: KV heads are split by tensor parallelism down to one head a rank;
+/// the MLA latent is not split at all.
 double cache_share(const Attention& attention, int tensor) {
   if (const auto* softmax = std::get_if<SoftmaxAttention>(&attention)) {
     return 1 / std::min<double>(tensor, number(softmax->kv_heads));
@@ -41,8 +41,8 @@ SequenceBytes sequence_bytes(const StepPlan& plan, double context) {
     const double kept = layers * cached_tokens(attention, context) * cache_share(attention, tensor);
     result.kv += plan.precision().kv.bytes(kept * kv_elements_per_token(attention)) +
                  plan.precision().index_keys.bytes(kept * indexer_key_elements(attention));
-    result.state += plan.precision().state.bytes(layers * state_elements_per_sequence(attention) *
-                                                 state_share(attention, tensor));
+    result.state +=
+        plan.precision().state.bytes(layers * state_elements_per_sequence(attention) * state_share(attention, tensor));
   }
   return result;
 }
@@ -57,7 +57,8 @@ double widest_intermediate(const StepPlan& plan) {
       widest = std::max(widest, number(dense->width) * dense->matrices / mapping.tensor);
     } else {
       const auto& moe = std::get<MoeFeedForward>(kind.feed_forward);
-      // Rows of the routed experts on one rank: the replica's tokens over the expert groups, gathered beside the result.
+      // Rows of the routed experts on one rank: the replica's tokens over the expert groups, gathered beside the
+      // result.
       const double rows = number(moe.experts_per_token) * mapping.data / mapping.expert;
       widest = std::max(widest, rows * (number(moe.width) * moe.matrices / mapping.expert_tensor() +
                                         2 * number(architecture.hidden)));
@@ -65,8 +66,9 @@ double widest_intermediate(const StepPlan& plan) {
     if (const auto* softmax = std::get_if<SoftmaxAttention>(&kind.attention)) {
       widest = std::max(widest, number(softmax->heads * (softmax->qk_dim + softmax->v_dim)) / mapping.tensor);
     } else if (const auto* latent = std::get_if<LatentAttention>(&kind.attention)) {
-      widest = std::max(widest, number(latent->heads * (2 * latent->nope_dim + 2 * latent->rope_dim + 2 * latent->v_dim)) /
-                                    mapping.tensor);
+      widest =
+          std::max(widest, number(latent->heads * (2 * latent->nope_dim + 2 * latent->rope_dim + 2 * latent->v_dim)) /
+                               mapping.tensor);
     }
   }
   return widest;
@@ -117,11 +119,12 @@ ReplicaMemory replica_memory(const StepPlan& plan, const MemoryLoad& load) {
 
   const SequenceBytes sequence = sequence_bytes(plan, load.context);
   const double sequences = ranks_sequences(plan, load.sequences);
-  (homes.cache_on_host ? memory.host : memory.device).kv = sequence.kv * (sequences * (homes.cache_on_host ? ranks : 1));
+  (homes.cache_on_host ? memory.host : memory.device).kv =
+      sequence.kv * (sequences * (homes.cache_on_host ? ranks : 1));
   memory.device.state = sequence.state * sequences;
 
   const StorageType& activation = plan.precision().activations;
-  const double tokens = load.step_tokens;
+  const double tokens = std::max(sequences, std::min(sequences * load.prompt, load.step_tokens));
   memory.device.activations = activation.bytes(tokens * (4 * number(architecture.hidden) + widest_intermediate(plan)) +
                                                2 * sequences * number(architecture.vocabulary));
   if (ranks > 1) {
@@ -140,7 +143,6 @@ double largest_batch(const StepPlan& plan, const MemoryLoad& load) {
   return largest_that([&](double sequences) {
     MemoryLoad tried = load;
     tried.sequences = sequences;
-    tried.step_tokens = std::max(load.step_tokens, ranks_sequences(plan, sequences));
     return replica_memory(plan, tried).fits();
   });
 }

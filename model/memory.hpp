@@ -30,7 +30,8 @@ struct MemoryFootprint {
 struct MemoryLoad {
   double sequences = 0;    ///< held at once, over the replica
   double context = 0;      ///< longest length that each sequence reaches
-  double step_tokens = 0;  ///< most new tokens of one step on one device
+  double prompt = 1;       ///< tokens of one sequence that prefill processes
+  double step_tokens = 0;  ///< most prefill tokens of one step on one attention-parallel group
   double reserve_fraction = 0;  ///< of the device's memory that the runtime keeps for itself
 };
 

@@ -70,6 +70,7 @@ struct SoftmaxScores {
   bool chunked = false;   ///< `window` is an aligned chunk
   double pairs = 0;       ///< (query, key) pairs of one sequence and head; see attention_pairs()
   double read_tokens = 0; ///< cached or new tokens whose K and V are read once, per sequence
+  Bytes cached{};         ///< cache of earlier steps behind what is read, in whatever form it is kept
   bool shared_kv = false; ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
   StorageType kv{};
   StorageType activations{};

@@ -49,7 +49,8 @@ int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Que
   task.work = work;
   task.unit = static_cast<std::uint8_t>(unit);
   task.queue = queue;
-  task.demands.push_back({on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
+  task.demands.push_back(
+      {on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
   task.demands.push_back({on.memory, work.memory().value});
   const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
   join_chain(index);
@@ -89,6 +90,13 @@ int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device) {
   task.demands.push_back({to_device ? *view_.host_to_device : *view_.device_to_host, bytes.value});
   task.demands.push_back({*view_.host_memory, bytes.value});
   return static_cast<int>(graph_.tasks.size() - 1 - first_);
+}
+
+int LayerWriter::prefetch(const Operator& op, Bytes bytes, int layers) {
+  const int index = copy(op, bytes, true);
+  task(index).queue = Queue::prefetch;
+  task(index).waits.push_back({Marker::layer_output, static_cast<std::uint8_t>(layers)});
+  return index;
 }
 
 void LayerWriter::wait(int task_index, int before) {

@@ -27,8 +27,10 @@ class LayerWriter {
   int run(const Operator& op, const Work& work, std::size_t unit, Queue queue);
   /// A collective on the scale-up link. Joins the chain.
   int communicate(const Operator& op, const Work& work);
-  /// A copy between host and device memory on its own queue; waits for nothing and does not join the chain.
+  /// A copy between host and device memory on its direction's queue; waits for nothing and does not join the chain.
   int copy(const Operator& op, Bytes bytes, bool to_device);
+  /// A copy to the device on the prefetch queue, not before the layer `layers` back has left its buffer.
+  int prefetch(const Operator& op, Bytes bytes, int layers);
   /// `task` waits for `before` (of the same layer).
   void wait(int task, int before);
   /// Makes `task` the end of the chain.

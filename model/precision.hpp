@@ -13,8 +13,8 @@ namespace moesaic {
 /// widened to bf16.
 Precision with_weights(Precision precision, StorageType type);
 
-/// Applies "weights=fp8,kv=bf16,activations=bf16,experts=int4,attention=...,dense=...,embedding=...,state=fp32".
-/// Throws UserError naming the nearest class or type.
+/// Applies "weights=fp8,kv=bf16,activations=bf16,experts=int4,attention=...,dense=...,embedding=...,state=fp32"; the
+/// classes of weights override `weights`, in any order. Throws UserError naming the nearest class or type.
 Precision parse_precision(std::string_view text, Precision base);
 
 /// "weights=bf16,kv=bf16", classes that differ named.

@@ -15,7 +15,8 @@ namespace moesaic {
 namespace {
 
 constexpr double kNegligible = 1e-10;
-constexpr int kIntervals = 160;  // Simpson's rule, in log t
+constexpr double kTolerance = 1e-7;  // by which halving the step may change a probability; what is left is 1/15 of it
+constexpr int kFewestIntervals = 64, kMostIntervals = 8192;
 
 // Adds one event of probability p to the distribution of a count; counts of size() or more drop out.
 void add_event(std::span<double> chances, double p) {
@@ -101,12 +102,21 @@ std::vector<double> inclusion_probabilities(std::span<const double> popularity, 
   } else {
     Race race(rates, k);
     const double first = race.log_time(1 - kNegligible);  // before it, whoever rings is among the first k
-    const double step = (race.log_time(kNegligible) - first) / kIntervals;
-    std::transform(rates.begin(), rates.end(), inclusion.begin(),
-                   [&](double rate) { return -std::expm1(-rate * std::exp(first)); });
-    for (int i = 0; i <= kIntervals; ++i) {
-      const double simpson = i == 0 || i == kIntervals ? 1 : i % 2 == 1 ? 4 : 2;
-      race.add_arrivals(std::exp(first + i * step), simpson * step / 3, inclusion);
+    const double last = race.log_time(kNegligible);
+    double change = 1;
+    for (int intervals = kFewestIntervals; change > kTolerance && intervals <= kMostIntervals; intervals *= 2) {
+      std::vector<double> finer(rates.size());
+      std::transform(rates.begin(), rates.end(), finer.begin(),
+                     [&](double rate) { return -std::expm1(-rate * std::exp(first)); });
+      const double step = (last - first) / intervals;
+      for (int i = 0; i <= intervals; ++i) {  // Simpson's rule in log t
+        const double simpson = i == 0 || i == intervals ? 1 : i % 2 == 1 ? 4 : 2;
+        race.add_arrivals(std::exp(first + i * step), simpson * step / 3, finer);
+      }
+      change = std::transform_reduce(
+          finer.begin(), finer.end(), inclusion.begin(), 0.0, [](double a, double b) { return std::max(a, b); },
+          [](double a, double b) { return std::abs(a - b); });
+      inclusion.swap(finer);
     }
   }
   const double scale = static_cast<double>(count) / std::accumulate(inclusion.begin(), inclusion.end(), 0.0);

@@ -9,7 +9,7 @@ namespace moesaic {
 
 /// Probability that each expert is among `count` drawn one after another without replacement, each draw proportional
 /// to the popularity of those left (what keeping the largest of score + Gumbel noise does). Sums to `count`; exact up
-/// to quadrature, relative error below 1e-6. Needs 1 <= count <= number of positive popularities; others get 0.
+/// to quadrature, error below 1e-7. Needs 1 <= count <= number of positive popularities; others get 0.
 std::vector<double> inclusion_probabilities(std::span<const double> popularity, std::int64_t count);
 
 /// Spreads c_e of one token's draws: the covariance of the indicators is close to diag(c) - c c'/sum(c), so the number

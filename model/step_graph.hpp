@@ -37,9 +37,10 @@ struct Demand {
   double amount = 0;
 };
 
-/// Things that tasks of one layer run on, one after another in the order written.
-enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, network };
-inline constexpr std::size_t kQueueCount = 6;
+/// Things that tasks run on, one after another in the order written. `prefetch` copies to the device too, ahead of the
+/// computation and beside the copies that the computation waits for.
+enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, prefetch, network };
+inline constexpr std::size_t kQueueCount = 7;
 
 /// A point that tasks of later layers can wait for: a layer's last task, or its weights having arrived.
 enum class Marker : std::uint8_t { none, layer_output, weights_ready, weights_released };

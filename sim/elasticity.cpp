@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "hw/figures.hpp"
 #include "sim/predict.hpp"
@@ -8,7 +9,8 @@ namespace moesaic {
 namespace {
 
 double log_throughput(const Deployment& deployment, const Load& load) {
-  const LoadTimes& times = Predictor(deployment).times(load);
+  Predictor predictor(deployment);
+  const LoadTimes& times = predictor.times(load);
   return times.running > 0 ? -std::log(times.end_to_end.value) : -std::numeric_limits<double>::infinity();
 }
 

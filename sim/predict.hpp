@@ -36,7 +36,7 @@ struct PhaseTimes {
 struct LoadTimes {
   bool fits = true;
   double running = 0;  ///< requests served at once
-  double waves = 0;    ///< batch / running
+  double waves = 0;    ///< batch / running, of the fullest attention-parallel group
   PhaseTimes prefill;
   PhaseTimes decode;
   Seconds end_to_end;

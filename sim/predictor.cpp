@@ -143,11 +143,10 @@ void Predictor::decode(const Load& load, double running, double waves) {
 }
 
 MemoryLoad Predictor::memory_load(const Load& load, double sequences) const {
-  const double per_group = std::ceil(sequences / deployment_.plan.mapping().data);
-  const double prompts = per_group * static_cast<double>(load.input);
   return {.sequences = sequences,
           .context = static_cast<double>(load.input + load.output),
-          .step_tokens = std::max(per_group, std::min(prompts, static_cast<double>(load.step_tokens))),
+          .prompt = static_cast<double>(load.input),
+          .step_tokens = static_cast<double>(load.step_tokens),
           .reserve_fraction = deployment_.cost->reserve_fraction()};
 }
 
@@ -163,7 +162,8 @@ const LoadTimes& Predictor::times(const Load& load) {
     times_.waves = 0;
     return times_;
   }
-  times_.waves = batch / times_.running;
+  const double groups = deployment_.plan.mapping().data;
+  times_.waves = std::ceil(batch / groups) / std::ceil(times_.running / groups);
   prefill(load, times_.running, times_.waves);
   decode(load, times_.running, times_.waves);
   times_.end_to_end = times_.prefill.predicted + times_.decode.predicted * static_cast<double>(load.output - 1);

@@ -1,6 +1,7 @@
 // All weights and the cache in host memory (FlexGen, MoE-Lens arXiv:2504.09345): a layer's weights are copied to the
-// device while the layer before computes (double buffer), decode attention runs on the CPU beside its cache, and queries,
-// keys, values and attention outputs cross the host link.
+// device while the layer before computes (double buffer), decode attention runs on the CPU beside its cache, and
+// queries, keys, values and attention outputs cross the host link. Prefill attention runs on the device; in chunks, the
+// cache of the chunks before crosses too.
 #include "base/error.hpp"
 #include "model/placement.hpp"
 
@@ -26,17 +27,26 @@ class Streamed final : public Placement {
     if (weights <= Bytes{0}) {
       return;
     }
-    const Operator op{OperatorKind::transfer, "weights in", Transfer{weights, true, "weights"}};
-    Task& copy = writer.task(writer.copy(op, weights, true));
-    copy.waits.push_back({Marker::layer_output, kBufferedLayers});  // the buffer's last user is done
+    writer.prefetch({OperatorKind::transfer, "weights in", Transfer{weights, true, "weights"}}, weights,
+                    kBufferedLayers);
   }
 
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
     switch (op.kind) {
-      case OperatorKind::collective: writer.communicate(op, work); break;
-      case OperatorKind::rotary: place_rotary(writer, op, work); break;
-      case OperatorKind::attention_decode: place_decode_attention(writer, op, work); break;
-      default: run(writer, op, work);
+      case OperatorKind::collective:
+        writer.communicate(op, work);
+        break;
+      case OperatorKind::rotary:
+        place_rotary(writer, op, work);
+        break;
+      case OperatorKind::attention_decode:
+        place_decode_attention(writer, op, work);
+        break;
+      case OperatorKind::attention_prefill:
+        place_prefill_attention(writer, op, work);
+        break;
+      default:
+        run(writer, op, work);
     }
   }
 
@@ -63,12 +73,21 @@ class Streamed final : public Placement {
     writer.chain(rotated);
   }
 
+  /// Many queries make it worth computing on the device; what earlier steps cached comes in ahead of it.
+  static void place_prefill_attention(LayerWriter& writer, const Operator& op, const Work& work) {
+    const Bytes cached = std::get<SoftmaxScores>(op.shape).cached;
+    const Operator in{OperatorKind::transfer, "cache in", Transfer{cached, true, "cached keys and values"}};
+    const int copy = cached > Bytes{0} ? writer.prefetch(in, cached, kBufferedLayers) : -1;
+    writer.wait(run(writer, op, work), copy);
+  }
+
   static void place_decode_attention(LayerWriter& writer, const Operator& op, const Work& work) {
     const auto& scores = std::get<SoftmaxScores>(op.shape);
     const double rows = scores.sequences * scores.new_tokens * scores.heads;
     const Bytes query = scores.activations.bytes(rows * scores.qk_dim);
     const Bytes output = scores.activations.bytes(rows * scores.v_dim);
-    const int out = writer.copy({OperatorKind::transfer, "queries out", Transfer{query, false, "queries"}}, query, false);
+    const int out =
+        writer.copy({OperatorKind::transfer, "queries out", Transfer{query, false, "queries"}}, query, false);
     writer.wait(out, writer.last());
     writer.chain(out);
     const int attention = writer.run(op, work, writer.view().device_units, Queue::host);

@@ -76,8 +76,13 @@ moesaic.draw.waterfall = (section, phase) => {
       },
       plugins: {
         legend: {display: false},
-        tooltip: {callbacks: {title: ([item]) => bars[item.dataIndex].name, label: ({dataIndex}) => text(bars[dataIndex]),
-                              afterLabel: ({dataIndex}) => bars[dataIndex].resource ?? ''}},
+        tooltip: {
+          callbacks: {
+            title: ([item]) => bars[item.dataIndex].name,
+            label: ({dataIndex}) => text(bars[dataIndex]),
+            afterLabel: ({dataIndex}) => bars[dataIndex].resource ?? '',
+          },
+        },
       },
     },
     plugins: [moesaic.barSteps, moesaic.barTexts(bars.map(text))],
@@ -144,13 +149,18 @@ moesaic.draw.memory = (section) => {
     options: {
       indexAxis: 'y',
       scales: {
-        x: moesaic.axis('', (value) => `${Math.round(100 * value)}%`, {stacked: true, min: 0, max: Math.ceil(5 * most - 1e-9) / 5}),
+        x: moesaic.axis('', (value) => `${Math.round(100 * value)}%`,
+                        {stacked: true, min: 0, max: Math.ceil(5 * most - 1e-9) / 5}),
         y: {...moesaic.nameAxis(), stacked: true},
       },
       plugins: {
         legend: moesaic.legend(() => 'rect'),
-        tooltip: {callbacks: {label: ({dataset, dataIndex, raw}) =>
-                                  `${dataset.label}: ${moesaic.bytes(dataset.bytes[dataIndex])}, ${moesaic.percent(raw)}`}},
+        tooltip: {
+          callbacks: {
+            label: ({dataset, dataIndex, raw}) =>
+                `${dataset.label}: ${moesaic.bytes(dataset.bytes[dataIndex])}, ${moesaic.percent(raw)}`,
+          },
+        },
       },
     },
     plugins: [capacity, inside],

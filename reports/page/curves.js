@@ -1,7 +1,8 @@
 'use strict';
 // Curves over the batch: throughput, latency, and several sections in one chart.
 
-// One line; limits end where batches no longer fit, because the rest waits its turn; points that do not fit are crosses and the way to them is dotted.
+// One line. Batches that do not fit are crosses, reached by dots; limits end before them, because they are bounds of
+// all requests at once while the prediction's requests wait their turn.
 moesaic.curve = (label, sweep, key, colour, {limit = false} = {}) => ({
   label,
   data: sweep.map((point) => ({x: point.batch, y: limit && !point.fits ? null : point[key], fits: point.fits})),

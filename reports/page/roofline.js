@@ -21,16 +21,12 @@ moesaic.roofName = (roof) => `${roof.unit} ${roof.arithmetic}: ${moesaic.flops(r
 moesaic.pointNames = (points, roofs) => ({
   id: 'pointNames',
   afterDatasetsDraw(chart) {
+    if (!moesaic.namesBeside()) return;
     const {ctx: context, chartArea: area, scales: {x, y}} = chart;
     const boxes = points.map((point) => {
       const [cx, cy] = [x.getPixelForValue(point.x), y.getPixelForValue(point.y)];
       return {left: cx - point.radius, right: cx + point.radius, top: cy - point.radius, bottom: cy + point.radius};
     });
-    for (const roof of roofs) {
-      const middle = y.getPixelForValue(roof.peak) - 10;
-      const width = moesaic.textWidth(moesaic.roofName(roof), true);
-      boxes.push({left: area.right - 8 - width, right: area.right, top: middle - 8, bottom: middle + 8});
-    }
     const onRoof = (box) => roofs.some((roof) => {
       const [from, to] = [box.left, box.right].map(
           (pixel) => y.getPixelForValue(moesaic.roofAt(roof, x.getValueForPixel(pixel))));
@@ -60,34 +56,48 @@ moesaic.pointNames = (points, roofs) => ({
   },
 });
 
-// The peak along the flat part of each roof, the bandwidth along the slope of each unit.
+// Beside the plot where there is room, else on top of the right end of the roof.
+moesaic.namesBeside = () => window.innerWidth >= 760;
+
+// Peaks at the right end of the roofs, kept apart; the bandwidth along the slope of each unit.
 moesaic.roofNames = (roofs) => ({
   id: 'roofNames',
+  afterDatasetsDraw(chart) {
+    const {ctx: context, chartArea: area, scales: {y}} = chart;
+    let below = -Infinity;
+    for (const roof of [...roofs].sort((a, b) => b.peak - a.peak)) {
+      const beside = moesaic.namesBeside();
+      const at = Math.max(y.getPixelForValue(roof.peak) - (beside ? 0 : 10), below + 15);
+      below = at;
+      moesaic.label(context, moesaic.roofName(roof), area.right + (beside ? 6 : -4), at,
+                    {align: beside ? 'left' : 'right', colour: 'dim', bold: true});
+    }
+  },
   beforeDatasetsDraw(chart) {
-    const {ctx: context, chartArea: area, scales: {x, y}} = chart;
-    const sloped = new Set();
-    for (const roof of roofs) {
-      moesaic.label(context, moesaic.roofName(roof), area.right - 8,
-                    y.getPixelForValue(roof.peak) - 10, {align: 'right', colour: 'dim', bold: true});
-      if (sloped.has(roof.unit)) continue;
-      sloped.add(roof.unit);
+    const {ctx: context, scales: {x, y}} = chart;
+    for (const roof of roofs.filter((one, index) => roofs.findIndex(({unit}) => unit === one.unit) === index)) {
       const at = Math.max(x.min, y.min / roof.bandwidth);
       const [px, py] = [x.getPixelForValue(at), y.getPixelForValue(roof.bandwidth * at)];
       const [qx, qy] = [x.getPixelForValue(at * 10), y.getPixelForValue(roof.bandwidth * at * 10)];
       context.save();
       context.translate(px, py);
       context.rotate(Math.atan2(qy - py, qx - px));
-      moesaic.label(context, `${roof.unit} memory: ${moesaic.bytes(roof.bandwidth)}/s`, 14, -11, {colour: 'dim', bold: true});
+      moesaic.label(context, `${roof.unit} memory: ${moesaic.bytes(roof.bandwidth)}/s`, 14, -11,
+                    {colour: 'dim', bold: true});
       context.restore();
     }
   },
 });
 
 moesaic.draw.roofline = (section) => {
-  const phases = {decode: moesaic.rooflinePoints(section, 'decode'), prefill: moesaic.rooflinePoints(section, 'prefill')};
+  const phases = {
+    decode: moesaic.rooflinePoints(section, 'decode'),
+    prefill: moesaic.rooflinePoints(section, 'prefill'),
+  };
   const points = [...phases.decode, ...phases.prefill];
   const ridges = section.roofs.map((roof) => roof.peak / roof.bandwidth);
   const peaks = section.roofs.map((roof) => roof.peak);
+  const room = 10 + Math.max(0, ...section.roofs.map((roof) => moesaic.textWidth(moesaic.roofName(roof), true)));
   const decade = (power) => 10 ** power;
   const xMin = decade(Math.floor(Math.log10(Math.min(1, ...points.map((point) => point.x)))));
   const xMax = decade(Math.ceil(Math.log10(1.5 * Math.max(10, ...ridges, ...points.map((point) => point.x)))));
@@ -120,6 +130,7 @@ moesaic.draw.roofline = (section) => {
     type: 'scatter',
     data: {datasets: [...marks, ...roofs]},
     options: {
+      layout: {padding: {right: moesaic.namesBeside() ? room : 0}},
       scales: {
         x: moesaic.axis('arithmetic intensity (FLOP per byte)', moesaic.count,
                         {type: 'logarithmic', min: xMin, max: xMax, afterBuildTicks: moesaic.logTicks}),
@@ -135,7 +146,8 @@ moesaic.draw.roofline = (section) => {
               const roof = section.roofs.find((one) => one.unit === row.unit && one.arithmetic === row.arithmetic);
               return [
                 row.shape,
-                `${moesaic.seconds(row.seconds)} x ${moesaic.count(row.count)}: ${moesaic.percent(row.share_of_step)} of the step`,
+                `${moesaic.seconds(row.seconds)} x ${moesaic.count(row.count)}: ` +
+                    `${moesaic.percent(row.share_of_step)} of the step`,
                 `${moesaic.flops(y)} at ${moesaic.digits(x)} FLOP/B` +
                     (roof ? `: ${moesaic.percent(y / moesaic.roofAt(roof, x))} of the roof` : ''),
                 `bound by ${row.bound_by}`,

@@ -57,7 +57,12 @@ moesaic.tick = (text) => text.replace(/\.(\d*?)0+(?=\D|$)/, (_, digits) => digit
 moesaic.axis = (title, format, more = {}) => ({
   title: {display: title !== '', text: title, color: moesaic.colour('dim')},
   grid: {color: moesaic.colour('grid'), borderColor: moesaic.colour('axis')},
-  ticks: {color: moesaic.colour('dim'), callback: (value) => moesaic.tick(format(value)), maxRotation: 0, autoSkipPadding: 12},
+  ticks: {
+    color: moesaic.colour('dim'),
+    callback: (value) => moesaic.tick(format(value)),
+    maxRotation: 0,
+    autoSkipPadding: 12,
+  },
   ...more,
 });
 

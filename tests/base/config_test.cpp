@@ -64,7 +64,7 @@ TEST(ConfigRead, Quantities) {
             "m.json: wrong: \"3.35 TB\" is not a bandwidth: unit 'TB' does not fit (did you mean 'TB/s'?); "
             "write for example \"3.35 TB/s\"");
   const std::string message = user_error([&] { return root.at("number").quantity<BytesPerSecond>(); });
-  EXPECT_EQ(message, "m.json: number: expected a string, found 3");
+  EXPECT_EQ(message, "m.json: number: expected a quantity with its unit, such as \"3.35 TB/s\", found 3");
 }
 
 TEST(ConfigRead, WrongKinds) {

@@ -64,7 +64,8 @@ TEST(HuggingFacePrecision, Methods) {
           "input_activations": {"num_bits": 8}}}})",
        "int8", "int8", DType::int8, DType::int8},
       {R"({"quant_method": "modelopt", "quant_algo": "NVFP4", "producer": {"name": "modelopt"}, "group_size": 16,
-          "kv_cache_quant_algo": "FP8", "exclude_modules": ["model.layers.*.self_attn*", "lm_head", "model.layers.9*"]})",
+          "kv_cache_quant_algo": "FP8", "exclude_modules":
+          ["model.layers.*.self_attn*", "lm_head", "model.layers.9*"]})",
        "bf16", "nvfp4", kBase, DType::fp4, "fp8"},
       {R"({"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["lm_head"]})", "fp8", "fp8", DType::fp8,
        DType::fp8},

@@ -127,7 +127,8 @@ TEST(HuggingFace, WholeGptOssConfig) {
 TEST(HuggingFace, OldDefaultsAreHarmless) {
   EXPECT_NO_THROW(
       read_model(tiny_model("llama", R"("temperature": 1.0, "top_k": 50, "num_beams": 1, "id2label": {"0": "A"},
-      "return_dict": true, "chunk_size_feed_forward": 0, "torchscript": false, "pruned_heads": {}, "max_length": 20)")));
+      "return_dict": true, "chunk_size_feed_forward": 0, "torchscript": false, "pruned_heads": {},
+      "max_length": 20)")));
 }
 
 TEST(HuggingFace, Windows) {

@@ -35,8 +35,16 @@ TEST(Work, DenseProduct) {
 // Mixtral 8x7B: hidden 4096, 8 experts of width 14336, 2 a token.
 TEST(Work, RoutedExperts) {
   const double rows = 2 * 10, distinct = 8 * (1 - std::pow(0.75, 10));
-  GroupedGemm experts{.tokens = 10, .rows = rows, .distinct = distinct, .experts = 8, .top_k = 2, .hidden = 4096,
-                      .width = 14336, .matrices = 3, .weights = kBf16, .activations = kBf16};
+  GroupedGemm experts{.tokens = 10,
+                      .rows = rows,
+                      .distinct = distinct,
+                      .experts = 8,
+                      .top_k = 2,
+                      .hidden = 4096,
+                      .width = 14336,
+                      .matrices = 3,
+                      .weights = kBf16,
+                      .activations = kBf16};
   const Work gated = work({OperatorKind::experts, "experts", experts});
   EXPECT_DOUBLE_EQ(gated.flops.value, 2.0 * 10 * 2 * 3 * 4096 * 14336);
   EXPECT_DOUBLE_EQ(gated.weights.value, distinct * 3 * 4096 * 14336 * 2);
@@ -98,8 +106,7 @@ TEST(Work, LatentAttentionUnabsorbed) {
 // dc nh (dn + dv) + nh dv d.
 TEST(Work, LatentAttentionReadsItsWeightsOnceInEitherForm) {
   const Architecture v3 = bf16("DeepSeek-V3");
-  const double parameters =
-      7168.0 * 1536 + 1536.0 * 128 * 192 + 7168.0 * 576 + 512.0 * 128 * 256 + 128.0 * 128 * 7168;
+  const double parameters = 7168.0 * 1536 + 1536.0 * 128 * 192 + 7168.0 * 576 + 512.0 * 128 * 256 + 128.0 * 128 * 7168;
   for (const Batch& batch : {Batch::decode(4, 100), Batch::prefill(4, 100)}) {
     Bytes weights;
     for (const Operator& op : attention_of(v3, 0, batch)) {
@@ -162,8 +169,12 @@ TEST(Work, GatedDeltaNet) {
 
 TEST(Work, MemoryBoundOperators) {
   const Work done = work({OperatorKind::activation, "activation",
-                          Elementwise{.elements_read = 30, .elements_written = 10, .flops_per_element = 4,
-                                      .type = kBf16, .weights = Bytes{7}, .cache_written = Bytes{5}}});
+                          Elementwise{.elements_read = 30,
+                                      .elements_written = 10,
+                                      .flops_per_element = 4,
+                                      .type = kBf16,
+                                      .weights = Bytes{7},
+                                      .cache_written = Bytes{5}}});
   EXPECT_EQ(done.flops.value, 120);
   EXPECT_EQ(done.activations.value, 80);
   EXPECT_EQ(done.weights.value, 7);

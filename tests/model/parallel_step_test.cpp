@@ -96,9 +96,8 @@ TEST(TensorParallel, HoldsEveryWeightOnce) {
 }
 
 double expert_flops(const StepGraph& graph) {
-  return over_step(graph, [](const Task& task) {
-    return std::string_view(task.op.label) == "experts" ? task.work.flops.value : 0;
-  });
+  return over_step(
+      graph, [](const Task& task) { return std::string_view(task.op.label) == "experts" ? task.work.flops.value : 0; });
 }
 
 // With even routing, devices together do the experts' work once, however attention and experts are mapped.
@@ -107,8 +106,8 @@ TEST(ExpertParallel, EvenRoutingSplitsTheExpertsExactly) {
     const Architecture architecture = preset(model);
     const Batch batch = Batch::decode(64, 1000);
     const double alone = expert_flops(build_step(replica(architecture), batch));
-    for (const Mapping mapping : {Mapping{8, 1, 1}, Mapping{8, 1, 8}, Mapping{1, 8, 8}, Mapping{2, 4, 8}, Mapping{4, 2, 2},
-                                  Mapping{1, 4, 2}}) {
+    for (const Mapping mapping :
+         {Mapping{8, 1, 1}, Mapping{8, 1, 8}, Mapping{1, 8, 8}, Mapping{2, 4, 8}, Mapping{4, 2, 2}, Mapping{1, 4, 2}}) {
       if (!can_be_mapped(architecture, mapping)) {
         continue;
       }
@@ -141,9 +140,8 @@ TEST(DataParallel, FullestGroupHasTheCeiling) {
 
 /// Bytes that one rank sends in the collectives with this label.
 double sent(const StepGraph& graph, std::string_view label) {
-  return over_step(graph, [&](const Task& task) {
-    return task.communication && task.op.label == label ? task.work.wire.value : 0;
-  });
+  return over_step(
+      graph, [&](const Task& task) { return task.communication && task.op.label == label ? task.work.wire.value : 0; });
 }
 
 // Llama-3.1-8B on 4 ranks: 32 layers, hidden 4096, two all-reduces a layer, logits gathered once. The switch of H200

@@ -37,9 +37,10 @@ double expected_flops(const Architecture& architecture, const Batch& batch) {
 }
 
 TEST(StepGraph, FlopsEqualTheClosedForm) {
-  const Batch batches[] = {Batch::prefill(1, 512),         Batch::prefill(3, 700, 8'000), Batch::decode(1, 1),
-                           Batch::decode(7, 3'000),        Batch::decode(5, 20'000),      Batch::prefill(1, 8'192, 8'192),
-                           {{{2, 300, 0}, {9, 1, 5'000}}}, Batch::prefill(2, 1)};
+  const Batch batches[] = {
+      Batch::prefill(1, 512),         Batch::prefill(3, 700, 8'000), Batch::decode(1, 1),
+      Batch::decode(7, 3'000),        Batch::decode(5, 20'000),      Batch::prefill(1, 8'192, 8'192),
+      {{{2, 300, 0}, {9, 1, 5'000}}}, Batch::prefill(2, 1)};
   for_every_model([&](const Architecture& architecture) {
     const StepPlan plan = replica(architecture);
     for (const Batch& batch : batches) {
@@ -54,19 +55,16 @@ TEST(StepGraph, ReadsEveryWeightOnce) {
   for_every_model([](const Architecture& architecture) {
     const StepPlan plan = replica(architecture);
     const StepGraph graph = build_step(plan, Batch::prefill(1, 1 << 20));
-    const double read = over_step(graph, [](const Task& task) {
-      return task.op.kind == OperatorKind::embedding ? 0 : task.work.weights.value;
-    });
-    const double table = real(architecture.hidden) *
-                         real((architecture.tied_embeddings ? 0 : architecture.vocabulary) +
-                              architecture.learned_positions);
+    const double read = over_step(
+        graph, [](const Task& task) { return task.op.kind == OperatorKind::embedding ? 0 : task.work.weights.value; });
+    const double table = real(architecture.hidden) * real((architecture.tied_embeddings ? 0 : architecture.vocabulary) +
+                                                          architecture.learned_positions);
     const Precision& precision = architecture.precision;
     const double expected =
         weight_bytes(architecture, precision).value - precision.embedding_weights.bytes(table).value;
     EXPECT_NEAR(read / expected, 1, 1e-12);
-    const double rows = over_step(graph, [](const Task& task) {
-      return task.op.kind == OperatorKind::embedding ? task.work.weights.value : 0;
-    });
+    const double rows = over_step(
+        graph, [](const Task& task) { return task.op.kind == OperatorKind::embedding ? task.work.weights.value : 0; });
     EXPECT_EQ(rows, precision.embedding_weights.bytes(real(1 << 20) * real(architecture.hidden)).value);
   });
 }
@@ -90,9 +88,10 @@ TEST(StepGraph, DecodeReadsTheCacheAndWritesOneToken) {
       double expected = 0;
       for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
         const Attention& attention = architecture.kinds[kind].attention;
-        const Bytes layer = precision.kv.bytes(kv_elements_per_token(attention) * (tokens_read(attention, context) + 1)) +
-                            precision.index_keys.bytes(indexer_key_elements(attention) * (context + 2)) +
-                            precision.state.bytes(state_elements_per_sequence(attention) * 2);
+        const Bytes layer =
+            precision.kv.bytes(kv_elements_per_token(attention) * (tokens_read(attention, context) + 1)) +
+            precision.index_keys.bytes(indexer_key_elements(attention) * (context + 2)) +
+            precision.state.bytes(state_elements_per_sequence(attention) * 2);
         expected += layer.value * real(architecture.count_of_kind(static_cast<int>(kind)));
       }
       const StepGraph graph = build_step(replica(architecture), Batch::decode(3, context));

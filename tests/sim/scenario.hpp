@@ -1,0 +1,35 @@
+// Random and shipped deployments for the tests of predictions.
+#pragma once
+
+#include <string>
+
+#include "sim/predict.hpp"
+
+namespace moesaic {
+
+struct Scenario {
+  Deployment deployment;
+  Load load;
+  std::string text;  ///< for messages
+};
+
+/// What a property ranges over.
+struct Range {
+  bool any_placement = true;     ///< false: resident only, whose steps are one chain
+  bool any_cost = true;          ///< false: peak rates only
+  bool any_figures = true;       ///< false: machines as shipped
+  std::int64_t most_batch = 600;  ///< large ones may not fit
+  std::int64_t most_output = 400;
+};
+
+/// Inside a rapidcheck property: random layers of every kind, on a shipped machine with every figure scaled by 1/4 to 4,
+/// under a mapping and a placement that are valid for both.
+Scenario any_scenario(const Range& range = {});
+
+Deployment deployment(const std::string& model, const std::string& machine, const Mapping& mapping = {},
+                      const std::string& placement = "resident", const CostModelPointer& cost = load_cost_model());
+
+/// The shipped profile with its fractions multiplied (kept at most 1), and its overheads.
+CostModelPointer scaled_profile(double fractions, double launches, Seconds step_overhead);
+
+}  // namespace moesaic
