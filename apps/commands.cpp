@@ -49,9 +49,8 @@ std::string compare(const CommonOptions& options, const std::vector<std::string>
     const Deployment deployment = make_deployment(item.scenario);
     const Load& load = item.scenario.load;
     if (options.format == "html") {
-      const std::string title =
-          deployment.plan.architecture().name + " on " + deployment.plan.machine().name +
-          (item.name.empty() || names.empty() ? "" : " (" + item.name + ")");
+      const std::string title = deployment.plan.architecture().name + " on " + deployment.plan.machine().name +
+                                (item.name.empty() || names.empty() ? "" : " (" + item.name + ")");
       sections.push_back(page_section(title, deployment, load));
     } else {
       predictions.push_back(full_prediction(deployment, load));
@@ -69,8 +68,8 @@ std::string compare(const CommonOptions& options, const std::vector<std::string>
 NamedScenario single(const ScenarioList& list) {
   const std::vector<NamedScenario> scenarios = combine(list);
   if (scenarios.size() != 1) {
-    throw UserError(fmt::format("{} combinations of options are given, but this command takes one; use 'moesaic compare'",
-                                scenarios.size()));
+    throw UserError(fmt::format(
+        "{} combinations of options are given, but this command takes one; use 'moesaic compare'", scenarios.size()));
   }
   return scenarios.front();
 }
@@ -89,10 +88,11 @@ std::string predict_text(const CommonOptions& options, const std::vector<std::st
 std::string explain(const CommonOptions& options, const std::string& phase, bool rich) {
   const Scenario scenario = single(options.list).scenario;
   if (options.format == "html") {
-    throw UserError("--format: explain prints text or json; 'moesaic predict --format html' has the same table on its page");
+    throw UserError(
+        "--format: explain prints text or json; 'moesaic predict --format html' has the same table on its page");
   }
-  const OperatorTable table = explain_step(make_deployment(scenario), scenario.load,
-                                           phase == "prefill" ? Phase::prefill : Phase::decode);
+  const OperatorTable table =
+      explain_step(make_deployment(scenario), scenario.load, phase == "prefill" ? Phase::prefill : Phase::decode);
   return options.format == "json" ? operators_json(table.rows, table.step)
                                   : operators_text(table.rows, table.step, {.rich = rich});
 }
@@ -113,19 +113,21 @@ std::string list_machines_text() {
 }
 
 std::string list_models_text() {
-  std::string text = fmt::format("{:<46} {:>9} {:>9} {:>7} {:>14}\n", "model", "total", "active", "layers", "KV bytes/token");
+  std::string text =
+      fmt::format("{:<46} {:>9} {:>9} {:>7} {:>14}\n", "model", "total", "active", "layers", "KV bytes/token");
   for (const CatalogEntry& entry : list_catalog("models")) {
     const Architecture architecture = read_architecture(load_model_config(entry.file.string()));
     const ParameterCount count = count_parameters(architecture);
-    text += fmt::format("{:<46} {:>8.4g}B {:>8.4g}B {:>7} {:>14.0f}\n", entry.name, count.total / 1e9, count.active / 1e9,
-                        architecture.layer_count(),
+    text += fmt::format("{:<46} {:>8.4g}B {:>8.4g}B {:>7} {:>14.0f}\n", entry.name, count.total / 1e9,
+                        count.active / 1e9, architecture.layer_count(),
                         architecture.precision.kv.bytes(kv_elements_per_token(architecture)).value);
   }
   return text;
 }
 
 /// The command that was probably meant, for a first argument that is none.
-std::string unknown_argument(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+std::string unknown_argument(const CLI::App& app, const CLI::ParseError& error,
+                             const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) {
     names.push_back(command->get_name());
@@ -157,24 +159,33 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   CLI::App app{"moesaic predicts how fast a large language model runs on a machine, and what limits it."};
   app.set_version_flag("--version", "moesaic " MOESAIC_VERSION);
   app.require_subcommand(1);
-  app.footer("Example:\n  moesaic predict --model Mixtral-8x7B --machine dgx-h100 --batch 64 --input 1024 --output 256");
+  app.footer(
+      "Example:\n  moesaic predict --model Mixtral-8x7B --machine dgx-h100 --batch 64 --input 1024 --output 256");
 
   CommonOptions options;
-  CLI::App* predict_command = app.add_subcommand("predict", "Does it fit, how fast is it, what limits it, what would help");
+  CLI::App* predict_command =
+      app.add_subcommand("predict", "Does it fit, how fast is it, what limits it, what would help");
   add_common_options(*predict_command, options);
-  predict_command->footer("Example:\n  moesaic predict --model DeepSeek-V3 --machine dgx-h200 --dtype kv=fp8 --batch 128 --input 2048 --output 512");
+  predict_command->footer(
+      "Example:\n  moesaic predict --model DeepSeek-V3 --machine dgx-h200 --dtype kv=fp8 --batch 128 --input 2048 "
+      "--output 512");
 
   CLI::App* compare_command = app.add_subcommand("compare", "Several machines, models, mappings or loads side by side");
   add_common_options(*compare_command, options);
-  compare_command->footer("Lists are separated by commas; --map, --dtype and --routing may be repeated. All combinations are compared.\n"
-                          "Example:\n  moesaic compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100,mi300x-8 --batch 64 --input 1024 --output 256");
+  compare_command->footer(
+      "Lists are separated by commas; --map, --dtype and --routing may be repeated. All combinations are compared.\n"
+      "Example:\n  moesaic compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100,mi300x-8 --batch 64 --input 1024 "
+      "--output 256");
 
   std::string phase = "decode";
-  CLI::App* explain_command = app.add_subcommand("explain", "The operators of one step: work, intensity, time, what bounds each");
+  CLI::App* explain_command =
+      app.add_subcommand("explain", "The operators of one step: work, intensity, time, what bounds each");
   add_common_options(*explain_command, options);
   explain_command->add_option("--phase", phase, "Which step: prefill or decode (in the middle of the generation)")
       ->check(CLI::IsMember({"prefill", "decode"}));
-  explain_command->footer("Example:\n  moesaic explain --model DeepSeek-V3 --machine dgx-h200 --batch 64 --input 2048 --output 512 --phase decode");
+  explain_command->footer(
+      "Example:\n  moesaic explain --model DeepSeek-V3 --machine dgx-h200 --batch 64 --input 2048 --output 512 --phase "
+      "decode");
 
   std::string shown;
   CLI::App* machines_command = app.add_subcommand("machines", "The catalog of machines");

@@ -14,31 +14,53 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->required()
       ->delimiter(',')
       ->type_name("NAME|FILE");
-  command.add_option("--devices", list.devices, "Devices of the replica (default: as many as the machine has and the model divides)")
+  command
+      .add_option("--devices", list.devices,
+                  "Devices of the replica (default: as many as the machine has and the model divides)")
       ->delimiter(',')
       ->type_name("N");
-  command.add_option("--map", list.maps, "Mapping: tp (tensor), ep (expert), dp (attention data) degrees; tp x dp = devices")
+  command
+      .add_option("--map", list.maps,
+                  "Mapping: tp (tensor), ep (expert), dp (attention data) degrees; tp x dp = devices")
       ->type_name("tp=8,ep=8,dp=1");
-  command.add_option("--dtype", list.dtypes, "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state (default: the checkpoint's)")
+  command
+      .add_option("--dtype", list.dtypes,
+                  "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state "
+                  "(default: the checkpoint's)")
       ->type_name("weights=fp8,kv=bf16");
-  command.add_option("--batch", list.batches, "Requests that arrive together (default 1)")->delimiter(',')->type_name("B");
-  command.add_option("--input", list.inputs, "Prompt tokens of each request (default 1024)")->delimiter(',')->type_name("I");
-  command.add_option("--output", list.outputs, "Generated tokens of each request (default 256)")->delimiter(',')->type_name("O");
-  command.add_option("--step-tokens", list.step_tokens, "Most prefill tokens of one step (chunked prefill; default 8192)")
+  command.add_option("--batch", list.batches, "Requests that arrive together (default 1)")
+      ->delimiter(',')
+      ->type_name("B");
+  command.add_option("--input", list.inputs, "Prompt tokens of each request (default 1024)")
+      ->delimiter(',')
+      ->type_name("I");
+  command.add_option("--output", list.outputs, "Generated tokens of each request (default 256)")
+      ->delimiter(',')
+      ->type_name("O");
+  command
+      .add_option("--step-tokens", list.step_tokens, "Most prefill tokens of one step (chunked prefill; default 8192)")
       ->type_name("N");
   command.add_option("--placement", list.placements, "Placement: resident, streamed or two-unit (default resident)")
       ->delimiter(',')
       ->type_name("NAME");
-  command.add_option("--routing", list.routings, "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
+  command
+      .add_option("--routing", list.routings,
+                  "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
       ->type_name("ROUTING");
-  command.add_option("--profile", list.profiles, "Cost of kernels: 'peak' rates, a profile's name, or a JSON file (default 'default')")
+  command
+      .add_option("--profile", list.profiles,
+                  "Cost of kernels: 'peak' rates, a profile's name, or a JSON file (default 'default')")
       ->type_name("NAME|FILE");
-  command.add_option("--set", list.sets, "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; or of the model with 'model.' in front. May be repeated")
+  command
+      .add_option("--set", list.sets,
+                  "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; or of the model with "
+                  "'model.' in front. May be repeated")
       ->type_name("PATH=VALUE");
   command.add_option("--format", options.format, "Output: text, json or html")
       ->check(CLI::IsMember({"text", "json", "html"}))
       ->type_name("FORMAT");
-  command.add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")->type_name("FILE");
+  command.add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
+      ->type_name("FILE");
 }
 
 }  // namespace moesaic

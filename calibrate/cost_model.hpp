@@ -13,7 +13,7 @@ namespace moesaic {
 /// Time of one task with nothing beside it: a fixed part, then a part in which its resources are busy.
 struct Estimate {
   Seconds latency{};
-  Seconds busy{};       ///< never below peak_seconds()
+  Seconds busy{};     ///< never below peak_seconds()
   double spread = 0;  ///< relative standard deviation of the whole
   Seconds median() const { return latency + busy; }
 };

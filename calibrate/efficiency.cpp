@@ -85,8 +85,8 @@ class EfficiencyCostModel final : public CostModel {
   Estimate collective_cost(const Task& task, const Collective& collective, const MachineView& view) const {
     MOESAIC_ASSERT(view.scale_up);
     const double bandwidth = view.resources[*view.scale_up].capacity * link_;
-    const CollectiveAlgorithm algorithm = fastest_algorithm(collective, view.scale_up_latency, {bandwidth},
-                                                            view.switched, view.in_switch_reduction);
+    const CollectiveAlgorithm algorithm =
+        fastest_algorithm(collective, view.scale_up_latency, {bandwidth}, view.switched, view.in_switch_reduction);
     const Seconds launch = view.units[task.unit].launch_latency;
     return {launch + view.scale_up_latency * algorithm.steps, algorithm.wire / BytesPerSecond{bandwidth}, spread_};
   }

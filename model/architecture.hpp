@@ -26,11 +26,11 @@ struct LayerBlock {
 
 /// How the tensors of a checkpoint are stored, by class, and the format that its matrix products run in.
 struct Precision {
-  StorageType attention_weights;   ///< projections of attention
-  StorageType dense_weights;       ///< dense feed-forward and shared experts
-  StorageType expert_weights;      ///< routed experts
-  StorageType embedding_weights;   ///< input table and lm_head
-  StorageType router_weights;      ///< routers, small gates and convolutions
+  StorageType attention_weights;  ///< projections of attention
+  StorageType dense_weights;      ///< dense feed-forward and shared experts
+  StorageType expert_weights;     ///< routed experts
+  StorageType embedding_weights;  ///< input table and lm_head
+  StorageType router_weights;     ///< routers, small gates and convolutions
   StorageType activations;
   StorageType kv;
   StorageType state{DType::fp32, 32};  ///< recurrent state of linear attention
@@ -48,13 +48,13 @@ struct Architecture {
   std::string name;
   std::int64_t hidden = 0;
   std::int64_t vocabulary = 0;
-  bool tied_embeddings = false;      ///< lm_head shares the input table
+  bool tied_embeddings = false;        ///< lm_head shares the input table
   std::int64_t learned_positions = 0;  ///< rows of a learned position table (OPT); 0: none
-  std::int64_t max_context = 0;      ///< positions the model was made for; 0: not stated
-  std::vector<LayerKind> kinds;      ///< the distinct layers
-  std::vector<int> layers;           ///< the kind of every layer, in order
-  std::vector<LayerBlock> blocks;    ///< `layers`, folded into repeating blocks
-  Precision precision;               ///< as the checkpoint is stored
+  std::int64_t max_context = 0;        ///< positions the model was made for; 0: not stated
+  std::vector<LayerKind> kinds;        ///< the distinct layers
+  std::vector<int> layers;             ///< the kind of every layer, in order
+  std::vector<LayerBlock> blocks;      ///< `layers`, folded into repeating blocks
+  Precision precision;                 ///< as the checkpoint is stored
 
   const LayerKind& layer(std::size_t index) const { return kinds[static_cast<std::size_t>(layers[index])]; }
   std::int64_t layer_count() const { return static_cast<std::int64_t>(layers.size()); }
@@ -73,11 +73,11 @@ Config load_model_config(const std::string& name_or_file);
 std::vector<LayerBlock> fold_layers(const std::vector<int>& layers);
 
 struct ParameterCount {
-  double total = 0;             ///< weight matrices; norms and biases left out
-  double active = 0;            ///< used by one token, both embedding tables included
-  double active_matmul = 0;     ///< used by one token in matrix products: without the input table
-  double embedding = 0;         ///< input table (and lm_head unless tied)
-  double experts = 0;           ///< routed experts
+  double total = 0;          ///< weight matrices; norms and biases left out
+  double active = 0;         ///< used by one token, both embedding tables included
+  double active_matmul = 0;  ///< used by one token in matrix products: without the input table
+  double embedding = 0;      ///< input table (and lm_head unless tied)
+  double experts = 0;        ///< routed experts
 };
 ParameterCount count_parameters(const Architecture& architecture);
 

@@ -10,15 +10,15 @@ namespace moesaic {
 struct SoftmaxAttention {
   std::int64_t heads = 0;
   std::int64_t kv_heads = 0;
-  std::int64_t qk_dim = 0;  ///< per head
-  std::int64_t v_dim = 0;   ///< per head
-  std::int64_t window = 0;  ///< most tokens a query sees; 0: all
-  bool chunked = false;     ///< the window is an aligned chunk (Llama 4) rather than a sliding one
-  bool output_gate = false; ///< elementwise sigmoid gate on the output, from a widened query projection (Qwen3-Next)
-  bool projection_bias = false;         ///< on q, k, v
-  bool output_bias = false;             ///< on the output projection
-  std::int64_t experts = 0;  ///< attention experts (JetMoE): each owns a query and an output projection of
-                             ///< heads / experts_per_token heads; keys and values are shared. 0: none
+  std::int64_t qk_dim = 0;   ///< per head
+  std::int64_t v_dim = 0;    ///< per head
+  std::int64_t window = 0;   ///< most tokens a query sees; 0: all
+  bool chunked = false;      ///< the window is an aligned chunk (Llama 4) rather than a sliding one
+  bool output_gate = false;  ///< elementwise sigmoid gate on the output, from a widened query projection (Qwen3-Next)
+  bool projection_bias = false;  ///< on q, k, v
+  bool output_bias = false;      ///< on the output projection
+  std::int64_t experts = 0;      ///< attention experts (JetMoE): each owns a query and an output projection of
+                                 ///< heads / experts_per_token heads; keys and values are shared. 0: none
   std::int64_t experts_per_token = 0;
   bool operator==(const SoftmaxAttention&) const = default;
 };

@@ -111,10 +111,10 @@ Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context) {
 }
 
 Bytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context) {
-  const double table = static_cast<double>(architecture.hidden) *
-                       (static_cast<double>(architecture.vocabulary) / context.mapping.tensor *
-                            (architecture.tied_embeddings ? 1 : 2) +
-                        static_cast<double>(architecture.learned_positions));
+  const double table =
+      static_cast<double>(architecture.hidden) *
+      (static_cast<double>(architecture.vocabulary) / context.mapping.tensor * (architecture.tied_embeddings ? 1 : 2) +
+       static_cast<double>(architecture.learned_positions));
   return context.precision->embedding_weights.bytes(table);
 }
 

@@ -39,7 +39,8 @@ MachineView view_machine(const Machine& machine, int ranks) {
 
   const auto& host_link = machine.device.host_link;
   if (machine.device.scale_up) {
-    view.scale_up = add(view, "device.scale_up.bandwidth", ResourceKind::link, machine.device.scale_up->bandwidth.value);
+    view.scale_up =
+        add(view, "device.scale_up.bandwidth", ResourceKind::link, machine.device.scale_up->bandwidth.value);
     view.scale_up_latency = machine.device.scale_up->latency;
     view.switched = true;
     view.in_switch_reduction = machine.device.scale_up->in_switch_reduction;
@@ -53,8 +54,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.host_link_latency = host_link->latency;
-    view.host_memory =
-        add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
+    view.host_memory = add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
     view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));
     view.units.back().on_host = true;

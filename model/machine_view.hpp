@@ -40,13 +40,13 @@ struct MachineView {
   std::vector<Resource> resources;
   std::vector<UnitView> units;  ///< device units in order, then the host's
   std::size_t device_units = 0;
-  std::optional<ResourceId> scale_up;       ///< what one rank sends to its peers
+  std::optional<ResourceId> scale_up;  ///< what one rank sends to its peers
   std::optional<ResourceId> host_to_device;
   std::optional<ResourceId> device_to_host;
   std::optional<ResourceId> host_memory;
   Seconds scale_up_latency{};
   Seconds host_link_latency{};
-  bool switched = false;             ///< any two devices of the node talk at full rate (NVSwitch)
+  bool switched = false;  ///< any two devices of the node talk at full rate (NVSwitch)
   bool in_switch_reduction = false;
 
   bool has_host() const { return units.size() > device_units; }

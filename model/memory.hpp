@@ -18,8 +18,8 @@ struct MemoryFootprint {
   Bytes kv{};
   Bytes state{};
   Bytes activations{};
-  Bytes buffers{};   ///< communication and streaming buffers
-  Bytes reserve{};   ///< the runtime's: context, graphs, fragmentation
+  Bytes buffers{};  ///< communication and streaming buffers
+  Bytes reserve{};  ///< the runtime's: context, graphs, fragmentation
   Bytes capacity{};
   Bytes total() const { return weights + kv + state + activations + buffers + reserve; }
   Bytes free() const { return capacity - total(); }
@@ -28,17 +28,17 @@ struct MemoryFootprint {
 
 /// Sizes that memory depends on, for one replica.
 struct MemoryLoad {
-  double sequences = 0;    ///< held at once, over the replica
-  double context = 0;      ///< longest length that each sequence reaches
-  double prompt = 1;       ///< tokens of one sequence that prefill processes
-  double step_tokens = 0;  ///< most prefill tokens of one step on one attention-parallel group
+  double sequences = 0;         ///< held at once, over the replica
+  double context = 0;           ///< longest length that each sequence reaches
+  double prompt = 1;            ///< tokens of one sequence that prefill processes
+  double step_tokens = 0;       ///< most prefill tokens of one step on one attention-parallel group
   double reserve_fraction = 0;  ///< of the device's memory that the runtime keeps for itself
 };
 
 struct ReplicaMemory {
   MemoryFootprint device;  ///< of the fullest device
   MemoryFootprint host;    ///< this replica's use of the host's memory; capacity zero when the machine has no host
-  Bytes kv_per_token{};      ///< one token over all layers and all devices, windows ignored
+  Bytes kv_per_token{};    ///< one token over all layers and all devices, windows ignored
   bool fits() const { return device.fits() && (host.total() <= Bytes{0} || host.fits()); }
 };
 

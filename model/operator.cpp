@@ -7,8 +7,8 @@ namespace moesaic {
 
 std::string_view name(OperatorKind kind) {
   constexpr std::string_view kNames[kOperatorKindCount] = {
-      "embedding",    "norm",       "projection", "rotary",  "attention_prefill", "attention_decode", "state_update",
-      "activation",   "router",     "experts",    "head",    "sampling",          "collective",       "transfer"};
+      "embedding",  "norm",   "projection", "rotary", "attention_prefill", "attention_decode", "state_update",
+      "activation", "router", "experts",    "head",   "sampling",          "collective",       "transfer"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -65,7 +65,8 @@ Work work_of(const Gemm& g) {
           .arithmetic = g.arithmetic};
 }
 
-/// Rows pass hidden -> width -> hidden; the intermediate is written and read by the products and the activation between.
+/// Rows pass hidden -> width -> hidden; the intermediate is written and read by the products and the activation
+/// between.
 Work work_of(const GroupedGemm& g) {
   const double intermediate = g.matrices == 3 ? 6 : g.matrices == 2 ? 4 : 1;
   const double ends = g.matrices == 1 ? 1 : 2;

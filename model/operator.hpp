@@ -21,9 +21,9 @@ enum class OperatorKind : std::uint8_t {
   attention_decode,   ///< scores and values, one new token a sequence
   state_update,       ///< linear attention
   activation,
-  router,             ///< gate, top-k and permutation
-  experts,            ///< grouped matrix products over routed experts
-  head,               ///< lm_head
+  router,   ///< gate, top-k and permutation
+  experts,  ///< grouped matrix products over routed experts
+  head,     ///< lm_head
   sampling,
   collective,
   transfer,
@@ -66,12 +66,12 @@ struct SoftmaxScores {
   double kv_heads = 0;
   double qk_dim = 0;
   double v_dim = 0;
-  double window = 0;      ///< most keys a query sees; 0: all
-  bool chunked = false;   ///< `window` is an aligned chunk
-  double pairs = 0;       ///< (query, key) pairs of one sequence and head; see attention_pairs()
-  double read_tokens = 0; ///< cached or new tokens whose K and V are read once, per sequence
-  Bytes cached{};         ///< cache of earlier steps behind what is read, in whatever form it is kept
-  bool shared_kv = false; ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
+  double window = 0;       ///< most keys a query sees; 0: all
+  bool chunked = false;    ///< `window` is an aligned chunk
+  double pairs = 0;        ///< (query, key) pairs of one sequence and head; see attention_pairs()
+  double read_tokens = 0;  ///< cached or new tokens whose K and V are read once, per sequence
+  Bytes cached{};          ///< cache of earlier steps behind what is read, in whatever form it is kept
+  bool shared_kv = false;  ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
   StorageType kv{};
   StorageType activations{};
   DType arithmetic = DType::bf16;
@@ -80,7 +80,7 @@ struct SoftmaxScores {
 /// Linear attention: read, update and write the state; `flops` by the kind's own formula.
 struct StateUpdate {
   double sequences = 0;
-  double new_tokens = 0;  ///< per sequence
+  double new_tokens = 0;      ///< per sequence
   double state_elements = 0;  ///< per sequence, on this rank
   double token_elements = 0;  ///< activation elements read and written per token
   Flops flops{};
@@ -95,8 +95,8 @@ struct Elementwise {
   double elements_written = 0;
   double flops_per_element = 0;  ///< per element read
   StorageType type{};
-  Bytes weights{};                 ///< read besides (norm scales, router weights, embedding rows)
-  Bytes cache_written{};           ///< K and V written into the cache
+  Bytes weights{};        ///< read besides (norm scales, router weights, embedding rows)
+  Bytes cache_written{};  ///< K and V written into the cache
 };
 
 enum class CollectiveKind : std::uint8_t { all_reduce, all_gather, reduce_scatter, all_to_all };
@@ -117,8 +117,7 @@ struct Transfer {
   std::string_view what;  ///< "weights", "query", "attention output"
 };
 
-using OperatorShape =
-    std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, Transfer>;
+using OperatorShape = std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, Transfer>;
 
 struct Operator {
   OperatorKind kind = OperatorKind::projection;
@@ -132,7 +131,7 @@ struct Work {
   Bytes weights{};      ///< read once
   Bytes activations{};  ///< read and written
   Bytes kv{};           ///< cache or state, read and written
-  Bytes wire{};         ///< sent by one rank over the scale-up link (collectives), or moved between memories (transfers)
+  Bytes wire{};  ///< sent by one rank over the scale-up link (collectives), or moved between memories (transfers)
   DType arithmetic = DType::bf16;
 
   Bytes memory() const { return weights + activations + kv; }
@@ -146,8 +145,8 @@ Work work(const Operator& op);
 /// the others (n-1)/n.
 Bytes wire_bytes(const Collective& collective, bool in_switch_reduction);
 
-/// (query, key) pairs of `new_tokens` causal queries after `context` cached tokens, window applied: the sum over queries
-/// of the keys each sees.
+/// (query, key) pairs of `new_tokens` causal queries after `context` cached tokens, window applied: the sum over
+/// queries of the keys each sees.
 double attention_pairs(double new_tokens, double context, double window, bool chunked);
 /// Cached and new tokens that at least one of these queries reads.
 double attention_read_tokens(double new_tokens, double context, double window, bool chunked);

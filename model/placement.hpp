@@ -73,8 +73,9 @@ struct PlacementSummary {
 std::vector<PlacementSummary> list_placements();
 
 /// One function per file in model/placements/.
-PlacementPointer resident_placement();   ///< everything on the device's main unit and memory
-PlacementPointer streamed_placement();   ///< weights and cache on the host; weights streamed; decode attention on the CPU
-PlacementPointer two_unit_placement();   ///< each operator on the device unit that is faster for it at peak rates
+PlacementPointer resident_placement();  ///< everything on the device's main unit and memory
+PlacementPointer
+streamed_placement();  ///< weights and cache on the host; weights streamed; decode attention on the CPU
+PlacementPointer two_unit_placement();  ///< each operator on the device unit that is faster for it at peak rates
 
 }  // namespace moesaic

@@ -27,8 +27,8 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
   for (const LayerKind& kind : architecture_.kinds) {
     routing_.push_back(nullptr);
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
-      routing_.back() = std::make_shared<RankLoadTable>(
-          Routing::parse(routing, moe->experts, moe->experts_per_token), mapping_.expert);
+      routing_.back() = std::make_shared<RankLoadTable>(Routing::parse(routing, moe->experts, moe->experts_per_token),
+                                                        mapping_.expert);
     }
     layer_weights_.push_back(layer_weight_bytes(kind, context_of(*this, routing_.back().get(), true)));
   }
@@ -63,16 +63,17 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
     writer.end_layer();
   };
 
-  write(1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr);
+  write(
+      1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr);
   const Architecture& architecture = plan_.architecture();
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
-    write(static_cast<double>(architecture.count_of_kind(static_cast<int>(kind))), plan_.layer_weights(kind),
-          [&](const LayerContext& context) {
-            append_layer(architecture.kinds[kind], context, rank_batch_, operators_);
-          },
-          plan_.routing(kind));
+    write(
+        static_cast<double>(architecture.count_of_kind(static_cast<int>(kind))), plan_.layer_weights(kind),
+        [&](const LayerContext& context) { append_layer(architecture.kinds[kind], context, rank_batch_, operators_); },
+        plan_.routing(kind));
   }
-  write(1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr);
+  write(
+      1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr);
 }
 
 StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {

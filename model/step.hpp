@@ -36,9 +36,7 @@ class StepPlan {
   /// Bytes of weights of layer kind `kind` on the fullest rank.
   Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind]; }
   Bytes embedding_weights() const { return embedding_weights_; }
-  const RankLoadTable* routing(std::size_t kind) const {
-    return routing_[kind] ? &*routing_[kind] : nullptr;
-  }
+  const RankLoadTable* routing(std::size_t kind) const { return routing_[kind] ? &*routing_[kind] : nullptr; }
   /// The same replica on another machine of the same shape (a figure changed).
   StepPlan on(const Machine& machine) const;
 

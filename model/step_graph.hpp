@@ -62,7 +62,8 @@ struct Task {
   FewOf<Wait, 2> waits;  ///< markers of earlier layers (missing ones, before the first layer, are already met)
 };
 
-/// The tasks of one layer kind (or of the input or output part), in an order in which every task follows those it waits for.
+/// The tasks of one layer kind (or of the input or output part), in an order in which every task follows those it waits
+/// for.
 struct LayerGraph {
   std::uint32_t first = 0;
   std::uint32_t count = 0;
@@ -72,9 +73,9 @@ struct LayerGraph {
 
 struct StepGraph {
   std::vector<Task> tasks;
-  std::vector<LayerGraph> layers;  ///< input part, one per layer kind, output part
+  std::vector<LayerGraph> layers;                   ///< input part, one per layer kind, output part
   const std::vector<LayerBlock>* blocks = nullptr;  ///< order of the layer kinds between input and output part
-  bool serial = true;  ///< every layer is one chain and waits only for the layer before it
+  bool serial = true;                               ///< every layer is one chain and waits only for the layer before it
 
   std::span<const Task> tasks_of(const LayerGraph& layer) const {
     return std::span(tasks).subspan(layer.first, layer.count);

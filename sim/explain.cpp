@@ -92,9 +92,10 @@ OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase
   table.step = step.total;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerGraph& layer = graph.layers[i];
-    const std::string block = i == 0                        ? "input"
-                              : i + 1 == graph.layers.size() ? "output"
-                                                             : layers_text(plan.architecture(), static_cast<int>(i) - 1);
+    const std::string block = i == 0 ? "input"
+                              : i + 1 == graph.layers.size()
+                                  ? "output"
+                                  : layers_text(plan.architecture(), static_cast<int>(i) - 1);
     for (const Task& task : graph.tasks_of(layer)) {
       OperatorRow row = describe(task, plan.view(), *deployment.cost);
       row.block = block;

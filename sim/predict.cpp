@@ -15,8 +15,8 @@ std::string figure_path(const StepGraph& graph, const MachineView& view, std::si
   for (const LayerGraph& layer : graph.layers) {
     for (const Task& task : graph.tasks_of(layer)) {
       if (!task.communication && view.units[task.unit].arithmetic == resource) {
-        const auto format = static_cast<std::size_t>(
-            view.units[task.unit].runs_in[static_cast<std::size_t>(task.work.arithmetic)]);
+        const auto format =
+            static_cast<std::size_t>(view.units[task.unit].runs_in[static_cast<std::size_t>(task.work.arithmetic)]);
         seconds[format] += task.demands[0].amount * layer.executions;
       }
     }

@@ -26,9 +26,9 @@ struct PhaseTimes {
   Seconds limit;           ///< of the whole batch, balanced routing
   Seconds limit_resource;  ///< its two parts
   Seconds limit_path;
-  StepTimes whole;         ///< the whole batch at once (prefill: in one step), at every rung
-  Seconds unchunked;       ///< the running batch in one step, times the waves
-  Seconds predicted;       ///< with chunking, times the waves
+  StepTimes whole;                    ///< the whole batch at once (prefill: in one step), at every rung
+  Seconds unchunked;                  ///< the running batch in one step, times the waves
+  Seconds predicted;                  ///< with chunking, times the waves
   std::vector<double> balanced_busy;  ///< seconds at peak per resource, balanced routing
   double steps = 1;
 };
@@ -46,7 +46,9 @@ struct LoadTimes {
 class Predictor {
  public:
   explicit Predictor(const Deployment& deployment)
-      : deployment_(deployment), builder_(deployment.plan), balanced_is_actual_(deployment.plan.mapping().expert == 1) {}
+      : deployment_(deployment),
+        builder_(deployment.plan),
+        balanced_is_actual_(deployment.plan.mapping().expert == 1) {}
 
   /// Throws UserError for a load that is not positive or too large.
   const LoadTimes& times(const Load& load);
@@ -70,8 +72,8 @@ class Predictor {
   LoadTimes times_;
 };
 
-/// Fits, times, limits, waterfall, utilisation, energy and money of a static batch. Advice and elasticity are left to the
-/// functions below. Throws UserError for a load that is not positive or too large.
+/// Fits, times, limits, waterfall, utilisation, energy and money of a static batch. Advice and elasticity are left to
+/// the functions below. Throws UserError for a load that is not positive or too large.
 Prediction predict(const Deployment& deployment, const Load& load);
 
 /// What would make it fit; meaningful when `prediction.fits` is false, or to show headroom.

@@ -16,14 +16,15 @@ struct Load {
   std::int64_t batch = 1;
   std::int64_t input = 1;
   std::int64_t output = 1;
-  std::int64_t step_tokens = 8192;  ///< most prefill tokens of one step on one attention-parallel group (chunked prefill)
+  std::int64_t step_tokens =
+      8192;  ///< most prefill tokens of one step on one attention-parallel group (chunked prefill)
 };
 
 /// One bar of the waterfall from the limit to the prediction.
 struct WaterfallBar {
-  std::string id;        ///< stable: "routing_imbalance", "kernel_efficiency", "launch_latency", "communication",
-                         ///< "capacity", "scheduling"
-  std::string name;      ///< for people
+  std::string id;    ///< stable: "routing_imbalance", "kernel_efficiency", "launch_latency", "communication",
+                     ///< "capacity", "scheduling"
+  std::string name;  ///< for people
   Seconds seconds;
   std::string resource;  ///< the machine figure it is charged to, e.g. "device.memory.bandwidth"
 };
@@ -31,9 +32,9 @@ struct WaterfallBar {
 /// A bound that no schedule of this mapping can beat.
 struct LimitPrediction {
   Seconds seconds;
-  std::string resource;          ///< that sets it: a path such as "device.memory.bandwidth"
-  Seconds resource_seconds;      ///< the largest (total demand / capacity) over resources
-  Seconds critical_path_seconds; ///< computing tasks at peak rates, communication free
+  std::string resource;           ///< that sets it: a path such as "device.memory.bandwidth"
+  Seconds resource_seconds;       ///< the largest (total demand / capacity) over resources
+  Seconds critical_path_seconds;  ///< computing tasks at peak rates, communication free
 };
 
 /// Share of the phase's time in which a resource is busy at its peak rate.
@@ -53,14 +54,14 @@ struct PhasePrediction {
 
 /// One operator class on the roofline of a step.
 struct OperatorRow {
-  std::string block;     ///< "layer 0-2", "layer 3-60", "output"
+  std::string block;      ///< "layer 0-2", "layer 3-60", "output"
   std::string operator_;  ///< label within the layer, e.g. "qkv"
-  std::string kind;      ///< operator kind name
-  std::string shape;     ///< "m=64 n=1280 k=4096"
-  double count = 1;      ///< times per step
-  Flops flops;           ///< of one execution on one device
+  std::string kind;       ///< operator kind name
+  std::string shape;      ///< "m=64 n=1280 k=4096"
+  double count = 1;       ///< times per step
+  Flops flops;            ///< of one execution on one device
   Bytes bytes;
-  std::string unit;      ///< that executes it: "gpu", "cpu", "pim", "link"
+  std::string unit;        ///< that executes it: "gpu", "cpu", "pim", "link"
   std::string arithmetic;  ///< "bf16"
   FlopsPerByte intensity;
   FlopsPerByte ridge;    ///< of the unit and format it runs on
@@ -70,14 +71,14 @@ struct OperatorRow {
 };
 
 struct Elasticity {
-  std::string figure;   ///< path of the hardware figure
+  std::string figure;     ///< path of the hardware figure
   double throughput = 0;  ///< percent of throughput that one percent more of the figure buys (less, for latencies)
 };
 
 /// What would make it fit, when it does not.
 struct FitAdvice {
-  double largest_batch = 0;              ///< at this context; 0: none
-  double longest_context = 0;            ///< for this batch; 0: none
+  double largest_batch = 0;                    ///< at this context; 0: none
+  double longest_context = 0;                  ///< for this batch; 0: none
   std::optional<std::int64_t> fewest_devices;  ///< of this machine with the same style of mapping
   std::optional<std::string> smaller_type;     ///< "weights=fp8" if that would fit
 };
@@ -110,8 +111,8 @@ struct Prediction {
   PerSecond output_tokens_per_device;
   PerSecond decode_tokens;  ///< output tokens per second while decoding
 
-  Joules energy_per_token;       ///< output token, prefill included, all devices and hosts
-  Dollars per_million_tokens;    ///< output tokens
+  Joules energy_per_token;     ///< output token, prefill included, all devices and hosts
+  Dollars per_million_tokens;  ///< output tokens
   std::vector<Elasticity> elasticity;
 };
 

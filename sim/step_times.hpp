@@ -10,10 +10,10 @@ namespace moesaic {
 /// Seconds of one step, each rung with one more idealisation switched off, and the demands at peak rates. Averages over
 /// steps are linear in these.
 struct StepTimes {
-  Seconds ideal{};      ///< computing tasks at peak rates; communication free
-  Seconds efficient{};  ///< kernels at their achieved rates
-  Seconds launched{};   ///< with launch latencies and the step's host time
-  Seconds total{};      ///< with communication and copies
+  Seconds ideal{};           ///< computing tasks at peak rates; communication free
+  Seconds efficient{};       ///< kernels at their achieved rates
+  Seconds launched{};        ///< with launch latencies and the step's host time
+  Seconds total{};           ///< with communication and copies
   std::vector<double> busy;  ///< seconds at peak per resource, by ResourceId
 
   void add(const StepTimes& other, double weight);

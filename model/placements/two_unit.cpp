@@ -1,5 +1,6 @@
-// Several units over one memory (a GPU with Logic-PIM, arXiv:2409.01141): each operator goes to the unit that finishes it
-// first at peak rates, so low arithmetic intensity goes to the unit with the wide channel and high to the one with FLOPs.
+// Several units over one memory (a GPU with Logic-PIM, arXiv:2409.01141): each operator goes to the unit that finishes
+// it first at peak rates, so low arithmetic intensity goes to the unit with the wide channel and high to the one with
+// FLOPs.
 #include <algorithm>
 
 #include "base/error.hpp"

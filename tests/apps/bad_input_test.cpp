@@ -110,7 +110,8 @@ TEST(BadInput, Files) {
   expect_mistake("predict --model " + folder.string() + load, {"directory"});
   expect_mistake("predict --model " + (folder / "none.json").string() + load, {"none.json"});
   expect_mistake("predict --model " + write("cut.json", R"({"model_type": "llama",)") + load, {"cut.json", "line 1"});
-  expect_mistake("predict --model " + write("bad.json", "{\"a\": 1,\n \"b\": }") + load, {"bad.json", "line 2", "column"});
+  expect_mistake("predict --model " + write("bad.json", "{\"a\": 1,\n \"b\": }") + load,
+                 {"bad.json", "line 2", "column"});
   expect_mistake("predict --model " + write("empty.json", "") + load, {"empty.json"});
   expect_mistake("predict --model " + write("nan.json", R"({"hidden_size": NaN})") + load, {"nan.json", "line 1"});
   expect_mistake("predict --model " + write("list.json", "[1, 2]") + load, {"list.json"});
@@ -118,8 +119,9 @@ TEST(BadInput, Files) {
   fs::resize_file(big, 100'000'000);
   expect_mistake("predict --model " + big + load, {"big.json", "large"});
   fs::remove(big);
-  expect_mistake("predict --model " + good + " --machine " + write("machine.json", R"({"name": "x"})") + load.substr(19),
-                 {"machine.json"});
+  expect_mistake(
+      "predict --model " + good + " --machine " + write("machine.json", R"({"name": "x"})") + load.substr(19),
+      {"machine.json"});
   mkfifo((folder / "pipe.json").c_str(), 0600);
   expect_mistake("predict --model " + (folder / "pipe.json").string() + load, {"pipe.json"});
 }

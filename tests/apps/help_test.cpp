@@ -4,8 +4,8 @@
 namespace moesaic {
 namespace {
 
-const std::vector<std::string> kCommands[] = {
-    {}, {"predict"}, {"compare"}, {"explain"}, {"machines"}, {"machines", "show"}, {"models"}, {"models", "show"}};
+const std::vector<std::string> kCommands[] = {{},           {"predict"},          {"compare"}, {"explain"},
+                                              {"machines"}, {"machines", "show"}, {"models"},  {"models", "show"}};
 
 TEST(Help, ExamplesWorkAsPasted) {
   for (std::vector<std::string> command : kCommands) {

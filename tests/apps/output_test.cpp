@@ -49,15 +49,16 @@ TEST(Output, WaterfallAddsUpInTheJson) {
 
 TEST(Output, SameBytesTwice) {
   for (const char* format : {"text", "json", "html"}) {
-    const std::string line = std::string("predict --model DeepSeek-V2-Lite --machine h100-sxm --routing zipf:0.8") + kLoad +
-                             "--format " + format;
+    const std::string line = std::string("predict --model DeepSeek-V2-Lite --machine h100-sxm --routing zipf:0.8") +
+                             kLoad + "--format " + format;
     EXPECT_EQ(run_line(line).out, run_line(line).out) << format;
   }
 }
 
 TEST(Output, ComparesSeveralOfAnything) {
-  const Ran ran = run_line(std::string("compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100 --map tp=8 --map tp=4") +
-                           kLoad + "--format json");
+  const Ran ran =
+      run_line(std::string("compare --model Mixtral-8x7B --machine dgx-a100,dgx-h100 --map tp=8 --map tp=4") + kLoad +
+               "--format json");
   ASSERT_EQ(ran.code, 0) << ran.err;
   const Json json = Json::parse(ran.out);
   ASSERT_EQ(json["predictions"].size(), 4u);
@@ -84,7 +85,8 @@ TEST(Output, FileAppearsWhole) {
   fs::remove_all(folder);
   fs::create_directories(folder);
   const std::string file = (folder / "page.html").string();
-  const Ran ran = run_line(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad + "--format html -o " + file);
+  const Ran ran =
+      run_line(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad + "--format html -o " + file);
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.out, "");
   EXPECT_GT(fs::file_size(file), 100000u);  // the chart library is inside

@@ -68,7 +68,8 @@ TEST(Predict, SaysWhatWouldFit) {
 }
 
 TEST(Predict, SkewedRoutingCostsTime) {
-  const std::string options = "--model DeepSeek-V3 --machine dgx-h200 --map tp=1,dp=8,ep=8 --batch 512 --input 512 --output 64 ";
+  const std::string options =
+      "--model DeepSeek-V3 --machine dgx-h200 --map tp=1,dp=8,ep=8 --batch 512 --input 512 --output 64 ";
   const Json uniform = predict_json(options);
   const Json skewed = predict_json(options + "--routing zipf:1.0");
   EXPECT_GT(skewed["waterfall"][0]["seconds"].get<double>(), uniform["waterfall"][0]["seconds"].get<double>());
@@ -77,8 +78,8 @@ TEST(Predict, SkewedRoutingCostsTime) {
 
 TEST(Predict, PlacementsAnswerTheirQuestions) {
   // All weights cross PCIe once a step: no decode step is faster than the layers' bytes over the link.
-  const Json streamed =
-      predict_json("--model Mixtral-8x7B --machine xeon-8380-a40 --placement streamed --batch 64 --input 98 --output 32");
+  const Json streamed = predict_json(
+      "--model Mixtral-8x7B --machine xeon-8380-a40 --placement streamed --batch 64 --input 98 --output 32");
   EXPECT_EQ(streamed["limit"]["resource"], "device.host_link.bandwidth");
   // A wide channel for low intensities: decode is faster than on the same device without it.
   const std::string duplex = "--model Mixtral-8x7B --machine duplex-4 --batch 32 --input 1024 --output 256 ";

@@ -28,8 +28,8 @@ TEST(Smoke, EveryMachine) {
     if (machine.kind == "host") {
       continue;
     }
-    const Ran ran = run({"predict", "--model", "Mixtral-8x7B", "--machine", machine.name, "--batch", "4", "--input", "100",
-                         "--output", "10", "--format", "json"});
+    const Ran ran = run({"predict", "--model", "Mixtral-8x7B", "--machine", machine.name, "--batch", "4", "--input",
+                         "100", "--output", "10", "--format", "json"});
     EXPECT_EQ(ran.code, 0) << machine.name << ": " << ran.err;
   }
 }

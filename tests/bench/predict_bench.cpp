@@ -8,7 +8,8 @@
 namespace moesaic {
 namespace {
 
-Deployment deployment(const char* model, const char* machine, const Mapping& mapping, const char* placement = "resident") {
+Deployment deployment(const char* model, const char* machine, const Mapping& mapping,
+                      const char* placement = "resident") {
   Architecture architecture = read_architecture(load_model_config(model));
   const Precision precision = architecture.precision;
   return {StepPlan(std::move(architecture), precision, read_machine(load_machine_config(machine)), mapping,
@@ -31,7 +32,8 @@ void BM_PredictMixtralTp8(benchmark::State& state) {
 BENCHMARK(BM_PredictMixtralTp8)->Unit(benchmark::kMicrosecond);
 
 void BM_PredictDeepSeekV3Ep64(benchmark::State& state) {
-  predict_once(state, deployment("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {.tensor = 1, .data = 64, .expert = 64}), 40);
+  predict_once(state, deployment("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {.tensor = 1, .data = 64, .expert = 64}),
+               40);
 }
 BENCHMARK(BM_PredictDeepSeekV3Ep64)->Unit(benchmark::kMicrosecond);
 

@@ -74,7 +74,8 @@ RC_GTEST_PROP(PredictionProperty, PeakRatesLeaveNoKernelBars, ()) {
 RC_GTEST_PROP(PredictionProperty, OneDeviceAtPeakRatesReachesItsLimit, ()) {
   Scenario scenario = any_scenario({.any_placement = false, .any_cost = false, .most_batch = 20});
   const StepPlan& plan = scenario.deployment.plan;
-  scenario.deployment.plan = StepPlan(plan.architecture(), plan.precision(), plan.machine(), {}, plan.placement_pointer());
+  scenario.deployment.plan =
+      StepPlan(plan.architecture(), plan.precision(), plan.machine(), {}, plan.placement_pointer());
   scenario.load.step_tokens = 1 << 20;
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);

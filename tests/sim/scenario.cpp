@@ -41,7 +41,8 @@ SoftmaxAttention any_softmax() {
 Attention any_attention() {
   switch (up_to(6)) {
     case 1:
-    case 2: return any_softmax();
+    case 2:
+      return any_softmax();
     case 3:
     case 4:
       return LatentAttention{.heads = any_of<std::int64_t>({16, 64, 128}),
@@ -51,7 +52,8 @@ Attention any_attention() {
                              .rope_dim = 64,
                              .v_dim = 128,
                              .indexer = {.heads = 32, .dim = 128, .top_k = any_of<std::int64_t>({0, 256, 2048})}};
-    case 5: return LightningAttention{.heads = any_of<std::int64_t>({16, 64}), .head_dim = 128};
+    case 5:
+      return LightningAttention{.heads = any_of<std::int64_t>({16, 64}), .head_dim = 128};
     default:
       return GatedDeltaNet{.key_heads = 16, .value_heads = 32, .key_dim = 128, .value_dim = 128, .conv_kernel = 4};
   }
@@ -89,16 +91,17 @@ Architecture any_architecture() {
   }
   architecture.blocks = fold_layers(architecture.layers);
   Precision& precision = architecture.precision;
-  precision = with_weights(precision, parse_storage_type(any_of<std::string>({"bf16", "fp8", "fp8-block", "int4", "mxfp4"})));
+  precision =
+      with_weights(precision, parse_storage_type(any_of<std::string>({"bf16", "fp8", "fp8-block", "int4", "mxfp4"})));
   precision.kv = parse_storage_type(any_of<std::string>({"bf16", "fp8"}));
   return architecture;
 }
 
 Machine any_machine(bool any_figures, const char* only = nullptr) {
-  Machine machine = machine_named(only != nullptr ? only
-                                                  : any_of<std::string>({"dgx-h100", "dgx-h200", "mi300x-8", "l40s-8-pcie",
-                                                                         "gb200-nvl72", "rtx-4090", "xeon-8380-a40",
-                                                                         "duplex-4", "tpu-v6e"}));
+  Machine machine = machine_named(
+      only != nullptr ? only
+                      : any_of<std::string>({"dgx-h100", "dgx-h200", "mi300x-8", "l40s-8-pcie", "gb200-nvl72",
+                                             "rtx-4090", "xeon-8380-a40", "duplex-4", "tpu-v6e"}));
   if (any_figures) {
     for (const HardwareFigure& figure : hardware_figures(machine)) {
       machine = scale_figure(machine, figure.path, std::exp2(static_cast<double>(up_to(17) - 9) / 4));
@@ -126,8 +129,10 @@ Mapping any_mapping(const Architecture& architecture, const Machine& machine) {
 
 CostModelPointer any_cost() {
   switch (up_to(3)) {
-    case 1: return roofline_cost_model();
-    case 2: return load_cost_model();
+    case 1:
+      return roofline_cost_model();
+    case 2:
+      return load_cost_model();
     default:
       return scaled_profile(static_cast<double>(up_to(40)) / 20, static_cast<double>(up_to(20)),
                             Seconds{static_cast<double>(up_to(1000)) * 1e-6});
@@ -141,8 +146,8 @@ Machine with_tight_memory(const Deployment& deployed, const Load& load) {
   const auto tight = [&](const MemoryFootprint& needed) {
     return needed.weights + needed.buffers + (needed.kv + needed.state + needed.activations) * share;
   };
-  const ReplicaMemory needed = replica_memory(
-      deployed.plan, Predictor(deployed).memory_load(load, static_cast<double>(load.batch)));
+  const ReplicaMemory needed =
+      replica_memory(deployed.plan, Predictor(deployed).memory_load(load, static_cast<double>(load.batch)));
   machine.device.memory.capacity = tight(needed.device) / (1 - deployed.cost->reserve_fraction());
   if (machine.host && needed.host.total() > Bytes{0}) {
     machine.host->memory.capacity = tight(needed.host);

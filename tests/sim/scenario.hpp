@@ -15,15 +15,15 @@ struct Scenario {
 
 /// What a property ranges over.
 struct Range {
-  bool any_placement = true;     ///< false: resident only, whose steps are one chain
-  bool any_cost = true;          ///< false: peak rates only
-  bool any_figures = true;       ///< false: machines as shipped
+  bool any_placement = true;      ///< false: resident only, whose steps are one chain
+  bool any_cost = true;           ///< false: peak rates only
+  bool any_figures = true;        ///< false: machines as shipped
   std::int64_t most_batch = 600;  ///< large ones may not fit
   std::int64_t most_output = 400;
 };
 
-/// Inside a rapidcheck property: random layers of every kind, on a shipped machine with every figure scaled by 1/4 to 4,
-/// under a mapping and a placement that are valid for both.
+/// Inside a rapidcheck property: random layers of every kind, on a shipped machine with every figure scaled by 1/4 to
+/// 4, under a mapping and a placement that are valid for both.
 Scenario any_scenario(const Range& range = {});
 
 Deployment deployment(const std::string& model, const std::string& machine, const Mapping& mapping = {},
