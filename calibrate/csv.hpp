@@ -18,6 +18,12 @@ class BadRow : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A row of a file that is right but says nothing that we can use; what() is why.
+class UnusedRow : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// The first line is the header; blank lines, and lines of "#" before the header, are passed over. A field may be
 /// quoted ("" is a quote inside quotes) but not span lines. The text must outlive the table.
 class CsvTable {

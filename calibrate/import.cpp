@@ -22,7 +22,8 @@ void check_name(std::string_view column, std::string_view text) {
 
 }  // namespace
 
-void MeasurementSink::begin_file(const std::string& file) {
+void MeasurementSink::begin_file(const std::string& file, std::string_view place) {
+  place_ = place;
   result_.measurements.files.push_back(file);
   by_texts_.clear();
   last_texts_ = {'\0'};  // equal to no row's texts
@@ -40,13 +41,13 @@ void MeasurementSink::bad_row(std::string_view reason) {
   result_.measurements.rows.resize(row_start_);
   ++bad_;
   if (bad_rows_.rows++ == 0) {
-    bad_rows_.first_reason = fmt::format("line {}: {}", line_, reason);
+    bad_rows_.first_reason = fmt::format("{} {}: {}", place_, line_, reason);
   }
 }
 
 void MeasurementSink::unused_row(std::string_view reason) {
   if (unused_rows_.rows++ == 0) {
-    unused_rows_.first_reason = fmt::format("line {}: {}", line_, reason);
+    unused_rows_.first_reason = fmt::format("{} {}: {}", place_, line_, reason);
   }
 }
 

@@ -21,7 +21,8 @@ class MeasurementSink {
  public:
   explicit MeasurementSink(ReadResult& result) : result_(result) {}
 
-  void begin_file(const std::string& file);
+  /// `place` is what a row's number counts, for messages.
+  void begin_file(const std::string& file, std::string_view place = "line");
   void begin_row(std::uint32_t line);
   void bad_row(std::string_view reason);      ///< takes back what the row added
   void unused_row(std::string_view reason);   ///< a row that is right but that nothing here can use
@@ -53,6 +54,7 @@ class MeasurementSink {
   std::unordered_map<std::string, std::uint32_t> by_texts_;
   std::string last_texts_;
   std::uint32_t last_key_ = 0;
+  std::string_view place_;
   std::uint32_t line_ = 0;
   std::uint64_t rows_ = 0;
   std::uint64_t bad_ = 0;
@@ -69,8 +71,8 @@ inline double number(std::string_view text, std::string_view column, int exponen
   throw BadRow(fmt::format("{}: '{}' is not a number", column, printable(text, 40)));
 }
 
-/// Turns the current row of the table it was made for into measurements.
-using RowReader = std::function<void(MeasurementSink&)>;
+/// Turns the current row of the table it was made for into measurements. False if the row is one of something else.
+using RowReader = std::function<bool(MeasurementSink&)>;
 /// A reader for the table if its header is one that the importer knows; empty otherwise.
 using TableImporter = RowReader (*)(const CsvTable& table, const std::string& file);
 
@@ -78,9 +80,14 @@ using TableImporter = RowReader (*)(const CsvTable& table, const std::string& fi
 RowReader own_table(const CsvTable& table, const std::string& file);
 RowReader kernel_table(const CsvTable& table, const std::string& file);
 RowReader exchange_table(const CsvTable& table, const std::string& file);
+RowReader rate_table(const CsvTable& table, const std::string& file);
 RowReader layer_table(const CsvTable& table, const std::string& file);
+RowReader vidur_table(const CsvTable& table, const std::string& file);
+RowReader aiconfigurator_table(const CsvTable& table, const std::string& file);
 
-/// Reads one measurement of our own format from its texts by column name.
-using TextOf = std::function<std::string_view(std::string_view column)>;
+/// JSON lines of our own format, Google Benchmark and nvbench. False if the text is none of them.
+bool read_own_lines(std::string_view text, const std::string& file, const ReadOptions& options, MeasurementSink& sink);
+bool read_benchmark_json(std::string_view text, const std::string& file, const ReadOptions& options,
+                         MeasurementSink& sink);
 
 }  // namespace moesaic

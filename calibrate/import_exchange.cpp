@@ -8,54 +8,84 @@
 namespace moesaic {
 namespace {
 
-constexpr std::array kShape = {"hidden", "topk", "num_experts", "node_num", "tokens_per_rank"};
+/// The columns of a table of DeepEP, as one source or another calls them.
+struct DeepepColumns {
+  std::array<std::string_view, 2> stack;  ///< engine and version, or both in the first
+  std::string_view device;
+  std::array<std::string_view, 5> shape;  ///< hidden, topk, num_experts, nodes, tokens
+  std::array<std::string_view, 2> latency;
+  std::array<std::string_view, 2> notify;  ///< and the SMs, where the kernels are the normal ones
+};
+constexpr std::array<std::string_view, 2> kSms = {"dispatch_sms", "combine_sms"};
+constexpr std::array<DeepepColumns, 4> kDeepep = {{
+    {{"collected_with", ""},
+     "gpu",
+     {"hidden", "topk", "num_experts", "node_num", "tokens_per_rank"},
+     {"dispatch_us", "combine_us"},
+     {"dispatch_notify_us", "combine_notify_us"}},
+    {{"collected_with", ""},
+     "gpu",
+     {"hidden", "topk", "num_experts", "node_num", "tokens_per_rank"},
+     {"dispatch_us", "combine_us"},
+     {}},
+    {{"framework", "version"},
+     "device",
+     {"hidden_size", "num_topk", "num_experts", "node_num", "num_token"},
+     {"dispatch_transmit_us", "combine_transmit_us"},
+     {"dispatch_notify_us", "combine_notify_us"}},
+    {{"framework", "version"},
+     "device",
+     {"hidden_size", "num_topk", "num_experts", "node_num", "num_token"},
+     {"dispatch_avg_t_us", "combine_avg_t_us"},
+     {}},
+}};
 
 /// Both directions in one row: one measurement each. Normal kernels tell the other ranks first how much will come
 /// (notify); the caller waits for both, so both count. Dispatch sends fp8, combine bf16.
-RowReader deepep(const CsvTable& table) {
-  if (!table.has({"gpu", "collected_with", "hidden", "topk", "num_experts", "node_num", "tokens_per_rank",
-                  "dispatch_us", "combine_us"})) {
+RowReader deepep(const CsvTable& table, const DeepepColumns& names) {
+  std::vector<std::size_t> at;
+  const auto find = [&](std::string_view name) {
+    const auto column = name.empty() ? std::nullopt : table.column(name);
+    at.push_back(column.value_or(0));
+    return name.empty() || column;
+  };
+  bool found = find(names.device) && find(names.stack[0]) && find(names.stack[1]);
+  for (const auto name : names.shape) {
+    found = found && find(name);
+  }
+  const bool normal = !names.notify[0].empty();
+  for (std::size_t i = 0; i < 2 && found; ++i) {
+    found = find(names.latency[i]) && find(names.notify[i]) && (!normal || find(kSms[i]));
+  }
+  if (!found) {
     return {};
   }
-  struct Direction {
-    const char* kernel;
-    const char* dtype;
-    std::size_t latency;
-    std::optional<std::size_t> notify;
-    std::optional<std::size_t> sms;
-  };
-  const bool normal = table.has({"dispatch_sms", "combine_sms"});
-  const std::array<Direction, 2> directions = {
-      Direction{normal ? "normal_dispatch" : "low_latency_dispatch", "fp8", *table.column("dispatch_us"),
-                table.column("dispatch_notify_us"), table.column("dispatch_sms")},
-      Direction{normal ? "normal_combine" : "low_latency_combine", "bf16", *table.column("combine_us"),
-                table.column("combine_notify_us"), table.column("combine_sms")}};
-  std::array<std::size_t, kShape.size()> columns{};
-  for (std::size_t i = 0; i < kShape.size(); ++i) {
-    columns[i] = *table.column(kShape[i]);
-  }
-  const std::size_t gpu = *table.column("gpu");
-  const std::size_t with = *table.column("collected_with");
-  return [&table, directions, columns, gpu, with](MeasurementSink& sink) {
-    std::array<double, kShape.size()> values{};
-    for (std::size_t i = 0; i < kShape.size(); ++i) {
-      values[i] = number(table[columns[i]], kShape[i]);
+  return [&table, at, names, normal](MeasurementSink& sink) {
+    std::array<double, 5> values{};
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = number(table[at[3 + i]], names.shape[i]);
     }
-    const std::string device = device_name(table[gpu]);
     const auto [hidden, topk, experts, nodes, tokens] = values;
-    for (const Direction& direction : directions) {
-      const std::string texts = fmt::format("{}\n{}\n{}", direction.kernel, table[gpu], table[with]);
+    const std::string device = device_name(table[at[0]]);
+    const std::string_view version = names.stack[1].empty() ? "" : table[at[2]];
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::string kernel =
+          fmt::format("{}_{}", normal ? "normal" : "low_latency", i == 0 ? "dispatch" : "combine");
+      const std::string texts = fmt::format("{}\n{}\n{}\n{}", kernel, table[at[0]], table[at[1]], version);
       const std::uint32_t key = sink.key(texts, [&] {
-        return MeasurementKey{Family::expert_exchange, device, "deepep-" + stack_name(table[with], ""),
-                              direction.dtype,         "",     direction.kernel};
+        return MeasurementKey{Family::expert_exchange, device, "deepep-" + stack_name(table[at[1]], version),
+                              i == 0 ? "fp8" : "bf16", "",     kernel};
       });
-      double latency = number(table[direction.latency], "latency", -6);
-      if (direction.notify) {
-        latency += number(table[*direction.notify], "notify", -6);
+      const std::size_t* columns = &at[8 + i * (normal ? 3 : 2)];
+      double latency = number(table[columns[0]], names.latency[i], -6);
+      double sms = 0;
+      if (normal) {
+        latency += number(table[columns[1]], names.notify[i], -6);
+        sms = number(table[columns[2]], kSms[i]);
       }
-      const double sms = direction.sms ? number(table[*direction.sms], "sms") : 0;
       sink.add(key, {hidden, topk, experts, nodes * gpus_per_node(device), nodes, sms, tokens}, Seconds{latency});
     }
+    return true;
   };
 }
 
@@ -80,8 +110,10 @@ const TableDescription& nvlink_exchange() {
 }  // namespace
 
 RowReader exchange_table(const CsvTable& table, const std::string& /*file*/) {
-  if (RowReader reader = deepep(table)) {
-    return reader;
+  for (const DeepepColumns& names : kDeepep) {
+    if (RowReader reader = deepep(table, names)) {
+      return reader;
+    }
   }
   return described_table(table, nvlink_exchange(), Family::expert_exchange);
 }

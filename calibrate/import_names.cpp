@@ -116,7 +116,7 @@ double skew(std::string_view distribution) {
       return *exponent;
     }
   }
-  throw BadRow(
+  throw UnusedRow(
       fmt::format("distribution: '{}' is not balanced, uniform or power_law_EXPONENT", printable(distribution, 40)));
 }
 

@@ -17,7 +17,7 @@ std::string stack_name(std::string_view engine, std::string_view version);
 /// "alltoall" is "all_to_all".
 std::string collective_name(std::string_view theirs);
 /// The exponent of a power law of expert loads: 1.2 for "power_law_1.2" and "power_law_1.2_eplb", 0 for "balanced" and
-/// "uniform". Throws BadRow for any other distribution.
+/// "uniform". Throws UnusedRow for any other distribution.
 double skew(std::string_view distribution);
 /// 1 where hot experts have copies ("..._eplb"), else 0.
 double balanced_by_copies(std::string_view distribution);

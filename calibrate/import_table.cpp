@@ -61,7 +61,7 @@ RowReader described_table(const CsvTable& table, const TableDescription& descrip
     }
     const std::span<const std::string_view> used(texts.data(), keys.size());
     if (description.skip && description.skip(used)) {
-      return;
+      return false;
     }
     const std::uint32_t key = sink.key(joined, [&] { return description.key(used); });
     ShapeValues values{};
@@ -81,7 +81,12 @@ RowReader described_table(const CsvTable& table, const TableDescription& descrip
     if (description.complete) {
       description.complete(sink.key_at(key), values);
     }
-    sink.add(key, values, Seconds{number(table[latency], description.latency, description.latency_exponent)});
+    const double seconds = number(table[latency], description.latency, description.latency_exponent);
+    if (seconds == 0 && description.may_be_nothing) {
+      return false;
+    }
+    sink.add(key, values, Seconds{seconds});
+    return true;
   };
 }
 

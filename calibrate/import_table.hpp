@@ -30,6 +30,7 @@ struct TableDescription {
   /// Completes the shape where one column does not say it all.
   void (*complete)(const MeasurementKey&, ShapeValues&) = nullptr;
   bool (*skip)(std::span<const std::string_view> texts) = nullptr;  ///< rows that measure something else
+  bool may_be_nothing = false;  ///< the time is a difference of two, and 0 says that it was too small to see
 };
 
 /// A reader if the table has all columns of the description.

@@ -48,6 +48,7 @@ RowReader own_table(const CsvTable& table, const std::string& /*file*/) {
       values[i] = number(shape[i] ? table[*shape[i]] : std::string_view(), names[i]);
     }
     sink.add(key, values, Seconds{number(table[latency], "latency_us", -6)});
+    return true;
   };
 }
 

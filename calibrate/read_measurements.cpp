@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kExtensions = {".csv", ".jsonl", ".json", ".txt"};
 constexpr std::uintmax_t kLargestFile = std::uintmax_t{2} << 30;
-constexpr std::array<TableImporter, 3> kTables = {own_table, kernel_table, exchange_table};
+constexpr std::array<TableImporter, 7> kTables = {rate_table,  own_table,   kernel_table,        exchange_table,
+                                                  layer_table, vidur_table, aiconfigurator_table};
 
 /// All files under the paths in the order in which they are read; a file that is named twice is read once.
 std::vector<fs::path> files_under(const std::vector<fs::path>& paths) {
@@ -68,9 +69,13 @@ bool read_table(const std::string& text, const std::string& file, const ReadOpti
         sink.begin_row(table.line());
         try {
           table.split();
-          read_row(sink);
+          if (!read_row(sink)) {
+            sink.unused_row("not a kernel of any operator here");
+          }
         } catch (const BadRow& bad) {
           sink.bad_row(bad.what());
+        } catch (const UnusedRow& unused) {
+          sink.unused_row(unused.what());
         }
       }
       sink.end_file(options);
@@ -87,7 +92,9 @@ ReadResult read_measurements(const std::vector<std::filesystem::path>& paths, co
   MeasurementSink sink(result);
   for (const fs::path& path : files_under(paths)) {
     const std::string file = path.string();
-    if (!read_table(read_text(path), file, options, sink)) {
+    const std::string text = read_text(path);
+    if (!read_own_lines(text, file, options, sink) && !read_benchmark_json(text, file, options, sink) &&
+        !read_table(text, file, options, sink)) {
       result.ignored_files.push_back(file);
     }
   }
