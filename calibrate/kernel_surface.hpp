@@ -18,6 +18,9 @@ struct KernelEstimate {
   double half90 = 0;
 };
 
+/// Of a surface that was fitted on another device: at least as unsure as such transfers were found to be.
+KernelEstimate widen_borrowed(KernelEstimate estimate);
+
 struct KernelSurface {
   Family family = Family::gemm;
   std::string dtype;
