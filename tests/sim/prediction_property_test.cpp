@@ -72,14 +72,11 @@ RC_GTEST_PROP(PredictionProperty, PeakRatesLeaveNoKernelBars, ()) {
 
 // On one device nothing is left at all: the prediction is the limit.
 RC_GTEST_PROP(PredictionProperty, OneDeviceAtPeakRatesReachesItsLimit, ()) {
-  Scenario scenario = any_scenario({.any_placement = false, .any_cost = false, .most_batch = 20});
-  const StepPlan& plan = scenario.deployment.plan;
-  scenario.deployment.plan =
-      StepPlan(plan.architecture(), plan.precision(), plan.machine(), {}, plan.placement_pointer());
-  scenario.load.step_tokens = 1 << 20;
+  const Scenario scenario = any_scenario(
+      {.any_placement = false, .any_cost = false, .one_device = true, .enough_memory = true, .chunked_prefill = false});
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);
-  RC_PRE(prediction.fits);
+  RC_ASSERT(prediction.fits);
   for (const PhasePrediction* phase : {&prediction.prefill, &prediction.decode}) {
     RC_ASSERT(std::abs(phase->seconds / phase->limit.seconds - 1) <= kRounding);
   }

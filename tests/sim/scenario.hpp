@@ -18,6 +18,9 @@ struct Range {
   bool any_placement = true;      ///< false: resident only, whose steps are one chain
   bool any_cost = true;           ///< false: peak rates only
   bool any_figures = true;        ///< false: machines as shipped
+  bool one_device = false;        ///< true: a replica is one device
+  bool enough_memory = false;     ///< true: the machine is given what the whole load needs
+  bool chunked_prefill = true;    ///< false: every prompt of the batch in one step
   std::int64_t most_batch = 600;  ///< large ones may not fit
   std::int64_t most_output = 400;
 };
