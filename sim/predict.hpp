@@ -28,7 +28,7 @@ struct PhaseTimes {
   Seconds limit_path;
   StepTimes whole;                    ///< the whole batch at once (prefill: in one step), at every rung
   Seconds unchunked;                  ///< the running batch in one step, times the waves
-  Seconds predicted;                  ///< with chunking, times the waves
+  Seconds predicted;                  ///< prefill: in steps of at most step_tokens; decode: unchunked
   std::vector<double> balanced_busy;  ///< seconds at peak per resource, balanced routing
   double steps = 1;
 };
@@ -60,7 +60,7 @@ class Predictor {
   void decode(const Load& load, double running, double waves);
   void evaluate(const Batch& batch, double weight, StepTimes& sum);
   void evaluate_limit(const Batch& batch, double weight, PhaseTimes& phase);
-  Seconds chunked(const Load& load, double sequences, double& steps);
+  Seconds in_steps(const Load& load, double running, double& steps);
 
   const Deployment& deployment_;
   StepBuilder builder_;
