@@ -75,8 +75,7 @@ Machine with_memory(const Deployment& deployed, const Load& load, double share) 
 
 Scenario any_scenario(const Range& range) {
   const Architecture architecture = any_architecture();
-  const auto placement = range.any_placement ? any_of<std::string>({"resident", "resident", "two-unit", "streamed"})
-                                             : std::string("resident");
+  const std::string placement = *rc::gen::elementOf(range.placements);
   const char* only = placement == "two-unit"   ? any_of<const char*>({"duplex-4", "duplex"})
                      : placement == "streamed" ? any_of<const char*>({"xeon-8380-a40", "desktop-4090", "dgx-h100"})
                                                : nullptr;
@@ -99,7 +98,7 @@ Scenario any_scenario(const Range& range) {
     const double share = static_cast<double>(up_to(20)) / 18;  // a tenth to a little more than all
     deployed.plan = deployed.plan.on(with_memory(deployed, load, share));
   }
-  return {std::move(deployed), load, std::move(text)};
+  return {std::move(deployed), load, routing, std::move(text)};
 }
 
 Deployment deployment(const std::string& model, const std::string& machine, const Mapping& mapping,
