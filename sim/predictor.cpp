@@ -36,20 +36,18 @@ void check(const Load& load) {
   check_range("--step-tokens", load.step_tokens, 1 << 28);
 }
 
-void Predictor::evaluate(const Batch& batch, double weight, StepTimes& sum) {
-  builder_.build(batch, {}, graph_);
-  evaluate_step(graph_, deployment_.plan.view(), *deployment_.cost, step_);
+void Predictor::evaluate(const Batch& batch, double weight, StepGraph& graph, StepTimes& sum) {
+  builder_.build(batch, {}, graph);
+  evaluate_step(graph, deployment_.plan.view(), *deployment_.cost, step_);
   sum.add(step_, weight);
 }
 
 /// Adds the limit of one step: a bound holds for each step, so the mean of the bounds bounds the mean.
-void Predictor::evaluate_limit(const Batch& batch, double weight, PhaseTimes& phase) {
-  if (balanced_is_actual_) {
-    evaluate(batch, weight, phase.whole);
-  } else {
-    evaluate(batch, weight, phase.whole);
-    builder_.build(batch, {.balanced_routing = true}, graph_);
-    evaluate_ideal(graph_, deployment_.plan.view(), *deployment_.cost, step_);
+void Predictor::evaluate_limit(const Batch& batch, double weight, StepGraph& graph, PhaseTimes& phase) {
+  evaluate(batch, weight, graph, phase.whole);
+  if (!balanced_is_actual_) {
+    builder_.build(batch, {.balanced_routing = true}, graph);
+    evaluate_ideal(graph, deployment_.plan.view(), *deployment_.cost, step_);
   }
   double resource = 0;
   phase.balanced_busy.resize(step_.busy.size());
@@ -73,7 +71,7 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
   const auto add = [&](double prompts, double new_tokens, double context, double count) {
     if (count > 0) {
       batch_.groups.assign(1, {std::min(batch, prompts * groups), new_tokens, context});
-      evaluate(batch_, count, sum);
+      evaluate(batch_, count, prefill_step_, sum);
     }
   };
   if (input <= budget) {
@@ -98,15 +96,17 @@ void Predictor::prefill(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.prefill;
   const double input = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
   batch_.groups.assign(1, {batch, input, 0});
-  evaluate_limit(batch_, 1, phase);
+  evaluate_limit(batch_, 1, prefill_step_, phase);
   phase.unchunked = phase.whole.total;
   if (running < batch) {
     StepTimes once;
     batch_.groups.assign(1, {running, input, 0});
-    evaluate(batch_, waves, once);
+    evaluate(batch_, waves, prefill_step_, once);
     phase.unchunked = once.total;
   }
-  phase.predicted = in_steps(load, running, phase.steps);
+  const bool one_step = running == batch && std::ceil(batch / deployment_.plan.mapping().data) * input <=
+                                                static_cast<double>(load.step_tokens);
+  phase.predicted = one_step ? phase.unchunked : in_steps(load, running, phase.steps);
 }
 
 void Predictor::decode(const Load& load, double running, double waves) {
@@ -116,14 +116,14 @@ void Predictor::decode(const Load& load, double running, double waves) {
   mean_nodes(deployment_.plan.architecture(), first, last, nodes_);
   for (const Node& node : nodes_) {
     batch_.groups.assign(1, {static_cast<double>(load.batch), 1, node.context});
-    evaluate_limit(batch_, node.weight, phase);
+    evaluate_limit(batch_, node.weight, decode_step_, phase);
   }
   phase.unchunked = phase.whole.total;
   if (running < static_cast<double>(load.batch)) {
     StepTimes part;
     for (const Node& node : nodes_) {
       batch_.groups.assign(1, {running, 1, node.context});
-      evaluate(batch_, node.weight * waves, part);
+      evaluate(batch_, node.weight * waves, decode_step_, part);
     }
     phase.unchunked = part.total;
   }
