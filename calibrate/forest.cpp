@@ -112,8 +112,8 @@ class ForestGrower {
     }
     find_split(leaves[0]);
     while (leaves.size() < static_cast<std::size_t>(options_.leaves)) {
-      const auto best = std::max_element(leaves.begin(), leaves.end(),
-                                         [](const Leaf& a, const Leaf& b) { return a.gain < b.gain; });
+      const auto best =
+          std::max_element(leaves.begin(), leaves.end(), [](const Leaf& a, const Leaf& b) { return a.gain < b.gain; });
       if (best->gain <= 1e-12) {
         break;
       }
@@ -148,8 +148,7 @@ class ForestGrower {
     }
     upper.sum = leaf.sum.without(lower_sum);
     const bool upper_is_smaller = upper.end - upper.begin < upper.begin - leaf.begin;
-    Histogram smaller =
-        upper_is_smaller ? histogram(upper.begin, upper.end) : histogram(leaf.begin, upper.begin);
+    Histogram smaller = upper_is_smaller ? histogram(upper.begin, upper.end) : histogram(leaf.begin, upper.begin);
     Histogram larger = std::move(leaf.histogram);
     for (std::size_t i = 0; i < larger.size(); ++i) {
       larger[i] = larger[i].without(smaller[i]);

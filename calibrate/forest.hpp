@@ -1,5 +1,5 @@
-// A large ensemble of decision trees, for fitting only: more exact than BoostedTrees and too slow for predictions, which
-// read what it says from a Lattice.
+// A large ensemble of decision trees, for fitting only: more exact than BoostedTrees and too slow for predictions,
+// which read what it says from a Lattice.
 #pragma once
 
 #include <cstdint>

@@ -126,8 +126,7 @@ class CoreFit {
       const double weight = 1 / std::sqrt(1 + relative * relative);
       Vector slope;
       for (int p = 0; p < kParameters; ++p) {
-        slope[p] =
-            (std::log(core_seconds(moved[static_cast<std::size_t>(p)], terms_[i], cache_)) - value) / kStep;
+        slope[p] = (std::log(core_seconds(moved[static_cast<std::size_t>(p)], terms_[i], cache_)) - value) / kStep;
       }
       normal.noalias() += weight * slope * slope.transpose();
       gradient += weight * residual * slope;

@@ -8,8 +8,9 @@
 namespace moesaic {
 
 /// seconds = fixed + step * steps + ((compute / compute_fraction)^s + (memory / memory_fraction)^s)^(1/s): the roofs,
-/// with a soft corner where both bind. Repeated calls find part of a footprint in the last-level cache, where bytes cost
-/// 1 / cache_gain of what they cost in memory. Extrapolates: all parameters are positive and the fractions at most 1.
+/// with a soft corner where both bind. Repeated calls find part of a footprint in the last-level cache, where bytes
+/// cost 1 / cache_gain of what they cost in memory. Extrapolates: all parameters are positive and the fractions at
+/// most 1.
 struct KernelCore {
   double fixed = 3e-6;  ///< seconds of an empty call
   double step = 0;      ///< seconds of a dependent step

@@ -15,7 +15,7 @@ struct KernelMachine {
   PerDType<double> seconds_per_flop{};  ///< at peak, in the format that arithmetic really runs in
   double seconds_per_byte = 0;          ///< of the device's memory
   double multiprocessors = 108;
-  double cache = 0;  ///< bytes of the last-level cache
+  double cache = 0;                  ///< bytes of the last-level cache
   double link_seconds_per_byte = 0;  ///< scale-up link, one direction
   double link_latency = 0;
   bool switched = false;
@@ -71,8 +71,6 @@ KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValue
 KernelPoint elementwise_point(const KernelSetting& setting, const ShapeValues& shape);
 
 /// Ceiling of a / b for positive sizes, by integers.
-inline double ceil_div(double a, double b) {
-  return static_cast<double>(static_cast<std::int64_t>((a + b - 1) / b));
-}
+inline double ceil_div(double a, double b) { return static_cast<double>(static_cast<std::int64_t>((a + b - 1) / b)); }
 
 }  // namespace moesaic

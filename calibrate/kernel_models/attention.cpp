@@ -37,14 +37,22 @@ KernelPoint attention_prefill_point(const KernelSetting& setting, const ShapeVal
   point.terms.memory = bytes * machine.seconds_per_byte;
   point.terms.steps = std::min(last, window > 0 ? window : last);
   point.terms.footprint = bytes;
-  point.features = {static_cast<float>(batch),    static_cast<float>(q_heads),
-                    static_cast<float>(kv_heads), static_cast<float>(q_heads / kv_heads),
-                    static_cast<float>(dim),      static_cast<float>(tokens),
-                    static_cast<float>(prefix),   static_cast<float>(window),
-                    static_cast<float>(pairs / tokens), static_cast<float>(waves),
-                    static_cast<float>(std::min(4.0, ceil_div(waves, 1) / waves)), static_cast<float>(flops),
-                    static_cast<float>(bytes),    static_cast<float>(batch * tokens * q_heads),
-                    static_cast<float>(batch * tokens), static_cast<float>(batch * q_heads)};
+  point.features = {static_cast<float>(batch),
+                    static_cast<float>(q_heads),
+                    static_cast<float>(kv_heads),
+                    static_cast<float>(q_heads / kv_heads),
+                    static_cast<float>(dim),
+                    static_cast<float>(tokens),
+                    static_cast<float>(prefix),
+                    static_cast<float>(window),
+                    static_cast<float>(pairs / tokens),
+                    static_cast<float>(waves),
+                    static_cast<float>(std::min(4.0, ceil_div(waves, 1) / waves)),
+                    static_cast<float>(flops),
+                    static_cast<float>(bytes),
+                    static_cast<float>(batch * tokens * q_heads),
+                    static_cast<float>(batch * tokens),
+                    static_cast<float>(batch * q_heads)};
   return point;
 }
 
@@ -68,14 +76,22 @@ KernelPoint attention_decode_point(const KernelSetting& setting, const ShapeValu
   point.terms.memory = bytes * machine.seconds_per_byte;
   point.terms.steps = read * std::min(1.0, blocks / machine.multiprocessors);
   point.terms.footprint = cache;
-  point.features = {static_cast<float>(batch),   static_cast<float>(q_heads),
-                    static_cast<float>(kv_heads), static_cast<float>(group),
-                    static_cast<float>(dim),     static_cast<float>(context),
-                    static_cast<float>(window),  static_cast<float>(read),
-                    static_cast<float>(groups),  static_cast<float>(groups * read),
-                    static_cast<float>(bytes),   static_cast<float>(flops),
-                    static_cast<float>(batch * q_heads), static_cast<float>(blocks / machine.multiprocessors),
-                    static_cast<float>(groups * context), static_cast<float>(batch * context)};
+  point.features = {static_cast<float>(batch),
+                    static_cast<float>(q_heads),
+                    static_cast<float>(kv_heads),
+                    static_cast<float>(group),
+                    static_cast<float>(dim),
+                    static_cast<float>(context),
+                    static_cast<float>(window),
+                    static_cast<float>(read),
+                    static_cast<float>(groups),
+                    static_cast<float>(groups * read),
+                    static_cast<float>(bytes),
+                    static_cast<float>(flops),
+                    static_cast<float>(batch * q_heads),
+                    static_cast<float>(blocks / machine.multiprocessors),
+                    static_cast<float>(groups * context),
+                    static_cast<float>(batch * context)};
   return point;
 }
 

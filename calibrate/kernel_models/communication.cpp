@@ -29,11 +29,16 @@ KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValue
   KernelPoint point;
   point.terms.memory = copies * row * setting.machine.link_seconds_per_byte;
   point.terms.steps = ranks;
-  point.features = {static_cast<float>(hidden),  static_cast<float>(top_k),
-                    static_cast<float>(experts), static_cast<float>(ranks),
-                    static_cast<float>(nodes),   static_cast<float>(multiprocessors),
-                    static_cast<float>(tokens),  static_cast<float>(copies),
-                    static_cast<float>(copies * row), static_cast<float>(tokens * hidden),
+  point.features = {static_cast<float>(hidden),
+                    static_cast<float>(top_k),
+                    static_cast<float>(experts),
+                    static_cast<float>(ranks),
+                    static_cast<float>(nodes),
+                    static_cast<float>(multiprocessors),
+                    static_cast<float>(tokens),
+                    static_cast<float>(copies),
+                    static_cast<float>(copies * row),
+                    static_cast<float>(tokens * hidden),
                     static_cast<float>(tokens * top_k / experts)};
   return point;
 }

@@ -22,8 +22,7 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
   const KernelFormats& formats = setting.formats;
   const double last = context + tokens;
   const double pairs = tokens * context + tokens * (tokens + 1) / 2;
-  const double attention_flops =
-      2 * heads * batch * pairs * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue);
+  const double attention_flops = 2 * heads * batch * pairs * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue);
   const double padded = decode ? attention_flops * ceil_div(heads, kRows) * kRows / heads : attention_flops;
   const double attention_bytes = batch * last * (kLatent + kRope) * formats.kv_bytes +
                                  batch * tokens * heads * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue) * 2;
@@ -42,13 +41,20 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
   point.terms.steps = decode ? last * std::min(1.0, batch / machine.multiprocessors) : last;
   point.terms.footprint = attention_bytes + weights * formats.weight_bytes;
   const double blocks = batch * heads * ceil_div(tokens, 128) / machine.multiprocessors;
-  point.features = {static_cast<float>(heads),          static_cast<float>(batch),
-                    static_cast<float>(tokens),         static_cast<float>(context),
-                    static_cast<float>(last),           static_cast<float>(batch * last),
-                    static_cast<float>(rows),           static_cast<float>(rows * heads),
-                    static_cast<float>(batch * heads),  static_cast<float>(batch * pairs),
-                    static_cast<float>(attention_flops), static_cast<float>(attention_bytes),
-                    static_cast<float>(blocks),         static_cast<float>(last * heads),
+  point.features = {static_cast<float>(heads),
+                    static_cast<float>(batch),
+                    static_cast<float>(tokens),
+                    static_cast<float>(context),
+                    static_cast<float>(last),
+                    static_cast<float>(batch * last),
+                    static_cast<float>(rows),
+                    static_cast<float>(rows * heads),
+                    static_cast<float>(batch * heads),
+                    static_cast<float>(batch * pairs),
+                    static_cast<float>(attention_flops),
+                    static_cast<float>(attention_bytes),
+                    static_cast<float>(blocks),
+                    static_cast<float>(last * heads),
                     static_cast<float>(std::min(4.0, ceil_div(blocks, 1) / blocks)),
                     static_cast<float>(batch * last * heads)};
   return point;

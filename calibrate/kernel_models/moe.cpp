@@ -58,14 +58,22 @@ KernelPoint moe_point(const KernelSetting& setting, const ShapeValues& shape) {
   point.terms.memory = (weight_bytes + moved_bytes) * machine.seconds_per_byte;
   point.terms.steps = load.distinct;
   point.terms.footprint = weight_bytes;
-  point.features = {static_cast<float>(tokens),       static_cast<float>(hidden),
-                    static_cast<float>(inter),        static_cast<float>(top_k),
-                    static_cast<float>(experts),      static_cast<float>(held),
-                    static_cast<float>(ranks),        static_cast<float>(skew),
-                    static_cast<float>(tokens * top_k), static_cast<float>(load.rows),
-                    static_cast<float>(per_expert),   static_cast<float>(load.distinct),
-                    static_cast<float>(weight_bytes), static_cast<float>(flops),
-                    static_cast<float>(blocks / machine.multiprocessors), static_cast<float>(moved_bytes)};
+  point.features = {static_cast<float>(tokens),
+                    static_cast<float>(hidden),
+                    static_cast<float>(inter),
+                    static_cast<float>(top_k),
+                    static_cast<float>(experts),
+                    static_cast<float>(held),
+                    static_cast<float>(ranks),
+                    static_cast<float>(skew),
+                    static_cast<float>(tokens * top_k),
+                    static_cast<float>(load.rows),
+                    static_cast<float>(per_expert),
+                    static_cast<float>(load.distinct),
+                    static_cast<float>(weight_bytes),
+                    static_cast<float>(flops),
+                    static_cast<float>(blocks / machine.multiprocessors),
+                    static_cast<float>(moved_bytes)};
   return point;
 }
 
