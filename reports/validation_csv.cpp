@@ -38,7 +38,7 @@ std::string validation_csv(const Validation& validation) {
     const double factor = std::exp(row.half90);
     fmt::format_to(std::back_inserter(text), "{},{},{},{:.6g},{:.6g},{:.6g},{:.6g},{:.4f}\n", keys[measurement.key],
                    shape_text(measurement, key_of(validation, row).family), name(row.mode), row.measured / kMicrosecond,
-                   predicted, predicted / factor, predicted * factor, error_of(row));
+                   predicted, predicted / factor, predicted * factor, row.error());
   }
   return text;
 }

@@ -84,12 +84,12 @@ Json worst_json(const Validation& validation, const std::vector<KindRows>& kinds
                      {"mode", name(row.mode)},
                      {"device", key.device},
                      {"stack", key.stack},
-                     {"dtype", dtype_of(key)},
+                     {"dtype", judged_dtype(key)},
                      {"kernel", key.kernel},
                      {"shape", shape_text(measurement, key.family)},
                      {"measured_s", number(row.measured)},
                      {"predicted_s", number(row.predicted)},
-                     {"error", number(error_of(row))},
+                     {"error", number(row.error())},
                      {"file", validation.measurements.files[measurement.file]},
                      {"line", measurement.line}});
     }

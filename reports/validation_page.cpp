@@ -140,11 +140,11 @@ std::string worst_table(const Validation& validation, const std::vector<KindRows
       const JudgedRow& row = validation.judgement.rows[i];
       const MeasurementKey& key = key_of(validation, row);
       table.rows.push_back({html_text(kind.scores.kind), html_text(name(row.mode)), html_text(key.device),
-                            html_text(key.stack), html_text(dtype_of(key)), html_text(key.kernel),
+                            html_text(key.stack), html_text(judged_dtype(key)), html_text(key.kernel),
                             "<code>" + html_text(shape_text(measurement_of(validation, row), key.family)) + "</code>",
                             "<code>" + html_text(place_of(validation, row)) + "</code>",
                             html_text(to_text(Seconds{row.measured})), html_text(to_text(Seconds{row.predicted})),
-                            percent_text(error_of(row))});
+                            percent_text(row.error())});
     }
   }
   return html_table(table);

@@ -50,7 +50,7 @@ std::vector<std::string> devices_of(const Validation& validation) {
 }
 
 std::string key_text(const MeasurementKey& key) {
-  return key.device + ' ' + key.stack + ' ' + dtype_of(key) + (key.kernel.empty() ? "" : ' ' + key.kernel);
+  return key.device + ' ' + key.stack + ' ' + judged_dtype(key) + (key.kernel.empty() ? "" : ' ' + key.kernel);
 }
 
 Json kind_json(const Validation& validation, const KindRows& kind, const std::vector<std::string>& devices) {

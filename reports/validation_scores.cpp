@@ -47,22 +47,8 @@ const MeasurementKey& key_of(const Validation& validation, const JudgedRow& row)
 }
 
 std::string kind_of(const Validation& validation, const JudgedRow& row) {
-  const Family family = key_of(validation, row).family;
-  const auto& columns = describe(family).shape;
-  const auto skew = std::find(columns.begin(), columns.end(), "skew");
-  std::string kind(name(family));
-  if (skew != columns.end()) {
-    const auto at = static_cast<std::size_t>(skew - columns.begin());
-    kind += measurement_of(validation, row).shape[at] > 0 ? " skewed" : " balanced";
-  }
-  return kind;
+  return judged_kind(key_of(validation, row), measurement_of(validation, row));
 }
-
-std::string dtype_of(const MeasurementKey& key) {
-  return key.kv_dtype.empty() ? key.dtype : key.dtype + " kv=" + key.kv_dtype;
-}
-
-double error_of(const JudgedRow& row) { return row.predicted / row.measured - 1; }
 
 std::string place_of(const Validation& validation, const JudgedRow& row) {
   const Measurement& measurement = measurement_of(validation, row);
@@ -91,7 +77,7 @@ JudgedGroup score(const Judgement& judgement, const RowSet& rows) {
   std::vector<double> signed_errors;
   signed_errors.reserve(rows.size());
   for (const std::uint32_t i : rows) {
-    signed_errors.push_back(error_of(judgement.rows[i]));
+    signed_errors.push_back(judgement.rows[i].error());
   }
   scores.mode = judgement.rows[rows.front()].mode;
   scores.median_abs_error = median_error;
@@ -124,8 +110,8 @@ RowSet worst_rows(const Judgement& judgement, const RowSet& rows, std::size_t co
   RowSet worst(rows);
   const auto end = worst.begin() + static_cast<std::ptrdiff_t>(std::min(count, worst.size()));
   const auto larger = [&](std::uint32_t a, std::uint32_t b) {
-    const double error_a = std::abs(error_of(judgement.rows[a]));
-    const double error_b = std::abs(error_of(judgement.rows[b]));
+    const double error_a = std::abs(judgement.rows[a].error());
+    const double error_b = std::abs(judgement.rows[b].error());
     return error_a != error_b ? error_a > error_b : a < b;
   };
   std::partial_sort(worst.begin(), end, worst.end(), larger);

@@ -10,12 +10,7 @@
 
 namespace moesaic {
 
-/// "gemm"; experts "moe balanced" or "moe skewed": the kinds of JudgedGroup.
 std::string kind_of(const Validation& validation, const JudgedRow& row);
-/// "bf16", or "bf16 kv=fp8".
-std::string dtype_of(const MeasurementKey& key);
-/// predicted / measured - 1.
-double error_of(const JudgedRow& row);
 /// Where the row stands, "gemm/h100.csv:17": below the folder that was given.
 std::string place_of(const Validation& validation, const JudgedRow& row);
 

@@ -88,9 +88,9 @@ std::string worst_text(const Validation& validation, const KindRows& kind, const
   for (const std::uint32_t i : worst_rows(validation.judgement, kind.rows, kWorstShown)) {
     const JudgedRow& row = validation.judgement.rows[i];
     const MeasurementKey& key = key_of(validation, row);
-    std::string kernel = key.device + ' ' + key.stack + ' ' + dtype_of(key);
+    std::string kernel = key.device + ' ' + key.stack + ' ' + judged_dtype(key);
     kernel += key.kernel.empty() ? "" : ' ' + key.kernel;
-    table.add({signed_percent(error_of(row)), to_text(Seconds{row.measured}), to_text(Seconds{row.predicted}),
+    table.add({signed_percent(row.error()), to_text(Seconds{row.measured}), to_text(Seconds{row.predicted}),
                printable(kernel, 200), shape_text(measurement_of(validation, row), key.family),
                printable(place_of(validation, row), 400)});
   }
