@@ -24,6 +24,10 @@ void check_options(const ValidateOperatorsOptions& options) {
   if (ways > 1) {
     throw UserError("--profile, --train, --transfer and --leave-out are different ways to judge: give one of them");
   }
+  if (!options.transfers.empty() && options.transfers.front().find(':') == std::string::npos) {
+    throw UserError(fmt::format("--transfer: '{}' is not FROM:TO; for example h100-sxm:h200",
+                                printable(options.transfers.front())));
+  }
   if (!options.transfers.empty() && !options.device.empty()) {
     throw UserError("--device: --transfer names its devices itself");
   }
@@ -48,11 +52,10 @@ void warn_skipped(const ReadResult& read, std::ostream& err) {
   }
 }
 
-Measurements read(const std::vector<std::string>& paths, const Selection& selection, std::ostream& err) {
+ReadResult read(const std::vector<std::string>& paths, const Selection& selection) {
   ReadResult result = read_measurements({paths.begin(), paths.end()});
-  warn_skipped(result, err);
   select(result.measurements, selection);
-  return std::move(result.measurements);
+  return result;
 }
 
 struct Transfer {
@@ -67,8 +70,6 @@ std::vector<Transfer> parse_transfers(const std::vector<std::string>& items, con
     const auto colon = item.find(':');
     if (colon != item.npos) {
       from = find_device(measurements, "--transfer", item.substr(0, colon));
-    } else if (from.empty()) {
-      throw UserError(fmt::format("--transfer: '{}' is not FROM:TO; for example h100-sxm:h200-sxm", printable(item)));
     }
     const std::string to = find_device(measurements, "--transfer", colon == item.npos ? item : item.substr(colon + 1));
     if (to == from) {
@@ -105,11 +106,11 @@ Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurem
   for (const std::string& typed : options.profiles) {
     how.profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", typed).file)));
   }
-  Measurements train;
+  ReadResult train;
   if (!options.train.empty()) {
     // Another device's measurements may be what is to be judged by: only the kinds are selected.
-    train = read(options.train, {.device = "", .stack = "", .families = selection.families}, console.err);
-    how.train = &train;
+    train = read(options.train, {.device = "", .stack = "", .families = selection.families});
+    how.train = &train.measurements;
   }
   if (console.progress) {
     how.progress = [&err = console.err](std::size_t done, std::size_t total, const std::string& what) {
@@ -141,11 +142,13 @@ void validate_operators(const ValidateOperatorsOptions& options, const std::stri
   }
   const std::vector<std::string> data =
       options.data.empty() ? std::vector{default_operator_data().string()} : options.data;
-  const Measurements measurements = read(data, selection, console.err);
+  const ReadResult read_data = read(data, selection);
+  const Measurements& measurements = read_data.measurements;
   const Judgement judgement = judge_as_asked(options, measurements, selection, console);
   if (console.progress) {
     console.err << "\r\x1b[K" << std::flush;
   }
+  warn_skipped(read_data, console.err);
   const Validation validation{measurements, judgement, data};
   const auto write = [&](const std::string& option, const std::string& format, const std::string& file) {
     if (!file.empty()) {

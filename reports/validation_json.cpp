@@ -67,6 +67,8 @@ Json targets_json(const Validation& validation) {
   for (const TargetScores& item : target_scores(validation)) {
     Json json;
     json["name"] = item.target->name;
+    json["groups"] = item.groups;
+    json["groups_met"] = item.groups_met;
     add_scores(json, item.scores, item.target);
     all.push_back(std::move(json));
   }

@@ -13,8 +13,8 @@
 namespace moesaic {
 namespace {
 
-constexpr int kRow = 58;   // pixels of three bars
-constexpr int kAxis = 90;  // pixels of axis, title and legend
+constexpr int kRow = 58;    // pixels of three bars
+constexpr int kAxis = 120;  // pixels of axis, title and legend
 
 std::string rows_text(std::size_t rows) { return count_text(static_cast<double>(rows)) + " rows"; }
 
@@ -31,9 +31,16 @@ std::string verdict(const Validation& validation) {
   if (targets.empty()) {
     return html;
   }
+  std::size_t groups = 0, groups_met = 0;
+  for (const TargetScores& item : targets) {
+    groups += item.groups;
+    groups_met += item.groups_met;
+  }
   const bool all = static_cast<std::size_t>(met) == targets.size();
   return fmt::format("<p class=\"verdict {}\">{} of {} accuracy targets met over all devices and stacks</p>\n",
                      all ? "fits" : "fails", met, targets.size()) +
+         fmt::format("<p>{} of {} groups of one device, stack, operator and data type meet theirs.</p>\n", groups_met,
+                     groups) +
          html;
 }
 
@@ -67,7 +74,7 @@ Figure scatter_figure(const KindRows& kind) {
               "Each mark is one measured kernel. On the line the prediction is exact; in the grey band it is "
               "within 10%; above the line it is too slow.",
           .wide = false,
-          .height = 440,
+          .height = 520,
           .table = ""};
 }
 
@@ -85,9 +92,10 @@ std::vector<std::string> score_cells(const JudgedGroup& scores, const AccuracyTa
   return {count_text(static_cast<double>(scores.rows)),
           percent_text(scores.median_abs_error),
           percent_text(scores.p90_abs_error),
-          percent_text(scores.bias),
+          fmt::format("{:+.1f}%", 100 * scores.bias),
           percent_text(scores.coverage50),
-          percent_text(scores.coverage90),
+          intervals_hold(scores) ? percent_text(scores.coverage90)
+                                 : "<strong class=\"missed\">" + percent_text(scores.coverage90) + "</strong>",
           asked,
           pair_cell(scores.roofline_median, scores.roofline_p90),
           pair_cell(scores.constant_median, scores.constant_p90)};
@@ -112,9 +120,11 @@ void add_row(HtmlTable& table, const std::vector<std::string>& texts, const Judg
 }
 
 std::string score_tables(const Validation& validation, const std::vector<KindRows>& kinds) {
-  HtmlTable targets = score_table("Targets, over all devices and stacks; pairs are median / p90", {"target"});
+  HtmlTable targets =
+      score_table("Targets, over all devices and stacks; pairs are median / p90", {"target", "met by groups"});
   for (const TargetScores& item : target_scores(validation)) {
-    add_row(targets, {std::string(item.target->name)}, item.scores, item.target);
+    add_row(targets, {std::string(item.target->name), fmt::format("{} of {}", item.groups_met, item.groups)},
+            item.scores, item.target);
   }
   HtmlTable all = score_table("Operators, over all devices and stacks", {"operator", "mode"});
   for (const auto& [scores, rows] : kinds) {
@@ -144,7 +154,7 @@ std::string worst_table(const Validation& validation, const std::vector<KindRows
                             "<code>" + html_text(shape_text(measurement_of(validation, row), key.family)) + "</code>",
                             "<code>" + html_text(place_of(validation, row)) + "</code>",
                             html_text(to_text(Seconds{row.measured})), html_text(to_text(Seconds{row.predicted})),
-                            percent_text(row.error())});
+                            fmt::format("{:+.1f}%", 100 * row.error())});
     }
   }
   return html_table(table);

@@ -47,11 +47,16 @@ struct AccuracyTarget {
 /// Null if there is none, also for an empty dtype where it depends on the data type.
 const AccuracyTarget* find_target(std::string_view kind, std::string_view dtype, JudgeMode mode);
 bool meets(const AccuracyTarget& target, const JudgedGroup& scores);
+/// Whether 90% intervals are neither too narrow nor too wide for what the project asks.
+bool intervals_hold(const JudgedGroup& scores);
 
-/// Scores of all rows that one target is about; targets without rows are left out.
+/// Scores of all rows that one target is about, and how many groups of one device, stack and data type meet it. Targets
+/// without rows are left out.
 struct TargetScores {
   const AccuracyTarget* target = nullptr;
   JudgedGroup scores;
+  std::size_t groups = 0;
+  std::size_t groups_met = 0;
 };
 std::vector<TargetScores> target_scores(const Validation& validation);
 

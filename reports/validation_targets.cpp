@@ -27,6 +27,10 @@ constexpr std::array kTargets = {
 // The same for a device that has no fit of its own and borrows another's.
 constexpr AccuracyTarget kBorrowed{"another device's fit", "", "", 0.12, 0.35};
 
+// Share of rows inside their 90% interval.
+constexpr double kLeastCoverage = 0.86;
+constexpr double kMostCoverage = 0.94;
+
 }  // namespace
 
 const AccuracyTarget* find_target(std::string_view kind, std::string_view dtype, JudgeMode mode) {
@@ -45,6 +49,10 @@ bool meets(const AccuracyTarget& target, const JudgedGroup& scores) {
   return scores.median_abs_error <= target.median_abs_error && scores.p90_abs_error <= target.p90_abs_error;
 }
 
+bool intervals_hold(const JudgedGroup& scores) {
+  return scores.coverage90 >= kLeastCoverage && scores.coverage90 <= kMostCoverage;
+}
+
 std::vector<TargetScores> target_scores(const Validation& validation) {
   std::map<const AccuracyTarget*, RowSet> rows;
   const std::vector<JudgedRow>& judged = validation.judgement.rows;
@@ -58,6 +66,12 @@ std::vector<TargetScores> target_scores(const Validation& validation) {
   const auto add = [&](const AccuracyTarget& target) {
     if (const auto found = rows.find(&target); found != rows.end()) {
       result.push_back({&target, score(validation.judgement, found->second)});
+      for (const JudgedGroup& group : validation.judgement.groups) {
+        if (find_target(group.kind, group.dtype, group.mode) == &target) {
+          ++result.back().groups;
+          result.back().groups_met += meets(target, group);
+        }
+      }
     }
   };
   for (const AccuracyTarget& target : kTargets) {

@@ -31,9 +31,10 @@ std::string pair_text(double median, double p90) {
 
 void add_scores(Table& table, std::vector<std::string> cells, const JudgedGroup& scores, const AccuracyTarget* target,
                 const TextStyle& style) {
-  cells.insert(cells.end(), {count_text(static_cast<double>(scores.rows)), percent_text(scores.median_abs_error),
-                             percent_text(scores.p90_abs_error), signed_percent(scores.bias),
-                             percent_text(scores.coverage50), percent_text(scores.coverage90)});
+  cells.insert(cells.end(),
+               {count_text(static_cast<double>(scores.rows)), percent_text(scores.median_abs_error),
+                percent_text(scores.p90_abs_error), signed_percent(scores.bias), percent_text(scores.coverage50),
+                percent_text(scores.coverage90) + (intervals_hold(scores) ? " " : "!")});
   if (target != nullptr) {
     const bool met = meets(*target, scores);
     cells.push_back(pair_text(target->median_abs_error, target->p90_abs_error));
@@ -47,9 +48,10 @@ void add_scores(Table& table, std::vector<std::string> cells, const JudgedGroup&
 }
 
 std::string targets_text(const Validation& validation, const TextStyle& style) {
-  Table table(score_columns({{"target"}}));
+  Table table(score_columns({{"target"}, {"met by groups"}}));
   for (const TargetScores& item : target_scores(validation)) {
-    add_scores(table, {std::string(item.target->name)}, item.scores, item.target, style);
+    add_scores(table, {std::string(item.target->name), fmt::format("{} of {}", item.groups_met, item.groups)},
+               item.scores, item.target, style);
   }
   return table.empty() ? "" : heading("Targets, over all devices and stacks", style) + table.text(style);
 }
@@ -105,10 +107,11 @@ std::string head_text(const Validation& validation, const TextStyle& style) {
     text += "  " + printable(path, 400) + '\n';
   }
   const char* reading =
-      "Errors are |predicted / measured - 1|: median, 90th percentile (p90); pairs are median / p90. Bias is the "
-      "median "
-      "with its\nsign. 'in 50%' and 'in 90%': share of rows inside the interval that was predicted for them. Roofline: "
-      "peak rates;\none efficiency: the roofline over one fraction of peak per device, stack and kernel.\n";
+      "Errors are |predicted / measured - 1|: median and 90th percentile (p90); pairs are median / p90. Bias: the "
+      "median\n"
+      "with its sign. In 50%, in 90%: share of rows inside that interval around their prediction; '!' where the 90%\n"
+      "interval holds less than 86% or more than 94%. Roofline: at peak rates; one efficiency: the roofline over one\n"
+      "fraction of peak per device, stack and kernel. A group is one device, stack, operator and data type.\n";
   return text + paint(reading, Paint::dim, style);
 }
 

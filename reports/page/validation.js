@@ -31,18 +31,20 @@ moesaic.draw.scatter = ({points, keys, devices}) => {
       data: points.filter((point) => point[2] === index)
                 .map(([x, y, , key, shape]) => ({x, y, key: keys[key], shape})),
       pointStyle: style,
-      pointRadius: 2.2,
+      pointRadius: 1.8,
       pointHoverRadius: 5,
       pointBorderWidth: 0,
-      backgroundColor: colour + '99',
+      backgroundColor: colour + '80',
       borderColor: colour,
       order: 0,
     };
   }).filter(({data}) => data.length > 0);
   const axis = (title) =>
       moesaic.axis(title, moesaic.seconds, {type: 'logarithmic', min, max, afterBuildTicks: moesaic.logTicks});
-  const fill = {target: '+1', above: moesaic.colour('grid'), below: moesaic.colour('grid')};
-  const band = [line(1 + moesaic.band, {fill}), line(1 - moesaic.band), line(1, {borderWidth: 1.5})];
+  const shade = moesaic.colour('axis') + '80';
+  const fill = {target: '+1', above: shade, below: shade};
+  const band = [line(1 + moesaic.band, {fill}), line(1 - moesaic.band),
+                line(1, {borderWidth: 1, borderColor: moesaic.colour('text'), order: -1})];
   return {
     type: 'scatter',
     data: {datasets: [...marks, ...band]},
