@@ -1,12 +1,14 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <ostream>
+#include <iostream>
 
 #include "apps/cli.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/validate.hpp"
 #include "base/catalog.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -125,21 +127,35 @@ std::string list_models_text() {
   return text;
 }
 
-/// The command that was probably meant, for a first argument that is none.
-std::string unknown_argument(const CLI::App& app, const CLI::ParseError& error,
-                             const std::vector<std::string>& arguments) {
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) {
     names.push_back(command->get_name());
   }
-  const bool is_command = !arguments.empty() && std::find(names.begin(), names.end(), arguments[0]) != names.end();
-  if (!arguments.empty() && !is_command && !arguments[0].starts_with("-")) {
-    return "unknown command '" + arguments[0] + "'" + suggest(arguments[0], names);
+  return names;
+}
+
+/// The command or option that was probably meant.
+std::string unknown_argument(const CLI::App& app, const CLI::ParseError& error,
+                             const std::vector<std::string>& arguments) {
+  const CLI::App* command = &app;
+  for (const std::string& argument : arguments) {
+    const std::vector<std::string> names = command_names(*command);
+    if (names.empty() || argument.starts_with("-")) {
+      break;
+    }
+    if (std::find(names.begin(), names.end(), argument) == names.end()) {
+      if (command->get_require_subcommand_min() > 0) {
+        return "unknown command '" + argument + "'" + suggest(argument, names);
+      }
+      break;
+    }
+    command = command->get_subcommand(argument);
   }
   std::string message = error.what();
-  if (is_command) {
+  if (command != &app) {
     std::vector<std::string> options;
-    for (const CLI::Option* option : app.get_subcommand(arguments[0])->get_options()) {
+    for (const CLI::Option* option : command->get_options()) {
       options.push_back("--" + (option->get_lnames().empty() ? std::string() : option->get_lnames()[0]));
     }
     for (const std::string& argument : arguments) {
@@ -199,6 +215,9 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   models_command->footer("Example:\n  moesaic models show DeepSeek-V3");
   show_model->footer("Example:\n  moesaic models show DeepSeek-V3");
 
+  ValidateOptions validate_options;
+  const CLI::App* validate_command = add_validate_command(app, validate_options);
+
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
@@ -210,6 +229,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   }
 
   try {
+    if (*validate_command) {
+      const bool watched = &err == &std::cerr && isatty(STDERR_FILENO) == 1;
+      run_validate(*validate_command, validate_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
     const bool rich = terminal && options.output_file.empty();
     std::string text;
     if (*predict_command) {

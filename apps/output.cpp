@@ -8,7 +8,7 @@
 
 namespace moesaic {
 
-void write_result(const std::string& text, const std::string& file, std::ostream& out) {
+void write_result(const std::string& text, const std::string& file, std::ostream& out, const std::string& option) {
   if (file.empty()) {
     out << text;
     return;
@@ -16,7 +16,7 @@ void write_result(const std::string& text, const std::string& file, std::ostream
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::is_directory(file, error)) {
-    throw UserError("-o: '" + file + "' is a directory");
+    throw UserError(option + ": '" + file + "' is a directory");
   }
   const fs::path part = file + ".part";
   {
@@ -26,14 +26,29 @@ void write_result(const std::string& text, const std::string& file, std::ostream
     if (!stream) {
       stream.close();
       fs::remove(part, error);
-      throw UserError("-o: cannot write '" + file + "'");
+      throw UserError(option + ": cannot write '" + file + "'");
     }
   }
   fs::rename(part, file, error);
   if (error) {
     std::error_code ignored;
     fs::remove(part, ignored);
-    throw UserError("-o: cannot write '" + file + "': " + error.message());
+    throw UserError(option + ": cannot write '" + file + "': " + error.message());
+  }
+}
+
+void check_output(const std::string& option, const std::string& file) {
+  namespace fs = std::filesystem;
+  if (file.empty()) {
+    return;
+  }
+  std::error_code error;
+  const fs::path folder = fs::path(file).parent_path();
+  if (fs::is_directory(file, error)) {
+    throw UserError(option + ": '" + file + "' is a directory");
+  }
+  if (!folder.empty() && !fs::is_directory(folder, error)) {
+    throw UserError(option + ": cannot write '" + file + "': there is no folder '" + folder.string() + "'");
   }
 }
 

@@ -6,7 +6,13 @@
 
 namespace moesaic {
 
-/// Writes to `file` through a temporary file beside it, or to `out` when `file` is empty. Throws UserError.
-void write_result(const std::string& text, const std::string& file, std::ostream& out);
+/// Writes to `file` through a temporary file beside it, or to `out` when `file` is empty. Throws UserError, which names
+/// the option that the file was given with.
+void write_result(const std::string& text, const std::string& file, std::ostream& out,
+                  const std::string& option = "-o");
+
+/// Finds before any work is done that a file cannot be written: it is a folder, or its folder does not exist. Throws
+/// UserError. An empty name is fine.
+void check_output(const std::string& option, const std::string& file);
 
 }  // namespace moesaic

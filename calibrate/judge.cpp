@@ -22,6 +22,18 @@ std::string_view name(JudgeMode mode) {
 
 double JudgedRow::error() const { return predicted / measured - 1; }
 
+std::string judged_kind(const MeasurementKey& key, const Measurement& row) {
+  std::string kind(name(key.family));
+  if (key.family == Family::moe) {
+    kind += row.shape[7] > 0 ? " skewed" : " balanced";
+  }
+  return kind;
+}
+
+std::string judged_dtype(const MeasurementKey& key) {
+  return key.kv_dtype.empty() ? key.dtype : key.dtype + " kv=" + key.kv_dtype;
+}
+
 namespace {
 
 using RowsOfStack = std::map<std::pair<std::string, std::string>, std::vector<std::uint32_t>>;
@@ -253,21 +265,12 @@ class Judge {
   std::size_t total_ = 0;
 };
 
-std::string group_kind(const MeasurementKey& key, const Measurement& row) {
-  std::string kind(name(key.family));
-  if (key.family == Family::moe) {
-    kind += row.shape[7] > 0 ? " skewed" : " balanced";
-  }
-  return kind;
-}
-
 void Judge::score() {
   std::map<std::array<std::string, 5>, std::vector<const JudgedRow*>> grouped;
   for (const JudgedRow& row : judgement_.rows) {
     const Measurement& measured = measurements_.rows[row.row];
     const MeasurementKey& key = measurements_.key_of(measured);
-    grouped[{key.device, key.stack, group_kind(key, measured),
-             key.kv_dtype.empty() ? key.dtype : key.dtype + " kv=" + key.kv_dtype, std::string(name(row.mode))}]
+    grouped[{key.device, key.stack, judged_kind(key, measured), judged_dtype(key), std::string(name(row.mode))}]
         .push_back(&row);
   }
   for (const auto& [key, rows] : grouped) {
@@ -307,7 +310,9 @@ Judgement judge(const Measurements& measurements, const JudgeOptions& options) {
 Judgement judge_transfer(const Measurements& measurements, const std::string& from_device,
                          const std::string& to_device) {
   Measurements train, test;
-  for (const Measurement& row : measurements.rows) {
+  std::vector<std::uint32_t> origins;  // of the rows of test
+  for (std::uint32_t i = 0; i < measurements.rows.size(); ++i) {
+    const Measurement& row = measurements.rows[i];
     const MeasurementKey& key = measurements.key_of(row);
     if (key.device != from_device && key.device != to_device) {
       continue;
@@ -317,11 +322,18 @@ Judgement judge_transfer(const Measurements& measurements, const std::string& fr
     copy.key = side.key_index(key);
     copy.file = 0;
     side.rows.push_back(copy);
+    if (&side == &test) {
+      origins.push_back(i);
+    }
   }
   train.files = test.files = {"transfer"};
   JudgeOptions options;
   options.train = &train;
-  return judge(test, options);
+  Judgement judgement = judge(test, options);
+  for (JudgedRow& row : judgement.rows) {
+    row.row = origins[row.row];
+  }
+  return judgement;
 }
 
 }  // namespace moesaic

@@ -50,6 +50,10 @@ struct JudgedGroup {
   double constant_median = 0, constant_p90 = 0;  ///< and with one efficiency per kind
 };
 
+/// What groups are scored by: the kind and the data type of a row, as JudgedGroup has them.
+std::string judged_kind(const MeasurementKey& key, const Measurement& row);
+std::string judged_dtype(const MeasurementKey& key);
+
 struct Judgement {
   std::vector<JudgedRow> rows;
   std::vector<JudgedGroup> groups;  ///< sorted by device, stack, kind, dtype
@@ -70,7 +74,8 @@ struct JudgeOptions {
 /// Predicts every row by a fit that has not seen its whole shape, and scores the groups.
 Judgement judge(const Measurements& measurements, const JudgeOptions& options);
 
-/// Fitted on `from` (all of one device and stack), every row of other devices predicted from their figures only.
+/// Fitted on all rows of `from_device`, every row of `to_device` predicted from its figures only. The judged rows are
+/// indices into `measurements`.
 Judgement judge_transfer(const Measurements& measurements, const std::string& from_device,
                          const std::string& to_device);
 

@@ -10,12 +10,13 @@ asm(MOESAIC_BEGIN(moesaic_style_begin)      //
     MOESAIC_FILE(MOESAIC_PAGE "/page.css")  //
     MOESAIC_END(moesaic_style_end));
 
-asm(MOESAIC_BEGIN(moesaic_script_begin)        //
-    MOESAIC_FILE(MOESAIC_PAGE "/theme.js")     //
-    MOESAIC_FILE(MOESAIC_PAGE "/roofline.js")  //
-    MOESAIC_FILE(MOESAIC_PAGE "/bars.js")      //
-    MOESAIC_FILE(MOESAIC_PAGE "/curves.js")    //
-    MOESAIC_FILE(MOESAIC_PAGE "/page.js")      //
+asm(MOESAIC_BEGIN(moesaic_script_begin)          //
+    MOESAIC_FILE(MOESAIC_PAGE "/theme.js")       //
+    MOESAIC_FILE(MOESAIC_PAGE "/roofline.js")    //
+    MOESAIC_FILE(MOESAIC_PAGE "/bars.js")        //
+    MOESAIC_FILE(MOESAIC_PAGE "/curves.js")      //
+    MOESAIC_FILE(MOESAIC_PAGE "/validation.js")  //
+    MOESAIC_FILE(MOESAIC_PAGE "/page.js")        //
     MOESAIC_END(moesaic_script_end));
 
 asm(MOESAIC_BEGIN(moesaic_chart_begin)  //

@@ -1,7 +1,6 @@
-// The HTML page: one file with its style, scripts, chart library and data.
+// The HTML page of predictions.
 #include <fmt/format.h>
 
-#include "reports/assets.hpp"
 #include "reports/comparison.hpp"
 #include "reports/html.hpp"
 #include "reports/page_parts.hpp"
@@ -9,18 +8,6 @@
 
 namespace moesaic {
 namespace {
-
-// Nothing may be fetched: the policy makes the browser refuse what a mistake would ask for.
-constexpr const char* kHead = R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-)";
 
 std::string title_of(const std::vector<PageSection>& sections) {
   return sections.size() == 1 ? sections[0].title : fmt::format("{} predictions compared", sections.size());
@@ -77,23 +64,16 @@ std::string overview_html(const std::vector<PageSection>& sections) {
 }
 
 std::string prediction_page(const std::vector<PageSection>& sections, const std::string& command) {
-  const std::string title = html_text(title_of(sections));
-  std::string page = kHead;
-  page += fmt::format("<title>{} - moesaic</title>\n<style>\n{}</style>\n</head>\n<body>\n", title, page_style());
-  page += fmt::format("<header class=\"top\">\n<p class=\"brand\">moesaic</p>\n<h1>{}</h1>\n", title);
-  if (!command.empty()) {
-    page += fmt::format("<p class=\"command\"><span>Made by</span> <code>{}</code></p>\n", html_text(command));
-  }
-  page += navigation(sections) + "</header>\n<main>\n" + overview_html(sections);
+  std::string main = overview_html(sections);
   for (std::size_t i = 0; i < sections.size(); ++i) {
-    page += section_html(sections[i], i, sections.size() > 1);
+    main += section_html(sections[i], i, sections.size() > 1);
   }
-  page += "</main>\n<footer>Times are predictions, not measurements. Charts: Chart.js, MIT licence.</footer>\n";
-  page += "<noscript><p>The charts of this page need JavaScript; the tables do not.</p></noscript>\n";
-  page +=
-      fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n", json_for_script(page_data(sections)));
-  page += fmt::format("<script>{}</script>\n<script>{}</script>\n", chart_library(), page_script());
-  return page + "</body>\n</html>\n";
+  return page_document({.title = title_of(sections),
+                        .command = command,
+                        .navigation = navigation(sections),
+                        .main = std::move(main),
+                        .footer = "Times are predictions, not measurements.",
+                        .data = page_data(sections)});
 }
 
 }  // namespace moesaic

@@ -1,4 +1,4 @@
-// Parts of the HTML page.
+// Parts of the HTML pages.
 #pragma once
 
 #include <string>
@@ -7,6 +7,18 @@
 #include "reports/report.hpp"
 
 namespace moesaic {
+
+/// A whole page. Title, command and footer are text; navigation and main are markup; data is JSON, an array whose
+/// elements the charts of figure_html() name by their index.
+struct PageDocument {
+  std::string title;
+  std::string command;  ///< that made it; may be empty
+  std::string navigation;
+  std::string main;
+  std::string footer;
+  std::string data;
+};
+std::string page_document(const PageDocument& document);
 
 /// One section; `index` makes its identifiers unique; `titled`: with its title above. Its canvases are drawn by
 /// page/*.js from page_data().

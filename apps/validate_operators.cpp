@@ -1,0 +1,165 @@
+#include "apps/validate_operators.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "apps/output.hpp"
+#include "apps/select.hpp"
+#include "base/catalog.hpp"
+#include "base/error.hpp"
+#include "calibrate/read_measurements.hpp"
+#include "reports/validation.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::size_t kMostWarnings = 5;
+
+/// Mistakes that cost nothing to find before minutes of fitting.
+void check_options(const ValidateOperatorsOptions& options) {
+  const int ways = static_cast<int>(!options.profiles.empty()) + static_cast<int>(!options.train.empty()) +
+                   static_cast<int>(!options.transfers.empty()) + static_cast<int>(options.leave_out);
+  if (ways > 1) {
+    throw UserError("--profile, --train, --transfer and --leave-out are different ways to judge: give one of them");
+  }
+  if (!options.transfers.empty() && options.transfers.front().find(':') == std::string::npos) {
+    throw UserError(fmt::format("--transfer: '{}' is not FROM:TO; for example h100-sxm:h200",
+                                printable(options.transfers.front())));
+  }
+  if (!options.transfers.empty() && !options.device.empty()) {
+    throw UserError("--device: --transfer names its devices itself");
+  }
+  check_output("-o", options.output_file);
+  check_output("--json", options.json_file);
+  check_output("--csv", options.csv_file);
+  check_output("--html", options.html_file);
+}
+
+void warn_skipped(const ReadResult& read, std::ostream& err) {
+  for (std::size_t i = 0; i < std::min(kMostWarnings, read.skipped.size()); ++i) {
+    const SkippedRows& skipped = read.skipped[i];
+    err << fmt::format("moesaic: {}: {} rows skipped; {}\n", printable(skipped.file, 400), skipped.rows,
+                       printable(skipped.first_reason, 200));
+  }
+  if (read.skipped.size() > kMostWarnings) {
+    err << fmt::format("moesaic: rows of {} more files skipped\n", read.skipped.size() - kMostWarnings);
+  }
+  if (!read.ignored_files.empty()) {
+    err << fmt::format("moesaic: {} files are no measurements of operators, the first {}\n", read.ignored_files.size(),
+                       printable(read.ignored_files.front(), 400));
+  }
+}
+
+ReadResult read(const std::vector<std::string>& paths, const Selection& selection) {
+  ReadResult result = read_measurements({paths.begin(), paths.end()});
+  select(result.measurements, selection);
+  return result;
+}
+
+struct Transfer {
+  std::string from, to;
+};
+
+/// "h100:h200,b200" is two of them, as is "h100:h200,h100:b200".
+std::vector<Transfer> parse_transfers(const std::vector<std::string>& items, const Measurements& measurements) {
+  std::vector<Transfer> transfers;
+  std::string from;
+  for (const std::string& item : items) {
+    const auto colon = item.find(':');
+    if (colon != item.npos) {
+      from = find_device(measurements, "--transfer", item.substr(0, colon));
+    }
+    const std::string to = find_device(measurements, "--transfer", colon == item.npos ? item : item.substr(colon + 1));
+    if (to == from) {
+      throw UserError(fmt::format("--transfer: from '{}' to itself", printable(to)));
+    }
+    transfers.push_back({from, to});
+  }
+  return transfers;
+}
+
+void add(Judgement& sum, Judgement part) {
+  sum.rows.insert(sum.rows.end(), part.rows.begin(), part.rows.end());
+  std::move(part.groups.begin(), part.groups.end(), std::back_inserter(sum.groups));
+  if (sum.not_judged == 0) {
+    sum.why_not = part.why_not;
+  }
+  sum.not_judged += part.not_judged;
+}
+
+Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurements& measurements,
+                         const Selection& selection, const Console& console) {
+  if (!options.transfers.empty()) {
+    Judgement sum;
+    for (const Transfer& transfer : parse_transfers(options.transfers, measurements)) {
+      if (console.progress) {
+        console.err << fmt::format("\r\x1b[K{} to {}", printable(transfer.from), printable(transfer.to)) << std::flush;
+      }
+      add(sum, judge_transfer(measurements, transfer.from, transfer.to));
+    }
+    return sum;
+  }
+  JudgeOptions how;
+  how.leave_out = options.leave_out;
+  for (const std::string& typed : options.profiles) {
+    how.profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", typed).file)));
+  }
+  ReadResult train;
+  if (!options.train.empty()) {
+    // Another device's measurements may be what is to be judged by: only the kinds are selected.
+    train = read(options.train, {.device = "", .stack = "", .families = selection.families});
+    how.train = &train.measurements;
+  }
+  if (console.progress) {
+    how.progress = [&err = console.err](std::size_t done, std::size_t total, const std::string& what) {
+      err << fmt::format("\r\x1b[K{:3.0f}% {}", 100.0 * static_cast<double>(done) / static_cast<double>(total),
+                         printable(what))
+          << std::flush;
+    };
+  }
+  return judge(measurements, how);
+}
+
+std::string report(const std::string& format, const Validation& validation, const std::string& command, bool rich) {
+  if (format == "json") {
+    return validation_json(validation);
+  }
+  if (format == "csv") {
+    return validation_csv(validation);
+  }
+  return format == "html" ? validation_page(validation, command) : validation_text(validation, {.rich = rich});
+}
+
+}  // namespace
+
+void validate_operators(const ValidateOperatorsOptions& options, const std::string& command, const Console& console) {
+  check_options(options);
+  Selection selection{options.device, options.stack, {}};
+  for (const std::string& kind : options.kinds) {
+    selection.families.push_back(parse_family(kind));
+  }
+  const std::vector<std::string> data =
+      options.data.empty() ? std::vector{default_operator_data().string()} : options.data;
+  const ReadResult read_data = read(data, selection);
+  const Measurements& measurements = read_data.measurements;
+  const Judgement judgement = judge_as_asked(options, measurements, selection, console);
+  if (console.progress) {
+    console.err << "\r\x1b[K" << std::flush;
+  }
+  warn_skipped(read_data, console.err);
+  const Validation validation{measurements, judgement, data};
+  const auto write = [&](const std::string& option, const std::string& format, const std::string& file) {
+    if (!file.empty()) {
+      write_result(report(format, validation, command, false), file, console.out, option);
+    }
+  };
+  write("--json", "json", options.json_file);
+  write("--csv", "csv", options.csv_file);
+  write("--html", "html", options.html_file);
+  const bool rich = console.rich && options.output_file.empty();
+  write_result(report(options.format, validation, command, rich), options.output_file, console.out);
+}
+
+}  // namespace moesaic
