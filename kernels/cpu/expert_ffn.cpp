@@ -186,11 +186,12 @@ void ExpertFfn::route(std::span<const int> experts, std::span<const float> weigh
   own.weight_of_choice.assign(weights.begin(), weights.end());
 }
 
-void ExpertFfn::route_evenly(int tokens) {
+void ExpertFfn::route_evenly(int tokens, int first) {
   const auto choices = static_cast<std::size_t>(tokens * impl_->shape.top_k);
   std::vector<int> experts(choices);
   for (std::size_t i = 0; i < choices; ++i) {
-    experts[i] = static_cast<int>(i % static_cast<std::size_t>(impl_->shape.experts));
+    experts[i] =
+        static_cast<int>((i + static_cast<std::size_t>(first)) % static_cast<std::size_t>(impl_->shape.experts));
   }
   route(experts, std::vector<float>(choices, 1.0F / static_cast<float>(impl_->shape.top_k)));
 }

@@ -30,8 +30,8 @@ class ExpertFfn {
 
   /// Who goes where: the expert and the weight of every choice, [tokens][top_k].
   void route(std::span<const int> experts, std::span<const float> weights);
-  /// Token by token to the next top_k experts in turn, as even as can be.
-  void route_evenly(int tokens);
+  /// Token by token to the next top_k experts in turn, as even as can be, beginning with expert `first`.
+  void route_evenly(int tokens, int first = 0);
   void run();
   /// [tokens][hidden] of the last run.
   std::span<const float> output() const;
