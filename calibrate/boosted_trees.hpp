@@ -38,7 +38,7 @@ struct BoostingOptions {
   double learning_rate = 0.2;
   double scale = 0.03;    ///< residuals far above it count by their size, not its square (pseudo-Huber loss)
   double leaf_prior = 2;  ///< rows at zero that each leaf is thought to hold besides its own
-  std::uint64_t bins = 64;
+  std::size_t bins = 64;
 };
 
 /// Fits trees to `targets`, one for each row, by gradient boosting. Deterministic.

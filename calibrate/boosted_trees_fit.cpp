@@ -1,58 +1,25 @@
 // Gradient boosting of oblivious trees on binned features.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "base/error.hpp"
+#include "calibrate/binned_rows.hpp"
 #include "calibrate/boosted_trees.hpp"
 
 namespace moesaic {
 namespace {
 
-/// Candidate thresholds of one feature: between neighbouring values, thinned to about `most` with equally many rows.
-std::vector<float> thresholds_of(std::span<const FeatureRow> rows, std::size_t feature, std::size_t most) {
-  std::vector<float> values(rows.size());
-  std::transform(rows.begin(), rows.end(), values.begin(), [&](const FeatureRow& row) { return row[feature]; });
-  std::sort(values.begin(), values.end());
-  std::vector<float> unique = values;
-  unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
-  std::vector<float> thresholds;
-  double next = 0;
-  const double step = unique.size() <= most ? 0 : static_cast<double>(values.size()) / static_cast<double>(most);
-  for (std::size_t i = 0; i + 1 < unique.size(); ++i) {
-    const auto below = std::upper_bound(values.begin(), values.end(), unique[i]) - values.begin();
-    if (static_cast<double>(below) >= next) {
-      thresholds.push_back(unique[i] + (unique[i + 1] - unique[i]) / 2);
-      next = static_cast<double>(below) + step;
-    }
-  }
-  return thresholds;
-}
-
 class Booster {
  public:
   Booster(std::span<const FeatureRow> rows, std::span<const double> targets, const BoostingOptions& options)
-      : rows_(rows), options_(options), residual_(targets.begin(), targets.end()) {
-    for (std::size_t f = 0; f < kFeatureCount; ++f) {
-      std::vector<float> thresholds = thresholds_of(rows, f, options.bins);
-      if (thresholds.empty()) {
-        continue;
-      }
-      std::vector<std::uint8_t> bins(rows.size());
-      for (std::size_t i = 0; i < rows.size(); ++i) {
-        bins[i] = static_cast<std::uint8_t>(std::lower_bound(thresholds.begin(), thresholds.end(), rows[i][f]) -
-                                            thresholds.begin());
-      }
-      features_.push_back({f, std::move(thresholds), std::move(bins)});
-    }
+      : options_(options), residual_(targets.begin(), targets.end()), features_(bin_features(rows, options.bins)) {
     leaf_.resize(rows.size());
-    weight_.resize(rows.size());
   }
 
   BoostedTrees run() {
     BoostedTrees result;
     for (int tree = 0; tree < options_.trees && !features_.empty(); ++tree) {
-      weigh();
+      pseudo_huber_weights(residual_, options_.scale, weight_);
       TreeSplits splits = grow();
       const std::vector<float> leaves = settle();
       result.first_leaf.push_back(static_cast<std::uint32_t>(result.leaves.size()));
@@ -63,11 +30,6 @@ class Booster {
   }
 
  private:
-  struct Feature {
-    std::size_t index;
-    std::vector<float> thresholds;
-    std::vector<std::uint8_t> bins;
-  };
   struct Sum {
     double target = 0;
     double weight = 0;
@@ -77,14 +39,6 @@ class Booster {
     std::size_t feature = 0;
     std::size_t bin = 0;
   };
-
-  /// Weights of iteratively reweighted least squares for the pseudo-Huber loss.
-  void weigh() {
-    for (std::size_t i = 0; i < residual_.size(); ++i) {
-      const double relative = residual_[i] / options_.scale;
-      weight_[i] = 1 / std::sqrt(1 + relative * relative);
-    }
-  }
 
   TreeSplits grow() {
     TreeSplits splits;
@@ -96,7 +50,7 @@ class Booster {
       if (best.gain <= 0) {
         break;
       }
-      const Feature& feature = features_[best.feature];
+      const BinnedFeature& feature = features_[best.feature];
       splits.feature[depth_] = static_cast<std::int32_t>(feature.index);
       splits.threshold[depth_] = feature.thresholds[best.bin];
       for (std::size_t i = 0; i < leaf_.size(); ++i) {
@@ -167,11 +121,10 @@ class Booster {
     return leaves;
   }
 
-  std::span<const FeatureRow> rows_;
   BoostingOptions options_;
   std::vector<double> residual_;
   std::vector<double> weight_;
-  std::vector<Feature> features_;
+  std::vector<BinnedFeature> features_;
   std::vector<std::uint16_t> leaf_;
   std::vector<Sum> histogram_;
   std::vector<double> gains_;
@@ -182,7 +135,7 @@ class Booster {
 
 BoostedTrees boost(std::span<const FeatureRow> rows, std::span<const double> targets, const BoostingOptions& options) {
   MOESAIC_ASSERT(rows.size() == targets.size());
-  MOESAIC_ASSERT(options.depth <= static_cast<int>(kTreeDepth) && options.bins < 256);
+  MOESAIC_ASSERT(options.depth <= static_cast<int>(kTreeDepth));
   return Booster(rows, targets, options).run();
 }
 

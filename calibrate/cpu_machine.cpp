@@ -56,8 +56,12 @@ std::string cpu_machine_json(const CpuFacts& facts) {
   json["kind"] = "device";
   json["description"] = fmt::format("{}, {} of {} cores, measured by moesaic{}", printable(facts.model), facts.threads,
                                     facts.cores, facts.noise.noisy ? " on a noisy machine" : "");
-  json["units"]["cpu"] = {{"peak", peak}, {"launch_latency", to_text(facts.dispatch)}};
+  json["units"]["cpu"] = {
+      {"peak", peak}, {"launch_latency", to_text(facts.dispatch)}, {"multiprocessors", facts.threads}};
   json["memory"] = {{"capacity", to_text(facts.memory)}, {"bandwidth", to_text(memory->rate)}};
+  if (facts.last_cache.value > 0) {
+    json["memory"]["cache"] = to_text(facts.last_cache);
+  }
   json["sources"] = {
       {"units.cpu.peak", all_peaks(facts)},
       {"units.cpu.launch_latency",

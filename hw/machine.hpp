@@ -19,6 +19,7 @@ struct Unit {
   BytesPerSecond memory_bandwidth;  ///< of this unit's channel to its owner's memory
   bool own_channel = false;         ///< the channel is the unit's own (PIM), else it is the whole memory's
   Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
+  int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
 
   /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
   /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
@@ -28,6 +29,7 @@ struct Unit {
 struct Memory {
   Bytes capacity;
   BytesPerSecond bandwidth;  ///< of the whole memory
+  Bytes cache{};             ///< last-level cache in front of it; zero: none, or not known
 };
 
 /// A connection of one device, per direction (full duplex).

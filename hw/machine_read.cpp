@@ -57,6 +57,9 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
   unit.own_channel = config.has("memory_bandwidth");
   unit.memory_bandwidth = unit.own_channel ? above_zero<BytesPerSecond>(config, "memory_bandwidth") : memory.bandwidth;
   unit.launch_latency = config.at("launch_latency").quantity<Seconds>();
+  if (const auto multiprocessors = config.find("multiprocessors")) {
+    unit.multiprocessors = count(*multiprocessors, 1);
+  }
   return unit;
 }
 
@@ -76,7 +79,8 @@ std::vector<Unit> read_units(const Config& config, const Memory& memory) {
 
 Memory read_memory(const Config& config) {
   config.ignore(kNotes);
-  return {above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth")};
+  return {above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
+          config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
 }
 
 Link read_link(const Config& config, std::string_view fallback_name) {

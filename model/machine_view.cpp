@@ -12,7 +12,8 @@ ResourceId add(MachineView& view, std::string path, ResourceKind kind, double ca
 }
 
 UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, double share) {
-  UnitView result{.name = unit.name, .arithmetic = arithmetic, .memory = memory, .launch_latency = unit.launch_latency};
+  UnitView result{.name = unit.name, .arithmetic = arithmetic, .memory = memory, .launch_latency = unit.launch_latency,
+                  .multiprocessors = static_cast<double>(unit.multiprocessors)};
   for (std::size_t i = 0; i < kDTypeCount; ++i) {
     const DType runs_in = unit.arithmetic(static_cast<DType>(i));
     result.runs_in[i] = runs_in;
@@ -36,6 +37,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.units.push_back(view_unit(unit, arithmetic, channel, 1));
   }
   view.device_units = view.units.size();
+  view.device_cache = machine.device.memory.cache;
 
   const auto& host_link = machine.device.host_link;
   if (machine.device.scale_up) {

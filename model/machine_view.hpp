@@ -31,6 +31,7 @@ struct UnitView {
   PerDType<double> seconds_per_flop{};  ///< at peak, by the format asked for (the next wider supported one is used)
   PerDType<DType> runs_in{};            ///< the format that really runs
   Seconds launch_latency{};
+  double multiprocessors = 0;  ///< 0: not known
   bool on_host = false;
 };
 
@@ -44,6 +45,7 @@ struct MachineView {
   std::optional<ResourceId> host_to_device;
   std::optional<ResourceId> device_to_host;
   std::optional<ResourceId> host_memory;
+  Bytes device_cache{};  ///< last-level cache of the device; zero: not known
   Seconds scale_up_latency{};
   Seconds host_link_latency{};
   bool switched = false;  ///< any two devices of the node talk at full rate (NVSwitch)

@@ -1,0 +1,327 @@
+#include "calibrate/judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "base/catalog.hpp"
+#include "base/error.hpp"
+#include "base/statistics.hpp"
+#include "calibrate/profile_shelf.hpp"
+
+namespace moesaic {
+
+std::string_view name(JudgeMode mode) {
+  constexpr std::string_view kNames[] = {"profile", "trained", "left_out", "borrowed"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
+
+double JudgedRow::error() const { return predicted / measured - 1; }
+
+namespace {
+
+using RowsOfStack = std::map<std::pair<std::string, std::string>, std::vector<std::uint32_t>>;
+
+RowsOfStack by_stack(const Measurements& measurements) {
+  RowsOfStack result;
+  for (std::uint32_t i = 0; i < measurements.rows.size(); ++i) {
+    const MeasurementKey& key = measurements.key_of(measurements.rows[i]);
+    result[{key.device, key.stack}].push_back(i);
+  }
+  return result;
+}
+
+/// Deterministic scatter of whole shapes over folds.
+int fold_of(const std::string& shape, int folds) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : shape) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  }
+  hash ^= hash >> 29;
+  return static_cast<int>(hash % static_cast<std::uint64_t>(folds));
+}
+
+class Judge {
+ public:
+  Judge(const Measurements& measurements, const JudgeOptions& options)
+      : measurements_(measurements), options_(options) {}
+
+  Judgement run() {
+    const RowsOfStack stacks = by_stack(measurements_);
+    total_ = measurements_.rows.size();
+    if (options_.train != nullptr) {
+      judge_by_training(stacks);
+    } else if (!options_.profiles.empty()) {
+      const ProfileShelf shelf(options_.profiles);
+      for (const auto& [stack, rows] : stacks) {
+        judge_by_shelf(shelf, rows, JudgeMode::profile);
+      }
+    } else {
+      judge_unseen(stacks);
+    }
+    add_constant_efficiency();
+    score();
+    return std::move(judgement_);
+  }
+
+ private:
+  void progress(std::size_t rows, const std::string& what) {
+    done_ += rows;
+    if (options_.progress) {
+      options_.progress(done_, total_, what);
+    }
+  }
+
+  void judge_by_training(const RowsOfStack& stacks) {
+    std::vector<Profile> fitted;
+    const RowsOfStack trained = by_stack(*options_.train);
+    total_ += options_.train->rows.size();
+    for (const auto& [stack, rows] : trained) {
+      if (const auto machine = machine_of(stack.first)) {
+        fitted.push_back(fit_profile(*options_.train, rows, *machine, {}));
+      }
+      progress(rows.size(), "fitting " + stack.first + " " + stack.second);
+    }
+    const ProfileShelf shelf(std::move(fitted));
+    for (const auto& [stack, rows] : stacks) {
+      judge_by_shelf(shelf, rows, JudgeMode::trained);
+    }
+  }
+
+  /// Shipped profiles judge what they have not seen; the rest is judged by leaving out.
+  void judge_unseen(const RowsOfStack& stacks) {
+    std::map<std::string, std::string> shipped;  // name -> file
+    for (const CatalogEntry& entry : list_catalog("profiles")) {
+      shipped[entry.name] = entry.file.string();
+    }
+    std::vector<std::uint32_t> strangers;  // of devices and stacks without a profile
+    for (const auto& [stack, rows] : stacks) {
+      // The catalog writes "--" as "/".
+      const auto file = shipped.find(stack.first + "/" + stack.second);
+      std::vector<std::uint32_t> unseen, seen;
+      std::optional<Profile> profile;
+      if (file != shipped.end() && !options_.leave_out) {
+        profile = read_profile(Config::load(file->second));
+      }
+      for (const std::uint32_t row : rows) {
+        const Family family = measurements_.key_of(measurements_.rows[row]).family;
+        const bool is_new = profile && !profile->has_seen(family, whole_shape(measurements_.rows[row], family));
+        (is_new ? unseen : seen).push_back(row);
+      }
+      if (!unseen.empty()) {
+        judge_by_shelf(ProfileShelf({*profile}), unseen, JudgeMode::profile);
+      }
+      if (!seen.empty()) {
+        judge_left_out(stack.first, seen);
+      }
+    }
+  }
+
+  void judge_left_out(const std::string& device, const std::vector<std::uint32_t>& rows) {
+    const auto machine = machine_of(device);
+    if (!machine) {
+      skip(rows.size(), "no machine '" + device + "' in the catalog");
+      return;
+    }
+    // Few whole shapes of a kernel are dealt out in turn, so that each is left out once.
+    std::map<std::pair<Family, std::string>, int> order;
+    std::map<Family, int> counts;
+    for (const std::uint32_t row : rows) {
+      const Family family = measurements_.key_of(measurements_.rows[row]).family;
+      const auto [at, is_new] = order.emplace(std::pair{family, whole_shape(measurements_.rows[row], family)}, 0);
+      if (is_new) {
+        at->second = counts[family]++;
+      }
+    }
+    const auto fold = [&](std::uint32_t row) {
+      const Family family = measurements_.key_of(measurements_.rows[row]).family;
+      const std::string shape = whole_shape(measurements_.rows[row], family);
+      return counts[family] < 40 ? order[{family, shape}] % options_.folds : fold_of(shape, options_.folds);
+    };
+    std::vector<int> folds;
+    for (const std::uint32_t row : rows) {
+      folds.push_back(fold(row));
+    }
+    for (int f = 0; f < options_.folds; ++f) {
+      std::vector<std::uint32_t> seen, left;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        (folds[i] == f ? left : seen).push_back(rows[i]);
+      }
+      if (left.empty()) {
+        continue;
+      }
+      if (seen.empty()) {
+        skip(left.size(), "one whole shape only: nothing is left to fit on");
+        continue;
+      }
+      ProfileOptions fit;
+      fit.surface.folds = 3;
+      judge_by_shelf(ProfileShelf({fit_profile(measurements_, seen, *machine, fit)}), left, JudgeMode::left_out);
+    }
+  }
+
+  void judge_by_shelf(const ProfileShelf& shelf, const std::vector<std::uint32_t>& rows, JudgeMode mode) {
+    for (const std::uint32_t index : rows) {
+      judge_row(shelf, index, mode);
+    }
+    const MeasurementKey& key = measurements_.key_of(measurements_.rows[rows.front()]);
+    progress(rows.size(), key.device + " " + key.stack);
+  }
+
+  void judge_row(const ProfileShelf& shelf, std::uint32_t index, JudgeMode mode) {
+    const Measurement& row = measurements_.rows[index];
+    const MeasurementKey& key = measurements_.key_of(row);
+    const auto machine = figures_of(key.device);
+    if (!machine) {
+      skip(1, "no machine '" + key.device + "' in the catalog");
+      return;
+    }
+    const ShelvedSurface chosen =
+        shelf.find(key.device, *machine, key.stack, key.family, key.dtype, key.kv_dtype, key.kernel);
+    if (chosen.surface == nullptr) {
+      skip(1, fmt::format("no fit has {} {} {}", name(key.family), key.dtype, key.kernel));
+      return;
+    }
+    const KernelSetting setting{key.family, kernel_formats(key.dtype, key.kv_dtype), key.kernel, *machine};
+    const KernelPoint point = kernel_point(setting, row.shape);
+    KernelEstimate estimate = chosen.surface->estimate(point, row.shape, machine->cache);
+    if (chosen.borrowed) {
+      estimate = widen_borrowed(estimate);
+    }
+    judgement_.rows.push_back({.row = index,
+                               .mode = chosen.borrowed ? JudgeMode::borrowed : mode,
+                               .predicted = estimate.seconds,
+                               .half50 = estimate.half50,
+                               .half90 = estimate.half90,
+                               .roofline = std::max(point.terms.compute, point.terms.memory),
+                               .measured = row.latency.value});
+  }
+
+  /// One efficiency for each kernel of a device and stack: the median achieved one.
+  void add_constant_efficiency() {
+    std::map<std::uint32_t, std::vector<double>> achieved;
+    for (const JudgedRow& row : judgement_.rows) {
+      achieved[measurements_.rows[row.row].key].push_back(row.roofline / row.measured);
+    }
+    std::map<std::uint32_t, double> efficiency;
+    for (auto& [key, values] : achieved) {
+      efficiency[key] = median(values);
+    }
+    for (JudgedRow& row : judgement_.rows) {
+      row.constant = row.roofline / efficiency[measurements_.rows[row.row].key];
+    }
+  }
+
+  void score();
+
+  std::optional<Machine> machine_of(const std::string& device) const {
+    try {
+      return read_machine(load_machine_config(device));
+    } catch (const UserError&) {
+      return std::nullopt;
+    }
+  }
+
+  const std::optional<KernelMachine>& figures_of(const std::string& device) {
+    const auto found = figures_.find(device);
+    if (found != figures_.end()) {
+      return found->second;
+    }
+    std::optional<KernelMachine> figures;
+    if (const auto machine = machine_of(device)) {
+      figures = kernel_machine(view_machine(*machine, 1));
+    }
+    return figures_.emplace(device, figures).first->second;
+  }
+
+  void skip(std::size_t rows, const std::string& why) {
+    if (judgement_.not_judged == 0) {
+      judgement_.why_not = why;
+    }
+    judgement_.not_judged += rows;
+  }
+
+  const Measurements& measurements_;
+  const JudgeOptions& options_;
+  std::map<std::string, std::optional<KernelMachine>> figures_;
+  Judgement judgement_;
+  std::size_t done_ = 0;
+  std::size_t total_ = 0;
+};
+
+std::string group_kind(const MeasurementKey& key, const Measurement& row) {
+  std::string kind(name(key.family));
+  if (key.family == Family::moe) {
+    kind += row.shape[7] > 0 ? " skewed" : " balanced";
+  }
+  return kind;
+}
+
+void Judge::score() {
+  std::map<std::array<std::string, 5>, std::vector<const JudgedRow*>> grouped;
+  for (const JudgedRow& row : judgement_.rows) {
+    const Measurement& measured = measurements_.rows[row.row];
+    const MeasurementKey& key = measurements_.key_of(measured);
+    grouped[{key.device, key.stack, group_kind(key, measured),
+             key.kv_dtype.empty() ? key.dtype : key.dtype + " kv=" + key.kv_dtype, std::string(name(row.mode))}]
+        .push_back(&row);
+  }
+  for (const auto& [key, rows] : grouped) {
+    JudgedGroup group{.device = key[0], .stack = key[1], .kind = key[2], .dtype = key[3], .mode = rows[0]->mode};
+    std::vector<double> errors, signed_errors, roofline, constant;
+    double inside50 = 0, inside90 = 0;
+    for (const JudgedRow* row : rows) {
+      errors.push_back(std::abs(row->error()));
+      signed_errors.push_back(row->error());
+      roofline.push_back(std::abs(row->roofline / row->measured - 1));
+      constant.push_back(std::abs(row->constant / row->measured - 1));
+      const double deviation = std::abs(std::log(row->predicted / row->measured));
+      inside50 += deviation <= row->half50;
+      inside90 += deviation <= row->half90;
+    }
+    const auto count = static_cast<double>(rows.size());
+    group.rows = rows.size();
+    group.median_abs_error = percentile(errors, 0.5);
+    group.p90_abs_error = percentile(errors, 0.9);
+    group.bias = median(signed_errors);
+    group.coverage50 = inside50 / count;
+    group.coverage90 = inside90 / count;
+    group.roofline_median = percentile(roofline, 0.5);
+    group.roofline_p90 = percentile(roofline, 0.9);
+    group.constant_median = percentile(constant, 0.5);
+    group.constant_p90 = percentile(constant, 0.9);
+    judgement_.groups.push_back(std::move(group));
+  }
+}
+
+}  // namespace
+
+Judgement judge(const Measurements& measurements, const JudgeOptions& options) {
+  return Judge(measurements, options).run();
+}
+
+Judgement judge_transfer(const Measurements& measurements, const std::string& from_device,
+                         const std::string& to_device) {
+  Measurements train, test;
+  for (const Measurement& row : measurements.rows) {
+    const MeasurementKey& key = measurements.key_of(row);
+    if (key.device != from_device && key.device != to_device) {
+      continue;
+    }
+    Measurements& side = key.device == from_device ? train : test;
+    Measurement copy = row;
+    copy.key = side.key_index(key);
+    copy.file = 0;
+    side.rows.push_back(copy);
+  }
+  train.files = test.files = {"transfer"};
+  JudgeOptions options;
+  options.train = &train;
+  return judge(test, options);
+}
+
+}  // namespace moesaic

@@ -1,0 +1,66 @@
+#include "calibrate/profile_shelf.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace moesaic {
+namespace {
+
+/// How far apart two devices are: differences of the logarithms of what kernels feel.
+double distance(const KernelMachine& a, const KernelMachine& b) {
+  const auto difference = [](double x, double y) { return x > 0 && y > 0 ? std::abs(std::log(x / y)) : 0.0; };
+  const auto bf16 = static_cast<std::size_t>(DType::bf16), fp8 = static_cast<std::size_t>(DType::fp8);
+  return difference(a.seconds_per_flop[bf16], b.seconds_per_flop[bf16]) +
+         difference(a.seconds_per_flop[fp8] / a.seconds_per_flop[bf16],
+                    b.seconds_per_flop[fp8] / b.seconds_per_flop[bf16]) +
+         difference(a.seconds_per_byte, b.seconds_per_byte) +
+         0.5 * difference(a.link_seconds_per_byte, b.link_seconds_per_byte);
+}
+
+}  // namespace
+
+std::string engine_of(const std::string& stack) { return stack.substr(0, stack.find('-')); }
+
+KernelMachine device_figures(const std::string& device) {
+  return kernel_machine(view_machine(read_machine(load_machine_config(device)), 1));
+}
+
+ProfileShelf::ProfileShelf(std::vector<Profile> profiles) {
+  // Newer versions of one engine first; names of versions compare well enough as text.
+  std::stable_sort(profiles.begin(), profiles.end(),
+                   [](const Profile& a, const Profile& b) { return a.stack > b.stack; });
+  for (const Profile& profile : profiles) {
+    figures_.push_back(device_figures(profile.device));
+  }
+  profiles_ = std::make_shared<const std::vector<Profile>>(std::move(profiles));
+}
+
+ShelvedSurface ProfileShelf::find(const std::string& device, const KernelMachine& figures, const std::string& stack,
+                                  Family family, std::string_view dtype, std::string_view kv_dtype,
+                                  std::string_view kernel) const {
+  ShelvedSurface best;
+  double least = std::numeric_limits<double>::infinity();
+  const std::string_view operation = kernel.substr(0, kernel.find('/'));
+  for (std::size_t i = 0; i < profiles_->size(); ++i) {
+    const Profile& profile = (*profiles_)[i];
+    const KernelSurface* surface = profile.find(family, dtype, kv_dtype, kernel);
+    if (surface == nullptr ||
+        (!operation.empty() && surface->kernel.substr(0, surface->kernel.find('/')) != operation &&
+         (family == Family::collective || family == Family::expert_exchange || family == Family::mla_bmm ||
+          family == Family::elementwise))) {
+      continue;
+    }
+    const bool own = profile.device == device;
+    const double stacks = profile.stack == stack ? 0 : engine_of(profile.stack) == engine_of(stack) ? 1 : 2;
+    const double kernels = surface->kernel == kernel ? 0 : 0.5;
+    const double rank = (own ? 0 : 1000 * (1 + distance(figures, figures_[i]))) + stacks + kernels;
+    if (rank < least) {
+      least = rank;
+      best = {&profile, surface, !own};
+    }
+  }
+  return best;
+}
+
+}  // namespace moesaic
