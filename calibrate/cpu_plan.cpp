@@ -16,7 +16,7 @@ constexpr double kMiB = 1024.0 * 1024;
 int copies_for(const cpu::Processor& processor, Bytes one) {
   const double wanted = std::ceil(2 * processor.last_cache() / one);
   const double most = processor.memory.value > 0 ? processor.memory / 8 / one : wanted;
-  return static_cast<int>(std::clamp(std::min(wanted, most), 1.0, 1024.0));
+  return static_cast<int>(std::clamp(std::min(wanted, most), 1.0, 256.0));
 }
 
 bool fits(const cpu::Processor& processor, Bytes data) {
@@ -55,15 +55,16 @@ void add_streams(std::vector<CpuPoint>& plan, const cpu::Processor& processor, c
 }
 
 void add_layer(std::vector<CpuPoint>& plan, const cpu::Processor& processor, std::size_t library, DType dtype, int n,
-               int k, const std::vector<int>& rows, bool essential = false) {
+               int k, const std::vector<int>& rows, bool essential = false, int most_copies = 256) {
   const double bytes = dtype == DType::fp32 ? 4 : dtype == DType::bf16 ? 2 : 1;
   const Bytes weights{bytes * n * k};
   if (!fits(processor, 2 * weights)) {
     return;
   }
   const int most = *std::max_element(rows.begin(), rows.end());
+  const int copies = std::min(copies_for(processor, weights), most_copies);
   for (const int m : rows) {
-    plan.push_back({GemmPoint{library, dtype, {n, k, most, copies_for(processor, weights)}, m}, essential});
+    plan.push_back({GemmPoint{library, dtype, {n, k, most, copies}, m}, essential});
   }
 }
 
@@ -106,7 +107,7 @@ void add_experts(std::vector<CpuPoint>& plan, const cpu::Processor& processor, c
 void add_quick_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
                        const std::vector<cpu::GemmLibrary>& libraries) {
   for (const auto& [library, dtype] : products(libraries)) {
-    add_layer(plan, processor, library, dtype, 512, 512, {1, 8});
+    add_layer(plan, processor, library, dtype, 512, 512, {1, 8}, false, 1);
   }
   for (const DType storage : {DType::bf16, DType::fp32}) {
     add_decode(plan, processor, {.sequences = 2, .context = 256, .q_heads = 8, .kv_heads = 2}, storage);
@@ -114,15 +115,9 @@ void add_quick_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& proces
   }
 }
 
+// The layers come last: if time runs out, what is lost is another layer of a kind that has been measured.
 void add_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
                  const std::vector<cpu::GemmLibrary>& libraries) {
-  constexpr std::pair<int, int> kLayers[] = {{2048, 2048}, {4096, 4096}, {2048, 8192}};  // n, k
-  const std::vector<int> kRows = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
-  for (const auto& [n, k] : kLayers) {
-    for (const auto& [library, dtype] : products(libraries)) {
-      add_layer(plan, processor, library, dtype, n, k, kRows);
-    }
-  }
   for (const DType storage : {DType::bf16, DType::fp32}) {
     for (const int sequences : {1, 4, 16}) {
       for (const int context : {512, 2048, 8192}) {
@@ -133,6 +128,18 @@ void add_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
     add_decode(plan, processor, {4, 4096, 16, 2, 64}, storage);
     add_experts(plan, processor, {2048, 1024, storage == DType::bf16 ? 16 : 8, 2, 1}, storage, {1, 4, 16, 64, 256});
     add_experts(plan, processor, {1024, 512, 32, 4, 1}, storage, {1, 4, 16, 64, 256});
+  }
+  struct Layer {
+    int n, k;
+    std::vector<int> rows;
+  };
+  const Layer kLayers[] = {{2048, 2048, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512}},
+                           {4096, 4096, {1, 4, 16, 64, 512}},
+                           {2048, 8192, {1, 4, 16, 64, 512}}};
+  for (const Layer& layer : kLayers) {
+    for (const auto& [library, dtype] : products(libraries)) {
+      add_layer(plan, processor, library, dtype, layer.n, layer.k, layer.rows);
+    }
   }
 }
 
@@ -170,7 +177,7 @@ std::vector<CpuPoint> cpu_plan(const cpu::Processor& processor, const std::vecto
   plan.push_back({StreamPoint{cpu::Stream::read, "memory", memory_footprint(processor), options.threads}, true});
   const int size = options.quick ? 512 : 2048, rows = options.quick ? 32 : 256;
   for (const auto& [library, dtype] : products(libraries)) {
-    add_layer(plan, processor, library, dtype, size, size, {rows}, true);
+    add_layer(plan, processor, library, dtype, size, size, {rows}, true, 1);
   }
   add_streams(plan, processor, options);
   options.quick ? add_quick_kernels(plan, processor, libraries) : add_kernels(plan, processor, libraries);

@@ -40,7 +40,8 @@ class CpuRun {
   explicit CpuRun(const CpuMeasureOptions& options)
       : options_(options), processor_(cpu::read_processor()), libraries_(cpu::gemm_libraries()) {
     if (options.threads < 0 || options.threads > processor_.processors) {
-      throw UserError(fmt::format("{} threads: this process may use 1 to {}", options.threads, processor_.processors));
+      throw UserError(fmt::format("threads: {} is not from 1 to {}, the processors that this process may use",
+                                  options.threads, processor_.processors));
     }
     CpuFacts& facts = result_.facts;
     facts.device = options.device.empty() ? device_name(processor_.model) : options.device;
