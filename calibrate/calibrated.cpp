@@ -177,15 +177,11 @@ std::string nearest_device(const std::vector<ProfileName>& profiles, const Machi
   return best;
 }
 
-CostModelPointer efficiencies() {
-  return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", "default").file));
-}
-
 }  // namespace
 
 CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,
                                        const std::string& stack) {
-  return std::make_shared<Calibrated>(ProfileShelf(std::move(profiles)), device, stack, efficiencies());
+  return std::make_shared<Calibrated>(ProfileShelf(std::move(profiles)), device, stack, default_cost_model());
 }
 
 CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack) {
