@@ -122,6 +122,16 @@ Json elasticity_json(const Prediction& prediction) {
   return json;
 }
 
+Json interval_json(Seconds value, const Interval& interval, bool runs) {
+  if (!runs) {
+    return nullptr;
+  }
+  const auto times = [&](double low, double high) {
+    return Json{number(value.value * low), number(value.value * high)};
+  };
+  return {{"p50", times(interval.low50, interval.high50)}, {"p90", times(interval.low90, interval.high90)}};
+}
+
 void add_prediction(Json& json, const Prediction& p) {
   const PhaseJson prefill(p.prefill, runs(p));
   const PhaseJson decode(p.decode, runs(p));
@@ -144,6 +154,9 @@ void add_prediction(Json& json, const Prediction& p) {
   json["ttft_s"] = value(p.ttft);
   json["tpot_s"] = value(p.tpot);
   json["end_to_end_s"] = value(p.end_to_end);
+  json["intervals"] = {{"ttft_s", interval_json(p.ttft, p.ttft_interval, runs(p))},
+                       {"tpot_s", interval_json(p.tpot, p.tpot_interval, runs(p))},
+                       {"end_to_end_s", interval_json(p.end_to_end, p.end_to_end_interval, runs(p))}};
   json["throughput"] = {{"output_tokens_per_s", value(p.output_tokens)},
                         {"total_tokens_per_s", value(p.total_tokens)},
                         {"per_device", value(p.output_tokens_per_device)},

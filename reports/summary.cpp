@@ -76,6 +76,18 @@ std::string verdict_note(const Prediction& prediction) {
   return "";
 }
 
+namespace {
+
+/// "; 90%: 8.9 to 11.2 ms", or nothing where a cost model promises nothing.
+std::string range_text(Seconds value, const Interval& interval) {
+  if (interval.high90 <= 1) {
+    return "";
+  }
+  return fmt::format("; 90%: {} to {}", to_text(value * interval.low90), to_text(value * interval.high90));
+}
+
+}  // namespace
+
 std::vector<Metric> metrics(const Prediction& p) {
   const auto rate = [](std::string name, PerSecond value, std::string remark) {
     return Metric{std::move(name), value.value, rate_text(value), std::move(remark), Better::more};
@@ -86,9 +98,12 @@ std::vector<Metric> metrics(const Prediction& p) {
                   known ? std::move(remark) : unknown, Better::less};
   };
   std::vector<Metric> result{
-      cost("time to first token (TTFT)", p.ttft, "until the last running prompt is done", ""),
-      cost("time per output token (TPOT)", p.tpot, "mean step of a running request", "no decode steps"),
-      cost("end to end", p.end_to_end, "until the whole batch is done", ""),
+      cost("time to first token (TTFT)", p.ttft,
+           "until the last running prompt is done" + range_text(p.ttft, p.ttft_interval), ""),
+      cost("time per output token (TPOT)", p.tpot,
+           "mean step of a running request" + range_text(p.tpot, p.tpot_interval), "no decode steps"),
+      cost("end to end", p.end_to_end,
+           "until the whole batch is done" + range_text(p.end_to_end, p.end_to_end_interval), ""),
       rate("output tokens/s", p.output_tokens, "over the whole batch"),
       rate("output tokens/s per device", p.output_tokens_per_device, ""),
       rate("output tokens/s while decoding", p.decode_tokens, "prefill left out"),

@@ -139,6 +139,13 @@ Prediction predict(const Deployment& deployment, const Load& load) {
   result.output_tokens_per_device = result.output_tokens / static_cast<double>(result.devices);
   result.decode_tokens = PerSecond{batch / times.decode.predicted.value};
 
+  KindSpreads whole = kind_spreads(predictor.prefill_step(), plan.view(), *deployment.cost);
+  result.ttft_interval = interval_of(whole.relative());
+  const KindSpreads step = kind_spreads(predictor.decode_step(), plan.view(), *deployment.cost);
+  result.tpot_interval = interval_of(step.relative());
+  whole.add(step, output - 1);
+  result.end_to_end_interval = interval_of(whole.relative());
+
   const Joules energy = power(times.prefill, deployment) * times.prefill.predicted +
                         power(times.decode, deployment) * (times.decode.predicted * (output - 1));
   result.energy_per_token = energy / (batch * output);

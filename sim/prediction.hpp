@@ -8,6 +8,7 @@
 
 #include "base/quantity.hpp"
 #include "model/memory.hpp"
+#include "sim/uncertainty.hpp"
 
 namespace moesaic {
 
@@ -110,6 +111,12 @@ struct Prediction {
   PerSecond total_tokens;   ///< prompts included
   PerSecond output_tokens_per_device;
   PerSecond decode_tokens;  ///< output tokens per second while decoding
+
+  /// Around ttft, tpot and end_to_end, from the residuals of the measurements behind the costs (throughputs have the
+  /// reciprocal factors). All ones at peak rates, which promise nothing.
+  Interval ttft_interval;
+  Interval tpot_interval;
+  Interval end_to_end_interval;
 
   Joules energy_per_token;     ///< output token, prefill included, all devices and hosts
   Dollars per_million_tokens;  ///< output tokens

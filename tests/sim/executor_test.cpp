@@ -95,6 +95,7 @@ TEST(Executor, LatencyOccupiesNothing) {
     Estimate cost(const Task& task, const MachineView& view) const override {
       return {Seconds{4}, peak_seconds(task, view)};
     }
+    double spread(const Task&, const MachineView&) const override { return 0; }
     Seconds step_overhead() const override { return {}; }
     double reserve_fraction() const override { return 0; }
     std::string name() const override { return "late"; }

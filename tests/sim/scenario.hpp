@@ -33,7 +33,7 @@ struct Range {
 Scenario any_scenario(const Range& range = {});
 
 Deployment deployment(const std::string& model, const std::string& machine, const Mapping& mapping = {},
-                      const std::string& placement = "resident", const CostModelPointer& cost = load_cost_model());
+                      const std::string& placement = "resident", const CostModelPointer& cost = default_cost_model());
 
 /// The shipped profile with its fractions multiplied (kept at most 1), and its overheads.
 CostModelPointer scaled_profile(double fractions, double launches, Seconds step_overhead);
