@@ -48,8 +48,10 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
       ->type_name("ROUTING");
   command
-      .add_option("--profile", list.profiles,
-                  "Cost of kernels: 'peak' rates, a profile's name, or a JSON file (default 'default')")
+      .add_option(
+          "--profile", list.profiles,
+          "Cost of kernels: 'measured' (default), a measured stack such as 'vllm' or 'trtllm', 'default' efficiencies, "
+          "'peak' rates, or a profile's file")
       ->type_name("NAME|FILE");
   command
       .add_option("--set", list.sets,

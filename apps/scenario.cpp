@@ -99,7 +99,7 @@ Deployment make_deployment(const Scenario& scenario) {
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   return {
       StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing),
-      load_cost_model(scenario.profile)};
+      load_cost_model(scenario.profile, on)};
 }
 
 std::vector<NamedScenario> combine(const ScenarioList& list) {

@@ -18,7 +18,7 @@ struct Scenario {
   std::string dtype;
   std::string placement = "resident";
   std::string routing = "uniform";
-  std::string profile = "default";
+  std::string profile = "measured";
   std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
   Load load{.batch = 1, .input = 1024, .output = 256};
 };

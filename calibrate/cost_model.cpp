@@ -14,11 +14,26 @@ Seconds peak_seconds(const Task& task, const MachineView& view) {
   return {longest};
 }
 
-CostModelPointer load_cost_model(const std::string& name_or_file) {
+CostModelPointer load_cost_model(const std::string& name_or_file, const Machine& machine) {
   if (name_or_file == "peak") {
     return roofline_cost_model();
   }
-  return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", name_or_file).file));
+  if (name_or_file == "measured") {
+    CostModelPointer measured = measured_cost_model(machine, "");
+    return measured ? measured : load_cost_model("default", machine);
+  }
+  if (CostModelPointer measured = measured_cost_model(machine, name_or_file)) {
+    return measured;
+  }
+  const Config config = Config::load(find_in_catalog("profiles", "profile", name_or_file).file);
+  if (config.is_object() && config.string_or("kind", "") == "kernel profile") {
+    Profile profile = read_profile(config);
+    const std::string stack = profile.stack;
+    std::vector<Profile> profiles;
+    profiles.push_back(std::move(profile));
+    return calibrated_cost_model(std::move(profiles), machine.device.name, stack);
+  }
+  return efficiency_cost_model(config);
 }
 
 }  // namespace moesaic

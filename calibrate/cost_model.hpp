@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/config.hpp"
+#include "calibrate/profile.hpp"
 #include "model/machine_view.hpp"
 #include "model/step_graph.hpp"
 
@@ -13,8 +15,7 @@ namespace moesaic {
 /// Time of one task with nothing beside it: a fixed part, then a part in which its resources are busy.
 struct Estimate {
   Seconds latency{};
-  Seconds busy{};     ///< never below peak_seconds()
-  double spread = 0;  ///< relative standard deviation of the whole
+  Seconds busy{};  ///< never below peak_seconds()
   Seconds median() const { return latency + busy; }
 };
 
@@ -22,6 +23,8 @@ class CostModel {
  public:
   virtual ~CostModel() = default;
   virtual Estimate cost(const Task& task, const MachineView& view) const = 0;
+  /// Relative standard deviation of the cost. Errors of one operator kind are thought to have the same sign.
+  virtual double spread(const Task& task, const MachineView& view) const = 0;
   /// Host time of one step that no kernel hides: scheduling, launching the graph, sampling on the host.
   virtual Seconds step_overhead() const = 0;
   /// Share of a device's memory that the runtime keeps for itself.
@@ -41,8 +44,18 @@ CostModelPointer roofline_cost_model();
 /// configuration like configs/profiles/default.json. Throws UserError.
 CostModelPointer efficiency_cost_model(const Config& config);
 
-/// A cost model by name: "peak" (the roofline), a shipped profile or unambiguous part of its name, or a file.
-/// Throws UserError with the nearest name.
-CostModelPointer load_cost_model(const std::string& name_or_file = "default");
+/// From measured kernels. `profiles`, not empty, are tried in the order of ProfileShelf::find for a device of this
+/// name; what none of them covers costs default efficiencies.
+CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,
+                                       const std::string& stack);
+
+/// The shipped profiles for a machine: its device's own, else those of the nearest measured device. `stack`: "vllm",
+/// "trtllm-1.3", ... or empty for vLLM where it was measured. Null if no profile has such a stack.
+CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack);
+
+/// A cost model by name: "measured" or a stack's name ("vllm", "trtllm") for the shipped profiles nearest to the
+/// machine, "default" (efficiencies), "peak" (the roofline), or a file of either kind. Throws UserError with the
+/// nearest name.
+CostModelPointer load_cost_model(const std::string& name_or_file, const Machine& machine);
 
 }  // namespace moesaic

@@ -121,7 +121,7 @@ std::optional<double> parse_number(std::string_view text, int exponent) {
 }
 
 std::string number_text(double value, int exponent) {
-  if (exponent == 0) {
+  if (exponent == 0 || value == 0) {
     return fmt::format("{}", value);
   }
   std::array<char, 64> buffer;

@@ -54,7 +54,7 @@ class EfficiencyCostModel final : public CostModel {
       return collective_cost(task, *collective, view);
     }
     if (task.communication) {
-      return {view.host_link_latency, peak_seconds(task, view) / host_link_, spread_};
+      return {view.host_link_latency, peak_seconds(task, view) / host_link_};
     }
     const UnitView& unit = view.units[task.unit];
     const Efficiency& kernel = kernels_[static_cast<std::size_t>(task.op.kind)];
@@ -66,9 +66,10 @@ class EfficiencyCostModel final : public CostModel {
       const double efficiency = resource.kind == ResourceKind::arithmetic ? compute : memory;
       longest = std::max(longest, demand.amount / (resource.capacity * efficiency));
     }
-    return {unit.launch_latency * kernel.launches, Seconds{longest}, spread_};
+    return {unit.launch_latency * kernel.launches, Seconds{longest}};
   }
 
+  double spread(const Task&, const MachineView&) const override { return spread_; }
   Seconds step_overhead() const override { return step_overhead_; }
   double reserve_fraction() const override { return reserve_; }
   std::string name() const override { return name_; }
@@ -88,7 +89,7 @@ class EfficiencyCostModel final : public CostModel {
     const CollectiveAlgorithm algorithm =
         fastest_algorithm(collective, view.scale_up_latency, {bandwidth}, view.switched, view.in_switch_reduction);
     const Seconds launch = view.units[task.unit].launch_latency;
-    return {launch + view.scale_up_latency * algorithm.steps, algorithm.wire / BytesPerSecond{bandwidth}, spread_};
+    return {launch + view.scale_up_latency * algorithm.steps, algorithm.wire / BytesPerSecond{bandwidth}};
   }
 
   std::string name_;

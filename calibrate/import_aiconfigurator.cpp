@@ -28,8 +28,15 @@ MeasurementKey key(Family family, Texts t, std::string_view dtype, std::string_v
 }
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
-bool not_context(Texts t) { return !has(t[kOperation], "context"); }
-bool not_generation(Texts t) { return !has(t[kOperation], "generation"); }
+/// Rows of other operators have the same columns: sparse attention, layers that are measured as one.
+bool is_kernel(Texts t, std::string_view kind, std::string_view phase) {
+  return has(t[kOperation], kind) && has(t[kOperation], phase) && !has(t[kOperation], "module") &&
+         !has(t[kOperation], "fused");
+}
+bool not_prefill(Texts t) { return !is_kernel(t, "attention", "context"); }
+bool not_decode(Texts t) { return !is_kernel(t, "attention", "generation"); }
+bool not_latent_prefill(Texts t) { return !is_kernel(t, "mla", "context"); }
+bool not_latent_decode(Texts t) { return !is_kernel(t, "mla", "generation"); }
 bool is_wide(Texts t) { return t[kKernel] == "deepepmoe"; }
 
 template <Family family>
@@ -91,10 +98,11 @@ std::vector<Described> describe_tables() {
                    {heads, batch, {"kv_len", "step"}}),
       [](Texts t) { return !has(t[kOperation], "mla_generation"); });
   add(Family::mla_prefill,
-      milliseconds({"mla_dtype", "kv_cache_dtype"}, attention_key<Family::mla_prefill>, latent_prefill), not_context);
+      milliseconds({"mla_dtype", "kv_cache_dtype"}, attention_key<Family::mla_prefill>, latent_prefill),
+      not_latent_prefill);
   add(Family::mla_decode,
       milliseconds({"mla_dtype", "kv_cache_dtype"}, attention_key<Family::mla_decode>, {heads, batch, attended}),
-      not_generation);
+      not_latent_decode);
   const ShapeSource query_heads{"num_q_heads", "num_heads"};
   const ShapeSource kv_heads{"num_kv_heads", "num_key_value_heads"};
   const ShapeSource head_dim{"head_dim", "head_dim"};
@@ -102,11 +110,11 @@ std::vector<Described> describe_tables() {
   add(Family::attention_prefill,
       milliseconds({"attn_dtype", "kv_cache_dtype"}, attention_key<Family::attention_prefill>,
                    {query_heads, kv_heads, head_dim, batch, {"seq_len", "isl"}, prefix, window}),
-      not_context);
+      not_prefill);
   add(Family::attention_decode,
       milliseconds({"attn_dtype", "kv_cache_dtype"}, attention_key<Family::attention_decode>,
                    {query_heads, kv_heads, head_dim, batch, attended, window}),
-      not_generation);
+      not_decode);
   add(Family::mla_bmm,
       milliseconds(
           {"bmm_dtype"},

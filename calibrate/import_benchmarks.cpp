@@ -191,6 +191,10 @@ bool read_benchmark_json(std::string_view text, const std::string& file, const R
   if (text.size() > kLargest) {
     throw UserError(fmt::format("{}: JSON larger than 64 MiB", printable(file, 400)));
   }
+  if (const std::string_view line = text.substr(first, text.find('\n', first) - first);
+      line.find_last_not_of(" \t\r") == line.rfind('}') && text.find('{', first + line.size()) != text.npos) {
+    return false;  // JSON lines of somebody else
+  }
   const Config root = Config::parse(text, file);
   const auto benchmarks = root.find("benchmarks");
   if (!benchmarks || !benchmarks->is_array()) {

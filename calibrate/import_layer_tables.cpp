@@ -90,12 +90,13 @@ RowReader side_by_side(const CsvTable& table, const SideBySide& source) {
   };
 }
 
-/// "a100" of ".../compute/a100/meta-llama/...": upstream keeps the device in the path.
+/// "a100" of ".../compute/a100/meta-llama/...": upstream keeps the device in the path. Its A100 and H100 have 80 GB.
 std::string device_of_path(const std::string& file) {
   for (const std::string_view folder : {"/compute/", "/network/"}) {
     if (const std::size_t at = file.find(folder); at != file.npos) {
       const std::size_t begin = at + folder.size();
-      return file.substr(begin, file.find('/', begin) - begin);
+      const std::string device = file.substr(begin, file.find('/', begin) - begin);
+      return device == "a100" || device == "h100" ? device + "-80gb" : device;
     }
   }
   return "unknown";

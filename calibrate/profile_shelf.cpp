@@ -5,10 +5,7 @@
 #include <limits>
 
 namespace moesaic {
-namespace {
-
-/// How far apart two devices are: differences of the logarithms of what kernels feel.
-double distance(const KernelMachine& a, const KernelMachine& b) {
+double device_distance(const KernelMachine& a, const KernelMachine& b) {
   const auto difference = [](double x, double y) { return x > 0 && y > 0 ? std::abs(std::log(x / y)) : 0.0; };
   const auto bf16 = static_cast<std::size_t>(DType::bf16), fp8 = static_cast<std::size_t>(DType::fp8);
   return difference(a.seconds_per_flop[bf16], b.seconds_per_flop[bf16]) +
@@ -17,8 +14,6 @@ double distance(const KernelMachine& a, const KernelMachine& b) {
          difference(a.seconds_per_byte, b.seconds_per_byte) +
          0.5 * difference(a.link_seconds_per_byte, b.link_seconds_per_byte);
 }
-
-}  // namespace
 
 std::string engine_of(const std::string& stack) { return stack.substr(0, stack.find('-')); }
 
@@ -54,7 +49,7 @@ ShelvedSurface ProfileShelf::find(const std::string& device, const KernelMachine
     const bool own = profile.device == device;
     const double stacks = profile.stack == stack ? 0 : engine_of(profile.stack) == engine_of(stack) ? 1 : 2;
     const double kernels = surface->kernel == kernel ? 0 : 0.5;
-    const double rank = (own ? 0 : 1000 * (1 + distance(figures, figures_[i]))) + stacks + kernels;
+    const double rank = (own ? 0 : 1000 * (1 + device_distance(figures, figures_[i]))) + stacks + kernels;
     if (rank < least) {
       least = rank;
       best = {&profile, surface, !own};

@@ -37,6 +37,9 @@ class ProfileShelf {
   std::vector<KernelMachine> figures_;  ///< of each profile's device
 };
 
+/// How far apart two devices are: differences of the logarithms of what kernels feel.
+double device_distance(const KernelMachine& a, const KernelMachine& b);
+
 /// The figures of a catalog device. Throws UserError for an unknown one.
 KernelMachine device_figures(const std::string& device);
 

@@ -25,20 +25,25 @@ std::vector<fs::path> files_under(const std::vector<fs::path>& paths) {
   std::set<fs::path> files;
   for (const fs::path& path : paths) {
     std::error_code error;
-    if (!fs::exists(path, error)) {
+    const fs::file_status status = fs::status(path, error);
+    if (!fs::exists(status)) {
       throw UserError(fmt::format("{}: no such file or folder", printable(path.string(), 400)));
     }
-    if (!fs::is_directory(path)) {
+    if (fs::is_regular_file(status)) {
       files.insert(path.lexically_normal());
       continue;
     }
     const auto options = fs::directory_options::skip_permission_denied;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(path, options)) {
-      const std::string extension = entry.path().extension().string();
-      if (entry.is_regular_file(error) &&
+    fs::recursive_directory_iterator entry(path, options, error);
+    for (const fs::recursive_directory_iterator end; !error && entry != end; entry.increment(error)) {
+      const std::string extension = entry->path().extension().string();
+      if (entry->is_regular_file(error) &&
           std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end()) {
-        files.insert(entry.path().lexically_normal());
+        files.insert(entry->path().lexically_normal());
       }
+    }
+    if (error) {
+      throw UserError(fmt::format("{}: {}", printable(path.string(), 400), error.message()));
     }
   }
   return {files.begin(), files.end()};
@@ -99,7 +104,12 @@ ReadResult read_measurements(const std::vector<std::filesystem::path>& paths, co
     }
   }
   if (result.measurements.rows.empty()) {
-    throw UserError(fmt::format("{}: no measurements", paths.empty() ? "" : printable(paths[0].string(), 400)));
+    std::string where;
+    for (const fs::path& path : paths) {
+      where += (where.empty() ? "" : ", ") + printable(path.string(), 400);
+    }
+    const std::string_view help = "; docs/measurements.md says what is read";
+    throw UserError(fmt::format("{}: no measurements{}", where.empty() ? "no files" : where, help));
   }
   return result;
 }

@@ -5,7 +5,8 @@ namespace {
 
 class Roofline final : public CostModel {
  public:
-  Estimate cost(const Task& task, const MachineView& view) const override { return {{}, peak_seconds(task, view), 0}; }
+  Estimate cost(const Task& task, const MachineView& view) const override { return {{}, peak_seconds(task, view)}; }
+  double spread(const Task&, const MachineView&) const override { return 0; }
   Seconds step_overhead() const override { return {}; }
   double reserve_fraction() const override { return 0; }
   std::string name() const override { return "peak rates"; }

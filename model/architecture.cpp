@@ -70,8 +70,9 @@ Bytes cache_bytes(const Architecture& architecture, const Precision& precision, 
 Bytes weight_bytes(const Architecture& architecture, const Precision& precision) {
   const std::int64_t hidden = architecture.hidden;
   const double layers = over_layers(architecture, [&](const LayerKind& kind) {
-    Bytes bytes = precision.attention_weights.bytes(attention_matrix_parameters(kind.attention, hidden)) +
-                  precision.router_weights.bytes(attention_small_parameters(kind.attention, hidden));
+    const double routers = attention_router_parameters(kind.attention, hidden);
+    Bytes bytes = precision.attention_weights.bytes(attention_matrix_parameters(kind.attention, hidden) - routers) +
+                  precision.router_weights.bytes(routers + attention_small_parameters(kind.attention, hidden));
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
       bytes += precision.expert_weights.bytes(real(moe->experts) * expert_parameters(*moe, hidden)) +
                precision.dense_weights.bytes(shared_expert_parameters(*moe, hidden)) +

@@ -107,6 +107,11 @@ double attention_active_parameters(const Attention& attention, std::int64_t hidd
   return attention_matrix_parameters(attention, hidden);
 }
 
+double attention_router_parameters(const Attention& attention, std::int64_t hidden) {
+  const auto* softmax = std::get_if<SoftmaxAttention>(&attention);
+  return softmax != nullptr ? real(hidden * softmax->experts) : 0;
+}
+
 double attention_small_parameters(const Attention& attention, std::int64_t /*hidden*/) {
   const auto* delta = std::get_if<GatedDeltaNet>(&attention);
   if (delta == nullptr) {

@@ -70,6 +70,8 @@ using Attention = std::variant<SoftmaxAttention, LatentAttention, LightningAtten
 double attention_matrix_parameters(const Attention& attention, std::int64_t hidden);
 /// Of these, the ones one token uses (fewer with attention experts).
 double attention_active_parameters(const Attention& attention, std::int64_t hidden);
+/// Of these, the router of attention experts (zero without them).
+double attention_router_parameters(const Attention& attention, std::int64_t hidden);
 /// Convolution kernels of one layer's attention.
 double attention_small_parameters(const Attention& attention, std::int64_t hidden);
 /// Elements that one cached token takes in one layer, before any window (zero for linear attention).

@@ -3,6 +3,8 @@
 namespace moesaic {
 namespace {
 
+constexpr std::size_t kTasksOfALayer = 24;  // about: a vector that starts with room need not move its tasks
+
 LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, bool balanced) {
   return {.hidden = plan.architecture().hidden,
           .vocabulary = plan.architecture().vocabulary,
@@ -45,6 +47,8 @@ StepPlan StepPlan::on(const Machine& machine) const {
 void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGraph& graph) {
   graph.clear();
   graph.blocks = &plan_.architecture().blocks;
+  graph.layers.reserve(plan_.architecture().kinds.size() + 2);
+  graph.tasks.reserve(kTasksOfALayer * (plan_.architecture().kinds.size() + 2));
   share_batch(batch, plan_.mapping(), rank_batch_);
   LayerWriter writer(graph, plan_.view());
 

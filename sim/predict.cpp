@@ -129,12 +129,8 @@ Prediction predict(const Deployment& deployment, const Load& load) {
     return result;
   }
 
-  StepBuilder builder(plan);
-  StepGraph graph;
-  builder.build(Batch::prefill(batch, static_cast<double>(load.input)), {}, graph);
-  result.prefill = describe(times.prefill, graph, deployment);
-  builder.build(Batch::decode(batch, static_cast<double>(load.input)), {}, graph);
-  result.decode = describe(times.decode, graph, deployment);
+  result.prefill = describe(times.prefill, predictor.prefill_step(), deployment);
+  result.decode = describe(times.decode, predictor.decode_step(), deployment);
   result.ttft = times.prefill.predicted / times.waves;
   result.tpot = times.decode.predicted / times.waves;
   result.end_to_end = times.end_to_end;

@@ -28,7 +28,7 @@ struct PhaseTimes {
   Seconds limit_path;
   StepTimes whole;                    ///< the whole batch at once (prefill: in one step), at every rung
   Seconds unchunked;                  ///< the running batch in one step, times the waves
-  Seconds predicted;                  ///< with chunking, times the waves
+  Seconds predicted;                  ///< prefill: in steps of at most step_tokens; decode: unchunked
   std::vector<double> balanced_busy;  ///< seconds at peak per resource, balanced routing
   double steps = 1;
 };
@@ -52,20 +52,24 @@ class Predictor {
 
   /// Throws UserError for a load that is not positive or too large.
   const LoadTimes& times(const Load& load);
+  /// A step of the phase last asked for: which operators there are and in which formats.
+  const StepGraph& prefill_step() const { return prefill_step_; }
+  const StepGraph& decode_step() const { return decode_step_; }
   /// What must fit for `load`, with `sequences` requests at once.
   MemoryLoad memory_load(const Load& load, double sequences) const;
 
  private:
   void prefill(const Load& load, double running, double waves);
   void decode(const Load& load, double running, double waves);
-  void evaluate(const Batch& batch, double weight, StepTimes& sum);
-  void evaluate_limit(const Batch& batch, double weight, PhaseTimes& phase);
-  Seconds chunked(const Load& load, double sequences, double& steps);
+  void evaluate(const Batch& batch, double weight, StepGraph& graph, StepTimes& sum);
+  void evaluate_limit(const Batch& batch, double weight, StepGraph& graph, PhaseTimes& phase);
+  Seconds in_steps(const Load& load, double running, double& steps);
 
   const Deployment& deployment_;
   StepBuilder builder_;
   bool balanced_is_actual_;
-  StepGraph graph_;
+  StepGraph prefill_step_;
+  StepGraph decode_step_;
   StepTimes step_;
   Batch batch_;
   std::vector<Node> nodes_;

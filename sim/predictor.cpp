@@ -36,20 +36,18 @@ void check(const Load& load) {
   check_range("--step-tokens", load.step_tokens, 1 << 28);
 }
 
-void Predictor::evaluate(const Batch& batch, double weight, StepTimes& sum) {
-  builder_.build(batch, {}, graph_);
-  evaluate_step(graph_, deployment_.plan.view(), *deployment_.cost, step_);
+void Predictor::evaluate(const Batch& batch, double weight, StepGraph& graph, StepTimes& sum) {
+  builder_.build(batch, {}, graph);
+  evaluate_step(graph, deployment_.plan.view(), *deployment_.cost, step_);
   sum.add(step_, weight);
 }
 
 /// Adds the limit of one step: a bound holds for each step, so the mean of the bounds bounds the mean.
-void Predictor::evaluate_limit(const Batch& batch, double weight, PhaseTimes& phase) {
-  if (balanced_is_actual_) {
-    evaluate(batch, weight, phase.whole);
-  } else {
-    evaluate(batch, weight, phase.whole);
-    builder_.build(batch, {.balanced_routing = true}, graph_);
-    evaluate_ideal(graph_, deployment_.plan.view(), *deployment_.cost, step_);
+void Predictor::evaluate_limit(const Batch& batch, double weight, StepGraph& graph, PhaseTimes& phase) {
+  evaluate(batch, weight, graph, phase.whole);
+  if (!balanced_is_actual_) {
+    builder_.build(batch, {.balanced_routing = true}, graph);
+    evaluate_ideal(graph, deployment_.plan.view(), *deployment_.cost, step_);
   }
   double resource = 0;
   phase.balanced_busy.resize(step_.busy.size());
@@ -62,41 +60,34 @@ void Predictor::evaluate_limit(const Batch& batch, double weight, PhaseTimes& ph
   phase.limit += Seconds{std::max(resource, step_.ideal.value) * weight};
 }
 
-/// Prefill of `sequences` prompts in steps of at most load.step_tokens tokens a group: several whole prompts a step, or
-/// one prompt in chunks over its growing context.
-Seconds Predictor::chunked(const Load& load, double sequences, double& steps) {
-  const double groups = deployment_.plan.mapping().data;
+/// Prefill of the whole batch in steps of at most load.step_tokens tokens a group: several whole prompts of those that
+/// run at once, spread evenly over the fewest steps, or one prompt in chunks over its growing context. Even steps never
+/// take longer when more may run at once: a larger step is never slower per prompt.
+Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
+  const double groups = deployment_.plan.mapping().data, batch = static_cast<double>(load.batch);
   const double input = static_cast<double>(load.input), budget = static_cast<double>(load.step_tokens);
-  const double per_group = std::ceil(sequences / groups);
+  const double per_group = std::ceil(batch / groups);
   StepTimes sum;
-  const auto add = [&](double count, double new_tokens, double context, double weight) {
-    batch_.groups.assign(1, {count, new_tokens, context});
-    evaluate(batch_, weight, sum);
+  const auto add = [&](double prompts, double new_tokens, double context, double count) {
+    if (count > 0) {
+      batch_.groups.assign(1, {std::min(batch, prompts * groups), new_tokens, context});
+      evaluate(batch_, count, prefill_step_, sum);
+    }
   };
-  steps = 0;
   if (input <= budget) {
-    const double per_step = std::floor(budget / input);
-    const double full = std::floor(per_group / per_step), rest = per_group - full * per_step;
-    if (full > 0) {
-      add(std::min(sequences, per_step * groups), input, 0, full);
-      steps += full;
-    }
-    if (rest > 0) {
-      add(std::min(sequences, rest * groups), input, 0, 1);
-      steps += 1;
-    }
+    steps = std::ceil(per_group / std::min(std::floor(budget / input), std::ceil(running / groups)));
+    const double prompts = std::floor(per_group / steps), larger = per_group - prompts * steps;
+    add(prompts + 1, input, 0, larger);
+    add(prompts, input, 0, steps - larger);
     return sum.total;
   }
   const double full = std::floor(input / budget), rest = input - full * budget;
-  const double at_once = std::min(sequences, groups);
   // Chunk i starts at context i * budget: the mean over i, as over the steps of a generation.
   mean_nodes({}, 0, full - 1, nodes_);
   for (const Node& node : nodes_) {
-    add(at_once, budget, node.context * budget, node.weight * full * per_group);
+    add(1, budget, node.context * budget, node.weight * full * per_group);
   }
-  if (rest > 0) {
-    add(at_once, rest, full * budget, per_group);
-  }
+  add(1, rest, full * budget, rest > 0 ? per_group : 0);
   steps = (full + (rest > 0)) * per_group;
   return sum.total;
 }
@@ -105,19 +96,17 @@ void Predictor::prefill(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.prefill;
   const double input = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
   batch_.groups.assign(1, {batch, input, 0});
-  evaluate_limit(batch_, 1, phase);
-  const double groups = deployment_.plan.mapping().data;
-  const bool one_step = std::ceil(running / groups) * input <= static_cast<double>(load.step_tokens);
+  evaluate_limit(batch_, 1, prefill_step_, phase);
+  phase.unchunked = phase.whole.total;
   if (running < batch) {
     StepTimes once;
     batch_.groups.assign(1, {running, input, 0});
-    evaluate(batch_, waves, once);
+    evaluate(batch_, waves, prefill_step_, once);
     phase.unchunked = once.total;
-  } else {
-    phase.unchunked = phase.whole.total;
   }
-  phase.predicted = one_step ? phase.unchunked : chunked(load, running, phase.steps) * waves;
-  phase.steps = one_step ? waves : phase.steps * waves;
+  const bool one_step = running == batch && std::ceil(batch / deployment_.plan.mapping().data) * input <=
+                                                static_cast<double>(load.step_tokens);
+  phase.predicted = one_step ? phase.unchunked : in_steps(load, running, phase.steps);
 }
 
 void Predictor::decode(const Load& load, double running, double waves) {
@@ -127,14 +116,14 @@ void Predictor::decode(const Load& load, double running, double waves) {
   mean_nodes(deployment_.plan.architecture(), first, last, nodes_);
   for (const Node& node : nodes_) {
     batch_.groups.assign(1, {static_cast<double>(load.batch), 1, node.context});
-    evaluate_limit(batch_, node.weight, phase);
+    evaluate_limit(batch_, node.weight, decode_step_, phase);
   }
   phase.unchunked = phase.whole.total;
   if (running < static_cast<double>(load.batch)) {
     StepTimes part;
     for (const Node& node : nodes_) {
       batch_.groups.assign(1, {running, 1, node.context});
-      evaluate(batch_, node.weight * waves, part);
+      evaluate(batch_, node.weight * waves, decode_step_, part);
     }
     phase.unchunked = part.total;
   }

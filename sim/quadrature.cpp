@@ -37,7 +37,7 @@ Breaks find_breaks(const Architecture& architecture, double first, double last) 
     const double most = chunked ? std::floor((last + 1) / window) : 1;
     for (double i = chunked ? std::max(1.0, std::ceil(first / window)) : 1; i <= most; ++i) {
       const double at = i * window - 1;  // this context's query is the last that sees no new edge
-      if (at > first && at < last) {
+      if (at >= first && at < last) {
         breaks.add(at);
       }
       if (breaks.count == kMostBreaks) {

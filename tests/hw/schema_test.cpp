@@ -3,52 +3,20 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
 
 #include "base/catalog.hpp"
+#include "tests/schema/violation.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::json;
-using Adapter = valijson::adapters::NlohmannJsonAdapter;
 
 Json load(const std::filesystem::path& file) { return Json::parse(std::ifstream(file)); }
 
-class SchemaTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    const Json document = load(config_directory() / "schema" / "machine.json");
-    valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(Adapter(document), schema_);
-  }
+std::string violation(const Json& document) { return moesaic::violation("machine.json", document.dump()); }
 
-  // Empty if the document fits, else where it does not.
-  static std::string violation(const Json& document) {
-    valijson::ValidationResults results;
-    if (valijson::Validator().validate(schema_, Adapter(document), &results)) {
-      return "";
-    }
-    std::string text = "does not fit:";
-    for (valijson::ValidationResults::Error error; results.popError(error);) {
-      text += "\n ";
-      for (const std::string& step : error.context) {
-        text += step;
-      }
-      text += ": " + error.description;
-    }
-    return text;
-  }
-
-  static valijson::Schema schema_;
-};
-
-valijson::Schema SchemaTest::schema_;
-
-TEST_F(SchemaTest, EveryShippedMachineFits) {
+TEST(MachineSchema, EveryShippedMachineFits) {
   const auto entries = list_catalog("machines");
   EXPECT_GE(entries.size(), 52u);
   for (const CatalogEntry& entry : entries) {
@@ -56,7 +24,7 @@ TEST_F(SchemaTest, EveryShippedMachineFits) {
   }
 }
 
-TEST_F(SchemaTest, RefusesBrokenDocuments) {
+TEST(MachineSchema, RefusesBrokenDocuments) {
   const Json good = load(find_in_catalog("machines", "machine", "h100-sxm").file);
   ASSERT_EQ(violation(good), "");
   const std::pair<const char*, Json> broken[] = {

@@ -6,35 +6,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/accounting.hpp"
+#include "tests/model/closed_forms.hpp"
 #include "tests/model/replicas.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t value) { return static_cast<double>(value); }
-
-/// FLOPs of a batch by model/accounting.hpp: lm_head for the last token of each sequence only, MLA absorbed for single
-/// tokens, and keys and values of cached tokens rebuilt otherwise.
-double expected_flops(const Architecture& architecture, const Batch& batch) {
-  double flops = 0;
-  for (const BatchGroup& group : batch.groups) {
-    const bool decode = group.new_tokens == 1;
-    const Accounting accounting{.lm_head = false, .absorbed_mla = decode};
-    double sequence = forward_flops(architecture, static_cast<std::int64_t>(group.new_tokens),
-                                    static_cast<std::int64_t>(group.context), accounting)
-                          .value;
-    sequence += 2 * real(architecture.vocabulary) * real(architecture.hidden);
-    for (std::size_t kind = 0; kind < architecture.kinds.size() && !decode; ++kind) {
-      if (const auto* mla = std::get_if<LatentAttention>(&architecture.kinds[kind].attention)) {
-        sequence += real(architecture.count_of_kind(static_cast<int>(kind))) * group.context * 2 *
-                    real(mla->kv_rank * mla->heads * (mla->nope_dim + mla->v_dim));
-      }
-    }
-    flops += group.sequences * sequence;
-  }
-  return flops;
-}
 
 TEST(StepGraph, FlopsEqualTheClosedForm) {
   const Batch batches[] = {
@@ -57,11 +33,8 @@ TEST(StepGraph, ReadsEveryWeightOnce) {
     const StepGraph graph = build_step(plan, Batch::prefill(1, 1 << 20));
     const double read = over_step(
         graph, [](const Task& task) { return task.op.kind == OperatorKind::embedding ? 0 : task.work.weights.value; });
-    const double table = real(architecture.hidden) * real((architecture.tied_embeddings ? 0 : architecture.vocabulary) +
-                                                          architecture.learned_positions);
+    const double expected = expected_weights_read(architecture, real(1 << 20));
     const Precision& precision = architecture.precision;
-    const double expected =
-        weight_bytes(architecture, precision).value - precision.embedding_weights.bytes(table).value;
     EXPECT_NEAR(read / expected, 1, 1e-12);
     const double rows = over_step(
         graph, [](const Task& task) { return task.op.kind == OperatorKind::embedding ? task.work.weights.value : 0; });
@@ -69,38 +42,17 @@ TEST(StepGraph, ReadsEveryWeightOnce) {
   });
 }
 
-/// Tokens of a layer's cache that decode reads after `context` tokens, the new one included.
-double tokens_read(const Attention& attention, double context) {
-  const auto* softmax = std::get_if<SoftmaxAttention>(&attention);
-  if (softmax != nullptr && softmax->window > 0) {
-    const double window = real(softmax->window);
-    return softmax->chunked ? std::fmod(context, window) + 1 : std::min(context + 1, window);
-  }
-  const auto* latent = std::get_if<LatentAttention>(&attention);
-  const double selected = latent != nullptr ? real(latent->indexer.top_k) : 0;
-  return selected > 0 ? std::min(context + 1, selected) : context + 1;
-}
-
 TEST(StepGraph, DecodeReadsTheCacheAndWritesOneToken) {
   for (const double context : {0., 100., 2'047., 2'048., 8'191., 8'192., 20'000.}) {
     for_every_model([&](const Architecture& architecture) {
-      const Precision& precision = architecture.precision;
-      double expected = 0;
-      for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
-        const Attention& attention = architecture.kinds[kind].attention;
-        const Bytes layer =
-            precision.kv.bytes(kv_elements_per_token(attention) * (tokens_read(attention, context) + 1)) +
-            precision.index_keys.bytes(indexer_key_elements(attention) * (context + 2)) +
-            precision.state.bytes(state_elements_per_sequence(attention) * 2);
-        expected += layer.value * real(architecture.count_of_kind(static_cast<int>(kind)));
-      }
+      const double expected = expected_cache_traffic(architecture, context);
       const StepGraph graph = build_step(replica(architecture), Batch::decode(3, context));
       EXPECT_NEAR(total_work(graph).kv.value / (3 * expected), 1, 1e-12) << "context " << context;
       const bool plain = std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [](const LayerKind& kind) {
         return tokens_read(kind.attention, 100) == 101 && state_elements_per_sequence(kind.attention) == 0;
       });
       if (plain && context == 100) {
-        EXPECT_EQ(Bytes{expected}, cache_bytes(architecture, precision, context + 2));
+        EXPECT_EQ(Bytes{expected}, cache_bytes(architecture, architecture.precision, context + 2));
       }
     });
   }

@@ -5,45 +5,17 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
 
 #include "fixture.hpp"
+#include "tests/schema/violation.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Plain = nlohmann::json;
-using Adapter = valijson::adapters::NlohmannJsonAdapter;
 
 Plain read_schema(const std::string& file) { return Plain::parse(std::ifstream(MOESAIC_SCHEMAS "/" + file)); }
-
-// Empty if the document fits the schema, else where it does not.
-std::string violation(const std::string& schema_file, const std::string& document) {
-  const Plain text = read_schema(schema_file);
-  valijson::Schema schema;
-  valijson::SchemaParser(valijson::SchemaParser::kDraft7)
-      .populateSchema(
-          Adapter(text), schema, [](const std::string& uri) { return new Plain(read_schema(uri)); },
-          [](const Plain* fetched) { delete fetched; });
-  const Plain target = Plain::parse(document);
-  valijson::ValidationResults results;
-  if (valijson::Validator().validate(schema, Adapter(target), &results)) {
-    return "";
-  }
-  std::string errors;
-  for (valijson::ValidationResults::Error error; results.popError(error);) {
-    for (const std::string& step : error.context) {
-      errors += step;
-    }
-    errors += ": " + error.description + '\n';
-  }
-  return errors;
-}
 
 Json parse(const Prediction& prediction) { return Json::parse(prediction_json(prediction)); }
 

@@ -72,14 +72,14 @@ RC_GTEST_PROP(PredictionProperty, PeakRatesLeaveNoKernelBars, ()) {
 
 // On one device nothing is left at all: the prediction is the limit.
 RC_GTEST_PROP(PredictionProperty, OneDeviceAtPeakRatesReachesItsLimit, ()) {
-  Scenario scenario = any_scenario({.any_placement = false, .any_cost = false, .most_batch = 20});
-  const StepPlan& plan = scenario.deployment.plan;
-  scenario.deployment.plan =
-      StepPlan(plan.architecture(), plan.precision(), plan.machine(), {}, plan.placement_pointer());
-  scenario.load.step_tokens = 1 << 20;
+  const Scenario scenario = any_scenario({.placements = {"resident"},
+                                          .any_cost = false,
+                                          .one_device = true,
+                                          .enough_memory = true,
+                                          .chunked_prefill = false});
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);
-  RC_PRE(prediction.fits);
+  RC_ASSERT(prediction.fits);
   for (const PhasePrediction* phase : {&prediction.prefill, &prediction.decode}) {
     RC_ASSERT(std::abs(phase->seconds / phase->limit.seconds - 1) <= kRounding);
   }
@@ -91,7 +91,7 @@ double end_to_end(const Deployment& deployment, const Load& load) {
   return times.running > 0 ? times.end_to_end.value : INFINITY;
 }
 
-void check_better_figures(const Scenario& scenario) {
+void check_better_figures(const Scenario& scenario, double tolerance = kRounding) {
   RC_LOG() << scenario.text << "\n";
   const Machine& machine = scenario.deployment.plan.machine();
   const double before = end_to_end(scenario.deployment, scenario.load);
@@ -100,12 +100,24 @@ void check_better_figures(const Scenario& scenario) {
     const Machine better = scale_figure(machine, figure.path, figure.more_is_better ? factor : 1 / factor);
     const double after = end_to_end({scenario.deployment.plan.on(better), scenario.deployment.cost}, scenario.load);
     RC_LOG() << figure.path << " x" << factor << ": " << before << " -> " << after << " s\n";
-    RC_ASSERT(after <= before * (1 + kRounding));
+    RC_ASSERT(after <= before * (1 + tolerance));
   }
 }
 
 RC_GTEST_PROP(PredictionProperty, BetterFiguresAreNeverSlower, ()) {
-  check_better_figures(any_scenario({.any_placement = false}));
+  check_better_figures(any_scenario({.placements = {"resident"}}));
+}
+
+// Where copies overlap, a task that ends earlier may get in the way of a copy that matters more (Graham's anomalies):
+// a percent at most in thousands of cases.
+RC_GTEST_PROP(PredictionProperty, BetterFiguresAreNotSlowerWhereCopiesOverlap, ()) {
+  check_better_figures(any_scenario({.placements = {"streamed"}}), 0.05);
+}
+
+// The two-unit placement chooses units by their peak rates, so it is sure to gain at peak rates only: a faster unit may
+// attract an operator that its launches make slower there.
+RC_GTEST_PROP(PredictionProperty, BetterUnitsAreNeverSlowerAtPeakRates, ()) {
+  check_better_figures(any_scenario({.placements = {"two-unit"}, .any_cost = false}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sim/predict.hpp"
 
@@ -10,14 +11,19 @@ namespace moesaic {
 struct Scenario {
   Deployment deployment;
   Load load;
-  std::string text;  ///< for messages
+  std::string routing;  ///< as StepPlan takes it
+  std::string text;     ///< for messages
 };
 
 /// What a property ranges over.
 struct Range {
-  bool any_placement = true;      ///< false: resident only, whose steps are one chain
+  /// Of these one; steps of "resident" are one chain.
+  std::vector<std::string> placements = {"resident", "resident", "two-unit", "streamed"};
   bool any_cost = true;           ///< false: peak rates only
   bool any_figures = true;        ///< false: machines as shipped
+  bool one_device = false;        ///< true: a replica is one device
+  bool enough_memory = false;     ///< true: the machine is given what the whole load needs
+  bool chunked_prefill = true;    ///< false: every prompt of the batch in one step
   std::int64_t most_batch = 600;  ///< large ones may not fit
   std::int64_t most_output = 400;
 };

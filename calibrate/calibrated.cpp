@@ -1,0 +1,215 @@
+// Measured kernel times as a cost model: the device's own profiles, or a sibling's at this device's figures.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "base/catalog.hpp"
+#include "base/error.hpp"
+#include "calibrate/cost_model.hpp"
+#include "calibrate/profile_shelf.hpp"
+#include "calibrate/task_kernel.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::size_t kMostOperations = 4;
+
+/// Formats to try when a stack has no measurement in the one wanted: the kernels that are built most alike.
+constexpr std::string_view nearest_format(std::string_view format) {
+  return format == "fp8-block"     ? "fp8"
+         : format == "fp8"         ? "fp8-block"
+         : format == "mxfp4-mxfp8" ? "nvfp4"
+         : format == "int8-wo"     ? "int4-wo"
+         : format == "int8"        ? "fp8"
+                                   : "bf16";
+}
+
+class Calibrated final : public CostModel {
+ public:
+  Calibrated(ProfileShelf shelf, std::string device, std::string stack, CostModelPointer fallback)
+      : shelf_(std::move(shelf)), device_(std::move(device)), stack_(std::move(stack)), fallback_(std::move(fallback)) {
+    const KernelMachine figures = device_figures_of(device_);
+    for (std::size_t family = 0; family < kFamilyCount; ++family) {
+      const auto operations = kernel_operations(static_cast<Family>(family));
+      for (std::size_t format = 0; format < kProductFormatCount; ++format) {
+        for (std::size_t cache = 0; cache < kCacheFormatCount; ++cache) {
+          for (std::size_t operation = 0; operation < operations.size(); ++operation) {
+            resolve(figures, static_cast<Family>(family), format, cache, operation, operations[operation]);
+          }
+        }
+      }
+    }
+  }
+
+  Estimate cost(const Task& task, const MachineView& view) const override {
+    const auto kernel = task_kernel(task, view);
+    const Chosen* chosen = kernel ? &slot(*kernel) : nullptr;
+    if (chosen == nullptr || chosen->surface == nullptr) {
+      return fallback_->cost(task, view);
+    }
+    const KernelSetting setting{kernel->family, chosen->formats, chosen->surface->kernel, kernel_machine(view)};
+    const KernelPoint point = kernel_point(setting, kernel->shape);
+    // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
+    const double predicted = chosen->surface->seconds(point, kernel->shape, 0);
+    const double peak = peak_seconds(task, view).value;
+    const double total = std::max(predicted, peak);
+    const double latency = std::min(chosen->surface->core.fixed, total - peak);
+    return {Seconds{latency}, Seconds{total - latency}};
+  }
+
+  double spread(const Task& task, const MachineView& view) const override {
+    const auto kernel = task_kernel(task, view);
+    const Chosen* chosen = kernel ? &slot(*kernel) : nullptr;
+    if (chosen == nullptr || chosen->surface == nullptr) {
+      return fallback_->spread(task, view);
+    }
+    const KernelSetting setting{kernel->family, chosen->formats, chosen->surface->kernel, kernel_machine(view)};
+    KernelEstimate estimate = chosen->surface->estimate(kernel_point(setting, kernel->shape), kernel->shape, 0);
+    if (chosen->borrowed) {
+      estimate = widen_borrowed(estimate);
+    }
+    constexpr double kNormal90 = 1.6449;  // standard deviations that hold nine of ten
+    return estimate.half90 / kNormal90;
+  }
+
+  Seconds step_overhead() const override { return fallback_->step_overhead(); }
+  double reserve_fraction() const override { return fallback_->reserve_fraction(); }
+  std::string name() const override {
+    const std::string& measured = shelf_.profiles().front().device;
+    return measured == device_ ? stack_ + " as measured on " + device_
+                               : stack_ + " borrowed from " + measured + ", scaled by peak rates";
+  }
+
+ private:
+  struct Chosen {
+    const KernelSurface* surface = nullptr;
+    KernelFormats formats;
+    bool borrowed = false;
+  };
+
+  static KernelMachine device_figures_of(const std::string& device) {
+    try {
+      return device_figures(device);
+    } catch (const UserError&) {
+      return {};  // a machine of the user's own
+    }
+  }
+
+  static std::size_t index(std::size_t family, std::size_t format, std::size_t cache, std::size_t operation) {
+    return ((family * kProductFormatCount + format) * kCacheFormatCount + cache) * kMostOperations + operation;
+  }
+
+  const Chosen& slot(const TaskKernel& kernel) const {
+    return chosen_[index(static_cast<std::size_t>(kernel.family), kernel.format, kernel.cache, kernel.kernel)];
+  }
+
+  void resolve(const KernelMachine& figures, Family family, std::size_t format, std::size_t cache,
+               std::size_t operation, std::string_view name) {
+    Chosen& slot = chosen_[index(static_cast<std::size_t>(family), format, cache, operation)];
+    slot.formats = kernel_formats(kProductFormats[format], kCacheFormats[cache]);
+    std::string_view wanted = kProductFormats[format];
+    for (int attempt = 0; attempt < 3 && slot.surface == nullptr; ++attempt) {
+      // NCCL is measured in half precision, whose messages are those of bf16.
+      for (const std::string_view alias : {wanted, wanted == "bf16" ? std::string_view("fp16") : wanted}) {
+        const ShelvedSurface found = shelf_.find(device_, figures, stack_, family, alias, kCacheFormats[cache], name);
+        if (found.surface != nullptr) {
+          slot.surface = found.surface;
+          slot.borrowed = found.borrowed || attempt > 0;
+          break;
+        }
+      }
+      wanted = nearest_format(wanted);
+    }
+  }
+
+  ProfileShelf shelf_;
+  std::string device_;
+  std::string stack_;
+  CostModelPointer fallback_;
+  std::array<Chosen, kFamilyCount * kProductFormatCount * kCacheFormatCount * kMostOperations> chosen_;
+};
+
+/// Of the profiles' names "device/stack" (the catalog writes "--" as "/").
+struct ProfileName {
+  std::string device;
+  std::string stack;
+  std::string file;
+};
+
+std::vector<ProfileName> kernel_profiles() {
+  std::vector<ProfileName> names;
+  for (const CatalogEntry& entry : list_catalog("profiles")) {
+    if (const auto slash = entry.name.find('/'); slash != std::string::npos) {
+      names.push_back({entry.name.substr(0, slash), entry.name.substr(slash + 1), entry.file.string()});
+    }
+  }
+  return names;
+}
+
+bool is_library(const std::string& stack) { return stack.starts_with("nccl") || stack.starts_with("deepep"); }
+
+/// The measured device whose figures are nearest to the machine's.
+std::string nearest_device(const std::vector<ProfileName>& profiles, const Machine& machine) {
+  std::string best;
+  double least = 1e300;
+  const KernelMachine wanted = kernel_machine(view_machine(machine, 1));
+  std::set<std::string> seen;
+  for (const ProfileName& profile : profiles) {
+    if (is_library(profile.stack) || !seen.insert(profile.device).second) {
+      continue;
+    }
+    const double far =
+        profile.device == machine.device.name ? -1 : device_distance(wanted, device_figures(profile.device));
+    if (far < least) {
+      least = far;
+      best = profile.device;
+    }
+  }
+  return best;
+}
+
+CostModelPointer efficiencies() {
+  return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", "default").file));
+}
+
+}  // namespace
+
+CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,
+                                       const std::string& stack) {
+  return std::make_shared<Calibrated>(ProfileShelf(std::move(profiles)), device, stack, efficiencies());
+}
+
+CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack) {
+  const std::vector<ProfileName> names = kernel_profiles();
+  const std::string device = nearest_device(names, machine);
+  // The stack asked for, else vLLM, else whichever; the newest version of it.
+  std::string chosen;
+  const auto consider = [&](std::string_view prefix) {
+    for (const ProfileName& name : names) {
+      if (name.device == device && !is_library(name.stack) && name.stack.starts_with(prefix) && name.stack > chosen) {
+        chosen = name.stack;
+      }
+    }
+    return !chosen.empty();
+  };
+  if (device.empty() ||
+      !((!stack.empty() && consider(stack)) || (stack.empty() && (consider("vllm") || consider(""))))) {
+    return nullptr;
+  }
+  std::vector<Profile> profiles;
+  std::string newest_nccl;
+  for (const ProfileName& name : names) {
+    if (name.device == device && name.stack.starts_with("nccl")) {
+      newest_nccl = std::max(newest_nccl, name.stack);
+    }
+  }
+  for (const ProfileName& name : names) {
+    if (name.device == device && (name.stack == chosen || name.stack == newest_nccl)) {
+      profiles.push_back(read_profile(Config::load(name.file)));
+    }
+  }
+  return calibrated_cost_model(std::move(profiles), machine.device.name, chosen);
+}
+
+}  // namespace moesaic

@@ -1,0 +1,150 @@
+#include "calibrate/task_kernel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moesaic {
+namespace {
+
+constexpr std::uint8_t kBf16 = 0, kFp8 = 1, kFp8Block = 2, kNvfp4 = 3, kMxfp4 = 4, kInt8 = 5, kMxfp4Mxfp8 = 6,
+                       kInt8Weights = 7, kInt4Weights = 8, kFp32 = 10;
+
+/// What engines call the combination of stored weights and arithmetic.
+std::uint8_t product_format(const StorageType& weights, DType arithmetic) {
+  switch (weights.dtype) {
+    case DType::fp8:
+      return weights.bits > 8 ? kFp8Block : kFp8;
+    case DType::int8:
+      return arithmetic == DType::int8 ? kInt8 : kInt8Weights;
+    case DType::int4:
+      return kInt4Weights;
+    case DType::fp4:
+      return weights.bits > 4.4 ? kNvfp4 : arithmetic == DType::fp8 ? kMxfp4Mxfp8 : kMxfp4;
+    case DType::fp32:
+    case DType::tf32:
+      return kFp32;
+    default:
+      return kBf16;
+  }
+}
+
+std::uint8_t cache_format(const StorageType& kv) { return kv.bits <= 9 ? 2 : 1; }
+
+TaskKernel kernel_of(const Gemm& gemm) {
+  const std::uint8_t format = product_format(gemm.weights, gemm.arithmetic);
+  constexpr double kLatent = 512, kHead = 128;  // what the absorbing products were measured with
+  if (gemm.count > 1 && ((gemm.n == kLatent && gemm.k == kHead) || (gemm.n == kHead && gemm.k == kLatent))) {
+    return {Family::mla_bmm, format, 0, static_cast<std::uint8_t>(gemm.n == kLatent ? 0 : 1), {gemm.count, gemm.m}};
+  }
+  return {Family::gemm, format, 0, 0, {gemm.n * gemm.count, gemm.k, gemm.m}};
+}
+
+TaskKernel kernel_of(const SoftmaxScores& scores) {
+  const std::uint8_t cache = cache_format(scores.kv);
+  constexpr double kLatentRow = 576, kUnabsorbedRow = 192;
+  if (scores.shared_kv && scores.qk_dim == kLatentRow) {
+    return {Family::mla_decode, kBf16, cache, 0, {scores.heads, scores.sequences, scores.read_tokens}};
+  }
+  if (scores.new_tokens == 1) {
+    // A window is the same as a context of that length; an aligned chunk likewise.
+    const double context = scores.chunked ? scores.read_tokens : scores.context + 1;
+    return {
+        Family::attention_decode,
+        kBf16,
+        cache,
+        0,
+        {scores.heads, scores.kv_heads, scores.qk_dim, scores.sequences, context, scores.chunked ? 0 : scores.window}};
+  }
+  if (scores.heads == scores.kv_heads && scores.qk_dim == kUnabsorbedRow && scores.v_dim == 128 && scores.window <= 0) {
+    return {Family::mla_prefill, kBf16, cache, 0, {scores.heads, scores.sequences, scores.new_tokens, scores.context}};
+  }
+  return {Family::attention_prefill,
+          kBf16,
+          cache,
+          0,
+          {scores.heads, scores.kv_heads, scores.qk_dim, scores.sequences, scores.new_tokens, scores.context,
+           scores.window}};
+}
+
+std::optional<TaskKernel> kernel_of(const GroupedGemm& g) {
+  if (g.rows <= 0 || g.matrices < 2) {
+    return std::nullopt;
+  }
+  // Held experts and rows tell the expert-parallel degree.
+  const double ranks = std::max(1.0, std::round(g.tokens * g.top_k / g.rows));
+  return TaskKernel{Family::moe,
+                    product_format(g.weights, g.arithmetic),
+                    0,
+                    0,
+                    {g.hidden, g.width, g.top_k, g.experts * ranks, g.matrices, 1, ranks, 0, g.tokens}};
+}
+
+std::optional<TaskKernel> kernel_of(const Elementwise& e, OperatorKind kind) {
+  const double elements = std::max(e.elements_read, e.elements_written);
+  if (elements <= 0) {
+    return std::nullopt;
+  }
+  std::uint8_t operation = 0;
+  switch (kind) {
+    case OperatorKind::norm:
+      operation = 0;
+      break;
+    case OperatorKind::rotary:
+      operation = 1;
+      break;
+    case OperatorKind::activation:
+      operation = 2;
+      break;
+    default:
+      return std::nullopt;
+  }
+  // Only the product of width and tokens is known here; kernels of one operation depend on little else.
+  constexpr double kWidth = 4096;
+  return TaskKernel{Family::elementwise, kBf16, 0, operation, {kWidth, elements / kWidth}};
+}
+
+TaskKernel kernel_of(const Collective& collective) {
+  return {Family::collective,
+          kBf16,
+          0,
+          static_cast<std::uint8_t>(collective.kind),
+          {collective.bytes.value, static_cast<double>(collective.ranks), static_cast<double>(collective.ranks)}};
+}
+
+}  // namespace
+
+std::span<const std::string_view> kernel_operations(Family family) {
+  static constexpr std::string_view kNone[] = {""};
+  static constexpr std::string_view kAbsorbing[] = {"pre", "post"};
+  static constexpr std::string_view kCollectives[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
+  static constexpr std::string_view kElementwise[] = {"norm", "rotary", "activation"};
+  switch (family) {
+    case Family::mla_bmm:
+      return kAbsorbing;
+    case Family::collective:
+      return kCollectives;
+    case Family::elementwise:
+      return kElementwise;
+    default:
+      return kNone;
+  }
+}
+
+std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view) {
+  if (view.units[task.unit].on_host || task.unit != 0) {
+    return std::nullopt;  // measured kernels are those of a device's main unit
+  }
+  struct Visitor {
+    const Task& task;
+    std::optional<TaskKernel> operator()(const Gemm& gemm) const { return kernel_of(gemm); }
+    std::optional<TaskKernel> operator()(const GroupedGemm& grouped) const { return kernel_of(grouped); }
+    std::optional<TaskKernel> operator()(const SoftmaxScores& scores) const { return kernel_of(scores); }
+    std::optional<TaskKernel> operator()(const Elementwise& e) const { return kernel_of(e, task.op.kind); }
+    std::optional<TaskKernel> operator()(const Collective& collective) const { return kernel_of(collective); }
+    std::optional<TaskKernel> operator()(const StateUpdate&) const { return std::nullopt; }
+    std::optional<TaskKernel> operator()(const Transfer&) const { return std::nullopt; }
+  };
+  return std::visit(Visitor{task}, task.op.shape);
+}
+
+}  // namespace moesaic
