@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
@@ -203,6 +204,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       "Example:\n  moesaic explain --model DeepSeek-V3 --machine dgx-h200 --batch 64 --input 2048 --output 512 --phase "
       "decode");
 
+  CalibrateOptions calibrate_options;
+  CLI::App* calibrate_command = app.add_subcommand("calibrate", "Measure this computer, for predictions on it");
+  add_calibrate_options(*calibrate_command, calibrate_options);
+  calibrate_command->footer("Example:\n  moesaic calibrate --device cpu -o this-computer.json");
+
   std::string shown;
   CLI::App* machines_command = app.add_subcommand("machines", "The catalog of machines");
   CLI::App* show_machine = machines_command->add_subcommand("show", "One machine with its figures and their sources");
@@ -236,7 +242,9 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     const bool rich = terminal && options.output_file.empty();
     std::string text;
-    if (*predict_command) {
+    if (*calibrate_command) {
+      calibrate(calibrate_options, out, err);
+    } else if (*predict_command) {
       text = predict_text(options, arguments, rich);
     } else if (*compare_command) {
       text = compare(options, arguments, rich);

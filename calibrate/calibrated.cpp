@@ -51,7 +51,10 @@ class Calibrated final : public CostModel {
     const KernelSetting setting{kernel->family, chosen->formats, chosen->surface->kernel, kernel_machine(view)};
     const KernelPoint point = kernel_point(setting, kernel->shape);
     // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
-    const double predicted = chosen->surface->seconds(point, kernel->shape, 0);
+    double predicted = chosen->surface->seconds(point, kernel->shape, 0);
+    if (chosen->library != nullptr) {  // engines take the faster of their own all-reduce and NCCL's
+      predicted = std::min(predicted, chosen->library->seconds(point, kernel->shape, 0));
+    }
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted, peak);
     const double latency = std::min(chosen->surface->core.fixed, total - peak);
@@ -84,6 +87,7 @@ class Calibrated final : public CostModel {
  private:
   struct Chosen {
     const KernelSurface* surface = nullptr;
+    const KernelSurface* library = nullptr;  ///< of NCCL, beside an engine's own
     KernelFormats formats;
     bool borrowed = false;
   };
@@ -120,6 +124,10 @@ class Calibrated final : public CostModel {
         }
       }
       wanted = nearest_format(wanted);
+    }
+    if (family == Family::collective && slot.surface != nullptr && slot.surface->kernel != name) {
+      const auto library = shelf_.find(device_, figures, "nccl", family, "fp16", "", name);
+      slot.library = library.surface;
     }
   }
 
@@ -169,15 +177,11 @@ std::string nearest_device(const std::vector<ProfileName>& profiles, const Machi
   return best;
 }
 
-CostModelPointer efficiencies() {
-  return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", "default").file));
-}
-
 }  // namespace
 
 CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,
                                        const std::string& stack) {
-  return std::make_shared<Calibrated>(ProfileShelf(std::move(profiles)), device, stack, efficiencies());
+  return std::make_shared<Calibrated>(ProfileShelf(std::move(profiles)), device, stack, default_cost_model());
 }
 
 CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack) {

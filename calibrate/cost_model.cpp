@@ -14,13 +14,17 @@ Seconds peak_seconds(const Task& task, const MachineView& view) {
   return {longest};
 }
 
+CostModelPointer default_cost_model() {
+  return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", "default").file));
+}
+
 CostModelPointer load_cost_model(const std::string& name_or_file, const Machine& machine) {
   if (name_or_file == "peak") {
     return roofline_cost_model();
   }
   if (name_or_file == "measured") {
     CostModelPointer measured = measured_cost_model(machine, "");
-    return measured ? measured : load_cost_model("default", machine);
+    return measured ? measured : default_cost_model();
   }
   if (CostModelPointer measured = measured_cost_model(machine, name_or_file)) {
     return measured;

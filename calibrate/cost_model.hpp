@@ -44,6 +44,9 @@ CostModelPointer roofline_cost_model();
 /// configuration like configs/profiles/default.json. Throws UserError.
 CostModelPointer efficiency_cost_model(const Config& config);
 
+/// configs/profiles/default.json as such a model.
+CostModelPointer default_cost_model();
+
 /// From measured kernels. `profiles`, not empty, are tried in the order of ProfileShelf::find for a device of this
 /// name; what none of them covers costs default efficiencies.
 CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,

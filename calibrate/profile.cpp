@@ -87,7 +87,9 @@ const KernelSurface* Profile::find(Family family, std::string_view dtype, std::s
     if (surface.kernel == kernel) {
       return &surface;
     }
-    if (best == nullptr || surface.rows > best->rows) {
+    // CUDA graphs are what engines decode with.
+    const auto is_graph = [](const KernelSurface& s) { return s.kernel.find("graph") != std::string::npos; };
+    if (best == nullptr || (is_graph(surface) != is_graph(*best) ? is_graph(surface) : surface.rows > best->rows)) {
       best = &surface;
     }
   }

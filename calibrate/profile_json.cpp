@@ -48,6 +48,9 @@ Json trees_json(const BoostedTrees& trees) {
   for (const TreeSplits& tree : trees.splits) {
     splits += splits.empty() ? "" : ";";
     std::string separator;
+    if (!std::isfinite(tree.threshold[0])) {
+      splits += "-";  // a single leaf
+    }
     for (std::size_t i = 0; i < kTreeDepth && std::isfinite(tree.threshold[i]); ++i) {
       splits += fmt::format("{}{}>{}", separator, tree.feature[i], tree.threshold[i]);
       separator = " ";
@@ -162,6 +165,7 @@ BoostedTrees read_trees(const Config& config) {
     TreeSplits tree;
     tree.threshold.fill(std::numeric_limits<float>::infinity());
     std::size_t depth = 0;
+    numbers.skip('-');
     while (!numbers.done() && !numbers.skip(';')) {
       if (depth == kTreeDepth) {
         numbers.fail("a tree is too deep");

@@ -9,12 +9,12 @@ namespace moesaic {
 namespace {
 
 Deployment deployment(const char* model, const char* machine, const Mapping& mapping,
-                      const char* placement = "resident") {
+                      const char* placement = "resident", const char* profile = "default") {
   Architecture architecture = read_architecture(load_model_config(model));
   const Precision precision = architecture.precision;
-  return {StepPlan(std::move(architecture), precision, read_machine(load_machine_config(machine)), mapping,
-                   make_placement(placement)),
-          load_cost_model()};
+  const Machine on = read_machine(load_machine_config(machine));
+  return {StepPlan(std::move(architecture), precision, on, mapping, make_placement(placement)),
+          load_cost_model(profile, on)};
 }
 
 constexpr Load kLoad{.batch = 64, .input = 1024, .output = 256};
@@ -36,6 +36,20 @@ void BM_PredictDeepSeekV3Ep64(benchmark::State& state) {
                40);
 }
 BENCHMARK(BM_PredictDeepSeekV3Ep64)->Unit(benchmark::kMicrosecond);
+
+/// With measured kernels: at most twice the goals above.
+void BM_PredictMixtralTp8Measured(benchmark::State& state) {
+  predict_once(state, deployment("mistralai/Mixtral-8x7B-v0.1", "dgx-h100", {.tensor = 8}, "resident", "measured"), 40);
+}
+BENCHMARK(BM_PredictMixtralTp8Measured)->Unit(benchmark::kMicrosecond);
+
+void BM_PredictDeepSeekV3Ep64Measured(benchmark::State& state) {
+  predict_once(state,
+               deployment("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {.tensor = 1, .data = 64, .expert = 64}, "resident",
+                          "measured"),
+               80);
+}
+BENCHMARK(BM_PredictDeepSeekV3Ep64Measured)->Unit(benchmark::kMicrosecond);
 
 void BM_PredictStreamedMixtral(benchmark::State& state) {
   predict_once(state, deployment("mistralai/Mixtral-8x7B-v0.1", "xeon-8380-a40", {}, "streamed"), 0);

@@ -61,7 +61,7 @@ TEST(Roofline, IsTheSlowerOfArithmeticAndMemory) {
     const Estimate estimate = roofline_cost_model()->cost(qkv, plan.view());
     EXPECT_EQ(estimate.busy, peak_seconds(qkv, plan.view()));
     EXPECT_EQ(estimate.latency.value, 0);
-    EXPECT_EQ(estimate.spread, 0);
+    EXPECT_EQ(roofline_cost_model()->spread(qkv, plan.view()), 0);
   }
   EXPECT_EQ(roofline_cost_model()->step_overhead().value, 0);
   EXPECT_EQ(roofline_cost_model()->reserve_fraction(), 0);
@@ -77,7 +77,7 @@ TEST(Efficiency, DividesEachRateByItsFraction) {
     const Estimate estimate = cost->cost(qkv, plan.view());
     EXPECT_DOUBLE_EQ(estimate.busy.value, peak_seconds(qkv, plan.view()).value / (batch > 1 ? 0.25 : 0.5));
     EXPECT_EQ(estimate.latency.value, launch);
-    EXPECT_EQ(estimate.spread, 0.25);
+    EXPECT_EQ(cost->spread(qkv, plan.view()), 0.25);
     EXPECT_EQ(estimate.median(), estimate.latency + estimate.busy);
   }
   const StepGraph graph = build_step(plan, Batch::decode(64, 4000));
@@ -126,15 +126,17 @@ TEST(CostModels, NeverBeatThePeak) {
       {{4, 1, 1}, {resident_placement(), "l40s-8-pcie"}},
       {{}, {two_unit_placement(), "duplex-4"}},
       {{}, {streamed_placement(), "xeon-8380-a40"}}};
-  for (const CostModelPointer& cost : {roofline_cost_model(), load_cost_model(), told_apart()}) {
-    for (const auto& [mapping, placed] : replicas) {
-      const StepPlan plan = replica(preset("DeepSeek-V3"), mapping, placed.first, placed.second);
+  for (const auto& [mapping, placed] : replicas) {
+    const StepPlan plan = replica(preset("DeepSeek-V3"), mapping, placed.first, placed.second);
+    for (const CostModelPointer& cost : {roofline_cost_model(), default_cost_model(), told_apart(),
+                                         load_cost_model("measured", machine_named(placed.second))}) {
       for (const Batch& batch : {Batch::decode(1, 10), Batch::decode(300, 5000), Batch::prefill(3, 2000)}) {
         const StepGraph graph = build_step(plan, batch);
         for (const Task& task : graph.tasks) {
           const Estimate estimate = cost->cost(task, plan.view());
           EXPECT_GE(estimate.busy.value, peak_seconds(task, plan.view()).value * (1 - 1e-12)) << task.op.label;
           EXPECT_GE(estimate.latency.value, 0);
+          EXPECT_GE(cost->spread(task, plan.view()), 0);
         }
       }
     }
@@ -142,9 +144,14 @@ TEST(CostModels, NeverBeatThePeak) {
 }
 
 TEST(LoadCostModel, ByName) {
-  EXPECT_EQ(load_cost_model("peak")->name(), roofline_cost_model()->name());
-  EXPECT_EQ(load_cost_model()->name(), load_cost_model("default")->name());
-  const std::string unknown = user_error([] { return load_cost_model("defualt"); });
+  const Machine h100 = machine_named("dgx-h100"), own = machine_named("mi300x-8");
+  EXPECT_EQ(load_cost_model("peak", h100)->name(), roofline_cost_model()->name());
+  EXPECT_EQ(load_cost_model("default", h100)->name(), default_cost_model()->name());
+  EXPECT_NE(load_cost_model("measured", h100)->name().find("vllm-0.24.0 as measured on h100-sxm"), std::string::npos);
+  EXPECT_NE(load_cost_model("trtllm", h100)->name().find("trtllm-1.3.0rc20"), std::string::npos);
+  // What nobody measured borrows, and says so.
+  EXPECT_NE(load_cost_model("measured", own)->name().find("borrowed"), std::string::npos);
+  const std::string unknown = user_error([&] { return load_cost_model("defualt", h100); });
   EXPECT_NE(unknown.find("default"), unknown.npos) << unknown;
 }
 

@@ -1,0 +1,127 @@
+#include "apps/calibrate.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <iostream>
+#include <memory>
+
+#include "apps/interrupt.hpp"
+#include "apps/output.hpp"
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+#include "calibrate/cpu_machine.hpp"
+#include "calibrate/measure_cpu.hpp"
+#include "calibrate/read_measurements.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr double kMostSeconds = 3600;
+
+/// One line that is written over and over, on a terminal; nothing elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::ostream& err) : err_(err), shown_(&err == &std::cerr && isatty(STDERR_FILENO) == 1) {}
+  ~ProgressLine() {
+    if (shown_) {
+      err_ << "\r\033[K" << std::flush;
+    }
+  }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(const CpuProgress& progress) {
+    if (shown_) {
+      err_ << fmt::format("\r\033[K{:>3}/{} {}", progress.done, progress.total, progress.what) << std::flush;
+    }
+  }
+
+ private:
+  std::ostream& err_;
+  bool shown_;
+};
+
+CpuCalibration measure_with_progress(const CalibrateOptions& options, std::ostream& err) {
+  const Interrupt interrupt;
+  ProgressLine line(err);
+  CpuMeasureOptions measure;
+  measure.threads = options.threads;
+  measure.budget = {options.seconds};
+  measure.stop = &interrupt.flag();
+  measure.progress = [&](const CpuProgress& progress) { line.show(progress); };
+  return measure_cpu(measure);
+}
+
+void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
+  if (options.output_file.empty()) {
+    throw UserError("-o: 'moesaic calibrate --device cpu' needs a file to write the machine to");
+  }
+  const CpuCalibration result = measure_with_progress(options, err);
+  for (const std::string& warning : result.warnings) {
+    err << "moesaic: warning: " << warning << '\n';
+  }
+  if (result.stopped) {
+    err << fmt::format("moesaic: interrupted after {} of {} points; what was measured is written\n", result.done,
+                       result.total);
+  }
+  // Measured rows first: they are worth keeping even where they do not make a machine.
+  if (!options.measurements_file.empty()) {
+    write_result(measurements_csv(result.measurements), options.measurements_file, out);
+  }
+  write_result(cpu_machine_json(result.facts), options.output_file, out);
+  out << cpu_facts_text(result.facts)
+      << fmt::format("{} points measured; the machine is in {}: moesaic predict --machine {}\n", result.done,
+                     options.output_file, options.output_file);
+}
+
+/// Always ends in a UserError that says what is missing.
+[[noreturn]] void calibrate_cuda() {
+  const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL),
+                                                     [](void* handle) { return handle ? dlclose(handle) : 0; });
+  if (!driver) {
+    throw UserError("--device cuda: there is no NVIDIA driver here (no libcuda.so.1), so no GPU can be measured");
+  }
+  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver.get(), "cuInit"));
+  const auto count_of = reinterpret_cast<int (*)(int*)>(dlsym(driver.get(), "cuDeviceGetCount"));
+  int count = 0;
+  if (init == nullptr || count_of == nullptr || init(0) != 0 || count_of(&count) != 0 || count == 0) {
+    throw UserError("--device cuda: there is an NVIDIA driver here but no GPU that it can use");
+  }
+  throw UserError(fmt::format("--device cuda: {} GPU{} here, but this build has no CUDA kernels to measure {} with",
+                              count, count == 1 ? "" : "s", count == 1 ? "it" : "them"));
+}
+
+}  // namespace
+
+void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
+  command.add_option("--device", options.device, "What to measure: cpu (this computer's) or cuda (its GPU)")
+      ->required()
+      ->type_name("DEVICE");
+  command.add_option("-o,--output-file", options.output_file, "Write the machine to this file")->type_name("FILE");
+  command.add_option("--seconds", options.seconds, "About how long to measure (default 100)")->type_name("N");
+  command.add_option("--threads", options.threads, "Threads to use (default: one for every core)")->type_name("N");
+  command
+      .add_option("--measurements", options.measurements_file, "Also write every measured kernel time to this CSV file")
+      ->type_name("FILE");
+}
+
+void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
+  if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
+    throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", options.seconds, kMostSeconds));
+  }
+  if (options.device == "cpu") {
+    calibrate_cpu(options, out, err);
+  } else if (options.device == "cuda") {
+    calibrate_cuda();
+  } else {
+    const std::string known[] = {"cpu", "cuda"};
+    throw UserError(
+        fmt::format("--device: unknown device '{}'{}", printable(options.device), suggest(options.device, known)));
+  }
+}
+
+}  // namespace moesaic

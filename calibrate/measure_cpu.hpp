@@ -1,0 +1,86 @@
+// Measures this machine's CPU: what it can do, and how long kernels of language models take on it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/dtype.hpp"
+#include "calibrate/measurement.hpp"
+#include "kernels/timing.hpp"
+
+namespace moesaic {
+
+/// The stack of these measurements in profiles and files.
+inline constexpr std::string_view kCpuStack = "moesaic-cpu";
+
+struct CpuProgress {
+  std::size_t done = 0;
+  std::size_t total = 0;
+  std::string what;  ///< the point that begins now
+};
+
+struct CpuMeasureOptions {
+  std::string device;                       ///< its name in the results; empty: made of the processor's name
+  int threads = 0;                          ///< 0: one for every core
+  Seconds budget{100};                      ///< for all points; below 10 s only few and small ones are planned
+  const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, what is done so far is returned
+  std::function<void(const CpuProgress&)> progress;
+  Clock clock = steady_clock();
+};
+
+struct CpuBandwidth {
+  std::string stream;  ///< "read", "copy", "triad"
+  std::string level;   ///< "L2", "L3", "memory"
+  Bytes footprint{};
+  int threads = 1;
+  BytesPerSecond rate{};
+  Timing timing;
+};
+
+/// The highest rate of any product in one format: achieved, not theoretical.
+struct CpuPeak {
+  DType dtype = DType::fp32;
+  FlopsPerSecond rate{};
+  std::string kernel;  ///< "gemm onednn fp32 n=2048 k=2048 m=512"
+  Timing timing;
+};
+
+struct CpuNoise {
+  double fixed_work_spread = 0;  ///< of a fixed chain of arithmetic: the worst of the beginning, the middle and the end
+  std::size_t noisy_points = 0;  ///< whose repeats spread by more than 10%
+  bool noisy = false;            ///< a tenth of the points, or the fixed work
+};
+
+struct CpuFacts {
+  std::string device;
+  std::string model;  ///< the processor's name
+  int processors = 1;
+  int cores = 1;
+  int threads = 1;  ///< that were used
+  Bytes memory{};
+  Bytes l2{}, last_cache{};  ///< of all cores together
+  bool caches_known = false;
+  std::vector<CpuBandwidth> bandwidth;
+  std::vector<CpuPeak> peaks;
+  Seconds dispatch{};  ///< to start all threads and to wait for them; zero: not measured
+  CpuNoise noise;
+
+  /// The highest rate of reading from memory; null if it was not measured.
+  const CpuBandwidth* memory_bandwidth() const;
+};
+
+struct CpuCalibration {
+  CpuFacts facts;
+  Measurements measurements;
+  std::size_t done = 0;
+  std::size_t total = 0;
+  bool stopped = false;               ///< by the flag, before the end
+  std::vector<std::string> warnings;  ///< one line each, for people
+};
+
+/// Throws UserError for options that make no sense here.
+CpuCalibration measure_cpu(const CpuMeasureOptions& options);
+
+}  // namespace moesaic

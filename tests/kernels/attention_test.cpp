@@ -1,0 +1,82 @@
+// Paged decode attention with an online softmax agrees with softmax(q K^T / sqrt(d)) V computed as it is written.
+#include "kernels/cpu/attention.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/cpu/exponential.hpp"
+
+namespace moesaic::cpu {
+namespace {
+
+std::vector<double> reference(const DecodeAttention& cache, const DecodeShape& shape, int sequence, int q_head) {
+  const int kv_head = q_head / (shape.q_heads / shape.kv_heads), copy = cache.copy();
+  std::vector<double> weights;
+  double sum = 0;
+  for (int t = 0; t < shape.context; ++t) {
+    double score = 0;
+    for (int i = 0; i < shape.head_dim; ++i) {
+      score += double{cache.query(copy, sequence, q_head, i)} * double{cache.key(copy, sequence, t, kv_head, i)};
+    }
+    weights.push_back(std::exp(score / std::sqrt(shape.head_dim)));
+    sum += weights.back();
+  }
+  std::vector<double> output(static_cast<std::size_t>(shape.head_dim));
+  for (int t = 0; t < shape.context; ++t) {
+    for (int i = 0; i < shape.head_dim; ++i) {
+      output[static_cast<std::size_t>(i)] +=
+          weights[static_cast<std::size_t>(t)] / sum * double{cache.value(copy, sequence, t, kv_head, i)};
+    }
+  }
+  return output;
+}
+
+class Decode : public testing::TestWithParam<DType> {};
+
+TEST_P(Decode, AgreesWithTheDefinition) {
+  const DecodeShape shapes[] = {
+      {.sequences = 1, .context = 1, .q_heads = 1, .kv_heads = 1, .head_dim = 8},
+      {.sequences = 3, .context = 16, .q_heads = 4, .kv_heads = 4, .head_dim = 32},  // one full page
+      {.sequences = 2, .context = 50, .q_heads = 8, .kv_heads = 2, .head_dim = 20},  // the last page holds 2 tokens
+      {.sequences = 1, .context = 131, .q_heads = 6, .kv_heads = 2, .head_dim = 128},
+  };
+  const Threads threads(2);
+  for (const DecodeShape& shape : shapes) {
+    DecodeAttention attention(shape, GetParam(), 2, threads);
+    for (int run = 0; run < 3; ++run) {
+      attention.run();
+      EXPECT_EQ(attention.copy(), run % 2);
+      for (int sequence = 0; sequence < shape.sequences; ++sequence) {
+        for (int head = 0; head < shape.q_heads; ++head) {
+          const std::vector<double> expected = reference(attention, shape, sequence, head);
+          const auto first = static_cast<std::size_t>((sequence * shape.q_heads + head) * shape.head_dim);
+          for (std::size_t i = 0; i < expected.size(); ++i) {
+            ASSERT_NEAR(attention.output()[first + i], expected[i], 1e-5)
+                << "context " << shape.context << " sequence " << sequence << " head " << head << " element " << i;
+          }
+        }
+      }
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Storage, Decode, testing::Values(DType::fp32, DType::bf16),
+                         [](const auto& test) { return std::string(name(test.param)); });
+
+TEST(DecodeCache, HoldsWholePages) {
+  // 50 tokens need 4 pages of 16; keys and values; 2 sequences, 2 heads of 20 elements of 2 bytes.
+  const DecodeAttention attention({.sequences = 2, .context = 50, .q_heads = 8, .kv_heads = 2, .head_dim = 20},
+                                  DType::bf16, 3, Threads(1));
+  EXPECT_EQ(attention.cache_bytes().value, 2.0 * 2 * 4 * 16 * 2 * 20 * 2);
+}
+
+TEST(Exponential, IsCloseToTheRealOne) {
+  for (float x = -80; x <= 80; x += 0.37F) {
+    EXPECT_NEAR(exponential(x) / std::exp(x), 1, 1e-6) << x;
+  }
+  EXPECT_EQ(exponential(0), 1);
+  EXPECT_LT(exponential(-INFINITY), 1e-37F);
+}
+
+}  // namespace
+}  // namespace moesaic::cpu
