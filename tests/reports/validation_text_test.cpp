@@ -127,6 +127,13 @@ TEST(ValidationText, SaysWhenThereIsNothing) {
   EXPECT_NE(text.find("Not judged: 2 rows; the first: no fit\n"), std::string::npos) << text;
 }
 
+TEST(ValidationText, SaysWhatProvesNothing) {
+  fixture::Judged judged = fixture::few_rows();
+  judged.seen_rows = 4;
+  const std::string text = validation_text(judged.validation(), {});
+  EXPECT_NE(text.find("4 of the rows have shapes that their profile was fitted on: no proof\n"), std::string::npos);
+}
+
 TEST(ValidationText, ColoursOnlyWhenRich) {
   const fixture::Judged judged = fixture::few_rows();
   EXPECT_EQ(validation_text(judged.validation(), {}).find('\x1b'), std::string::npos);
