@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <tuple>
 
 #include "apps/output.hpp"
 #include "apps/select.hpp"
@@ -89,8 +90,27 @@ void add(Judgement& sum, Judgement part) {
   sum.not_judged += part.not_judged;
 }
 
+/// Rows that a profile of the same device was fitted on.
+std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements) {
+  const auto count = std::count_if(measurements.rows.begin(), measurements.rows.end(), [&](const Measurement& row) {
+    const MeasurementKey& key = measurements.key_of(row);
+    return std::any_of(profiles.begin(), profiles.end(), [&](const Profile& profile) {
+      return profile.device == key.device && profile.has_seen(key.family, whole_shape(row, key.family));
+    });
+  });
+  return static_cast<std::size_t>(count);
+}
+
+std::vector<Profile> read_profiles(const std::vector<std::string>& typed) {
+  std::vector<Profile> profiles;
+  for (const std::string& one : typed) {
+    profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", one).file)));
+  }
+  return profiles;
+}
+
 Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurements& measurements,
-                         const Selection& selection, const Console& console) {
+                         const std::vector<Profile>& profiles, const Selection& selection, const Console& console) {
   if (!options.transfers.empty()) {
     Judgement sum;
     for (const Transfer& transfer : parse_transfers(options.transfers, measurements)) {
@@ -99,13 +119,14 @@ Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurem
       }
       add(sum, judge_transfer(measurements, transfer.from, transfer.to));
     }
+    std::stable_sort(sum.groups.begin(), sum.groups.end(), [](const JudgedGroup& a, const JudgedGroup& b) {
+      return std::tie(a.device, a.stack, a.kind, a.dtype) < std::tie(b.device, b.stack, b.kind, b.dtype);
+    });
     return sum;
   }
   JudgeOptions how;
   how.leave_out = options.leave_out;
-  for (const std::string& typed : options.profiles) {
-    how.profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", typed).file)));
-  }
+  how.profiles = profiles;
   ReadResult train;
   if (!options.train.empty()) {
     // Another device's measurements may be what is to be judged by: only the kinds are selected.
@@ -142,14 +163,15 @@ void validate_operators(const ValidateOperatorsOptions& options, const std::stri
   }
   const std::vector<std::string> data =
       options.data.empty() ? std::vector{default_operator_data().string()} : options.data;
+  const std::vector<Profile> profiles = read_profiles(options.profiles);
   const ReadResult read_data = read(data, selection);
   const Measurements& measurements = read_data.measurements;
-  const Judgement judgement = judge_as_asked(options, measurements, selection, console);
+  const Judgement judgement = judge_as_asked(options, measurements, profiles, selection, console);
   if (console.progress) {
     console.err << "\r\x1b[K" << std::flush;
   }
   warn_skipped(read_data, console.err);
-  const Validation validation{measurements, judgement, data};
+  const Validation validation{measurements, judgement, data, count_seen(profiles, measurements)};
   const auto write = [&](const std::string& option, const std::string& format, const std::string& file) {
     if (!file.empty()) {
       write_result(report(format, validation, command, false), file, console.out, option);

@@ -126,8 +126,9 @@ CatalogEntry find_in_catalog(std::string_view folder, std::string_view kind, con
     refuse_unknown(kind, typed, entries);
   }
   const std::string wanted = lower(typed);
+  const std::string as_file = name_of(typed + ".json");  // "device--stack", as the file is called
   const std::function<bool(const std::string&)> rules[] = {
-      [&](const std::string& name) { return name == typed; },
+      [&](const std::string& name) { return name == typed || name == as_file; },
       [&](const std::string& name) { return lower(name) == wanted; },
       [&](const std::string& name) { return lower(after_slash(name)) == wanted; },
       [&](const std::string& name) { return lower(name).find(wanted) != std::string::npos; },

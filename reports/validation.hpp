@@ -14,6 +14,7 @@ struct Validation {
   const Measurements& measurements;
   const Judgement& judgement;
   std::vector<std::string> data;  ///< files and folders as the user gave them
+  std::size_t seen_rows = 0;      ///< judged rows whose whole shape the profile was fitted on: no proof of anything
 };
 
 /// Scores by kind, then by device and stack, beside the baselines and the project's targets; the worst rows.

@@ -107,6 +107,7 @@ std::string validation_json(const Validation& validation) {
   const Json json{{"version", kVersion},
                   {"data", validation.data},
                   {"rows", judgement.rows.size()},
+                  {"seen_rows", validation.seen_rows},
                   {"not_judged", {{"rows", judgement.not_judged}, {"first_reason", judgement.why_not}}},
                   {"targets", targets_json(validation)},
                   {"kinds", kinds_json(kinds)},

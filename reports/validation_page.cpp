@@ -24,6 +24,10 @@ std::string verdict(const Validation& validation) {
                                  [](const TargetScores& item) { return meets(*item.target, item.scores); });
   std::string html = fmt::format("<p>{} judged, {} not.</p>\n", rows_text(validation.judgement.rows.size()),
                                  rows_text(validation.judgement.not_judged));
+  if (validation.seen_rows > 0) {
+    html += fmt::format("<p class=\"note\">{} have shapes that their profile was fitted on: no proof.</p>\n",
+                        rows_text(validation.seen_rows));
+  }
   if (validation.judgement.not_judged > 0) {
     html += fmt::format("<p class=\"note\">First row that was not judged: {}</p>\n",
                         html_text(validation.judgement.why_not));

@@ -106,6 +106,11 @@ std::string head_text(const Validation& validation, const TextStyle& style) {
   for (const std::string& path : validation.data) {
     text += "  " + printable(path, 400) + '\n';
   }
+  if (validation.seen_rows > 0) {
+    const std::string warning = fmt::format("{} of the rows have shapes that their profile was fitted on: no proof\n",
+                                            count_text(static_cast<double>(validation.seen_rows)));
+    text += paint(warning, Paint::bad, style);
+  }
   const char* reading =
       "Errors are |predicted / measured - 1|: median and 90th percentile (p90); pairs are median / p90. Bias: the "
       "median\n"

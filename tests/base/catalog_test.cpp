@@ -48,6 +48,10 @@ class Catalog : public testing::Test {
   std::optional<std::string> before_;
 };
 
+TEST_F(Catalog, FindsByTheNameOfTheFile) {
+  EXPECT_EQ(find_in_catalog("models", "model", "deepseek-ai--DeepSeek-V3").name, "deepseek-ai/DeepSeek-V3");
+}
+
 TEST_F(Catalog, ListsSortedNames) {
   std::vector<std::string> names;
   for (const CatalogEntry& entry : list_catalog("models")) {

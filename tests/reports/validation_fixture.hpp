@@ -9,7 +9,8 @@ namespace moesaic::fixture {
 struct Judged {
   Measurements measurements;
   Judgement judgement;
-  Validation validation() const { return {measurements, judgement, {"data"}}; }
+  std::size_t seen_rows = 0;
+  Validation validation() const { return {measurements, judgement, {"data"}, seen_rows}; }
 };
 
 /// Five rows of one GEMM kernel, of which 4 us were measured and 3, 4, 4.2, 4.4 and 6 us predicted; two rows of

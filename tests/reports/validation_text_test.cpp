@@ -72,7 +72,49 @@ TEST(ValidationTargets, AskForMedianAndPercentile) {
 
 TEST(ValidationText, ShowsEverythingOfAFewRows) {
   const fixture::Judged judged = fixture::few_rows();
-  const char* expected = R"()";
+  const char* expected = R"(7 rows judged, 3 not
+  data
+Errors are |predicted / measured - 1|: median and 90th percentile (p90); pairs are median / p90. Bias: the median
+with its sign. In 50%, in 90%: share of rows inside that interval around their prediction; '!' where the 90%
+interval holds less than 86% or more than 94%. Roofline: at peak rates; one efficiency: the roofline over one
+fraction of peak per device, stack and kernel. A group is one device, stack, operator and data type.
+
+Targets, over all devices and stacks
+  target               met by groups  rows  median    p90   bias  in 50%   in 90%  target                     roofline  one efficiency
+  GEMM bf16            0 of 1            5   10.0%  40.0%  +5.0%   40.0%   60.0%!  2.5% / 9.0%   missed  50.0% / 50.0%   20.0% / 20.0%
+  MoE layer, balanced  1 of 1            1    4.0%   4.0%  +4.0%  100.0%  100.0%!  5.0% / 20.0%  met     50.0% / 50.0%   20.0% / 20.0%
+  MoE layer, skewed    1 of 1            1    8.0%   8.0%  +8.0%    0.0%  100.0%!  8.0% / 24.0%  met     50.0% / 50.0%   20.0% / 20.0%
+
+Operators, over all devices and stacks
+  operator      mode      rows  median    p90   bias  in 50%   in 90%  target                  roofline  one efficiency
+  gemm          left_out     5   10.0%  40.0%  +5.0%   40.0%   60.0%!                     50.0% / 50.0%   20.0% / 20.0%
+  moe balanced  left_out     1    4.0%   4.0%  +4.0%  100.0%  100.0%!  5.0% / 20.0%  met  50.0% / 50.0%   20.0% / 20.0%
+  moe skewed    left_out     1    8.0%   8.0%  +8.0%    0.0%  100.0%!  8.0% / 24.0%  met  50.0% / 50.0%   20.0% / 20.0%
+
+h100-sxm, vllm-0.24.0
+  operator      data  mode      rows  median    p90   bias  in 50%   in 90%  target                     roofline  one efficiency
+  gemm          bf16  left_out     5   10.0%  40.0%  +5.0%   40.0%   60.0%!  2.5% / 9.0%   missed  50.0% / 50.0%   20.0% / 20.0%
+  moe balanced  fp8   left_out     1    4.0%   4.0%  +4.0%  100.0%  100.0%!  5.0% / 20.0%  met     50.0% / 50.0%   20.0% / 20.0%
+  moe skewed    fp8   left_out     1    8.0%   8.0%  +8.0%    0.0%  100.0%!  8.0% / 24.0%  met     50.0% / 50.0%   20.0% / 20.0%
+
+Worst of gemm, left_out
+   error  measured  predicted  kernel                     shape               from
+  +50.0%   4.00 us    6.00 us  h100-sxm vllm-0.24.0 bf16  n=4096 k=7168 m=16  gemm/h100.csv:6
+  -25.0%   4.00 us    3.00 us  h100-sxm vllm-0.24.0 bf16  n=4096 k=7168 m=16  gemm/h100.csv:2
+  +10.0%   4.00 us    4.40 us  h100-sxm vllm-0.24.0 bf16  n=4096 k=7168 m=16  gemm/h100.csv:5
+   +5.0%   4.00 us    4.20 us  h100-sxm vllm-0.24.0 bf16  n=4096 k=7168 m=16  gemm/h100.csv:4
+   +0.0%   4.00 us    4.00 us  h100-sxm vllm-0.24.0 bf16  n=4096 k=7168 m=16  gemm/h100.csv:3
+
+Worst of moe balanced, left_out
+  error  measured  predicted  kernel                                  shape                                                                                           from
+  +4.0%    100 us     104 us  h100-sxm vllm-0.24.0 fp8 triton, tuned  hidden=2048 inter=768 topk=8 num_experts=128 matrices=3 moe_tp=1 moe_ep=1 skew=0 num_tokens=64  gemm/h100.csv:7
+
+Worst of moe skewed, left_out
+  error  measured  predicted  kernel                                  shape                                                                                             from
+  +8.0%    100 us     108 us  h100-sxm vllm-0.24.0 fp8 triton, tuned  hidden=2048 inter=768 topk=8 num_experts=128 matrices=3 moe_tp=1 moe_ep=1 skew=1.2 num_tokens=64  gemm/h100.csv:8
+
+Not judged: 3 rows; the first: quantize fp8 on h100-sxm: too few rows
+)";
   EXPECT_EQ(validation_text(judged.validation(), {}), expected);
 }
 
@@ -83,6 +125,13 @@ TEST(ValidationText, SaysWhenThereIsNothing) {
   const std::string text = validation_text(judged.validation(), {});
   EXPECT_TRUE(text.starts_with("0 rows judged, 2 not\n")) << text;
   EXPECT_NE(text.find("Not judged: 2 rows; the first: no fit\n"), std::string::npos) << text;
+}
+
+TEST(ValidationText, SaysWhatProvesNothing) {
+  fixture::Judged judged = fixture::few_rows();
+  judged.seen_rows = 4;
+  const std::string text = validation_text(judged.validation(), {});
+  EXPECT_NE(text.find("4 of the rows have shapes that their profile was fitted on: no proof\n"), std::string::npos);
 }
 
 TEST(ValidationText, ColoursOnlyWhenRich) {
