@@ -39,7 +39,8 @@ struct CpuBandwidth {
   Timing timing;
 };
 
-/// The highest rate of any product in one format: achieved, not theoretical.
+/// The highest rate of any product in one format: achieved, not
+/// theoretical.
 struct CpuPeak {
   DType dtype = DType::fp32;
   FlopsPerSecond rate{};

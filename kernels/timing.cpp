@@ -109,8 +109,10 @@ MachineNoise measure_noise(const Clock& clock, int samples, double limit) {
     value = chain(value);
     times.push_back((clock() - before).value);
   }
-  const double fast = percentile(times, 0.1), slow = percentile(std::move(times), 0.9);
-  const double spread = fast > 0 ? slow / fast - 1 : 0;
+  const double fast = percentile(times, 0.1), middle = median(times);
+  const double late = fast > 0 ? percentile(times, 0.9) / fast - 1 : 0;
+  const double lost = middle > 0 ? mean(times) / middle - 1 : 0;
+  const double spread = std::max(late, lost);
   return {.spread = spread, .noisy = spread > limit};
 }
 

@@ -49,9 +49,10 @@ Timing time_calls(const std::function<void()>& call, const TimingRule& rule, con
 
 /// How steadily the machine does the same work: a fixed chain of integer arithmetic, timed again and again.
 struct MachineNoise {
-  double spread = 0;  ///< 90th percentile over 10th, minus one: also sees interruptions that a median hides
+  double spread = 0;  ///< 90th percentile over 10th, or mean over median if that is more, minus one: the mean sees
+                      ///< the few long interruptions by other programs, which percentiles hide
   bool noisy = false;
 };
-MachineNoise measure_noise(const Clock& clock, int samples = 100, double limit = 0.10);
+MachineNoise measure_noise(const Clock& clock, int samples = 250, double limit = 0.10);
 
 }  // namespace moesaic
