@@ -7,6 +7,16 @@
 namespace moesaic {
 namespace {
 
+/// The largest power of two up to 256 that divides a width: kernels step through it in such blocks and mask what is
+/// left.
+double alignment(double width) {
+  double power = 1;
+  while (power < 256 && std::fmod(width, 2 * power) == 0) {
+    power *= 2;
+  }
+  return power;
+}
+
 /// Expected tiles of `block` rows an expert. Equal loads fill ceil(mean / block); loads that differ leave the last tile
 /// of each half empty on average.
 double tiles_of(double mean, double largest, double block) {
@@ -67,14 +77,22 @@ KernelPoint routed_point(const KernelSetting& setting, const ShapeValues& shape,
   point.terms.memory = (weight_bytes + moved_bytes) * machine.seconds_per_byte;
   point.terms.steps = load.distinct;
   point.terms.footprint = weight_bytes;
-  point.features = {static_cast<float>(tokens),         static_cast<float>(hidden),
-                    static_cast<float>(inter),          static_cast<float>(top_k),
-                    static_cast<float>(load.largest),   static_cast<float>(held),
-                    static_cast<float>(ranks),          static_cast<float>(load.largest / per_expert),
-                    static_cast<float>(tokens * top_k), static_cast<float>(load.rows),
-                    static_cast<float>(per_expert),     static_cast<float>(load.distinct),
-                    static_cast<float>(weight_bytes),   static_cast<float>(flops),
-                    static_cast<float>(blocks),         static_cast<float>(moved_bytes)};
+  point.features = {static_cast<float>(tokens),
+                    static_cast<float>(hidden),
+                    static_cast<float>(inter),
+                    static_cast<float>(top_k),
+                    static_cast<float>(load.largest),
+                    static_cast<float>(held),
+                    static_cast<float>(ranks),
+                    static_cast<float>(load.largest / per_expert),
+                    static_cast<float>(alignment(inter)),
+                    static_cast<float>(load.rows),
+                    static_cast<float>(per_expert),
+                    static_cast<float>(load.distinct),
+                    static_cast<float>(weight_bytes),
+                    static_cast<float>(flops),
+                    static_cast<float>(blocks),
+                    static_cast<float>(moved_bytes)};
   return point;
 }
 
