@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "calibrate/boosted_trees.hpp"
+#include "calibrate/kernel_models/expert_load.hpp"
 #include "calibrate/measurement.hpp"
 #include "model/machine_view.hpp"
 
@@ -66,6 +67,8 @@ KernelPoint attention_decode_point(const KernelSetting& setting, const ShapeValu
 KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValues& shape);
 KernelPoint latent_product_point(const KernelSetting& setting, const ShapeValues& shape);
 KernelPoint moe_point(const KernelSetting& setting, const ShapeValues& shape);
+/// The same for a load that is known, whatever the shape says about skew.
+KernelPoint routed_point(const KernelSetting& setting, const ShapeValues& shape, const ExpertLoad& load);
 KernelPoint collective_point(const KernelSetting& setting, const ShapeValues& shape);
 KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValues& shape);
 KernelPoint elementwise_point(const KernelSetting& setting, const ShapeValues& shape);

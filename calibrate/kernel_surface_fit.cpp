@@ -59,6 +59,7 @@ class SurfaceFit {
   /// What two ways to fit the residual say of rows that neither has seen: their blend is chosen by it.
   struct LeftOut {
     std::uint32_t row;
+    int fold;
     double by_trees;  ///< log of the predicted time
     double by_lattice;
   };
@@ -126,14 +127,14 @@ class SurfaceFit {
       if (axes_ == 0) {
         const BoostedTrees trees = boost(chosen.features, chosen.targets, options_.trees);
         for (const std::uint32_t i : left) {
-          left_out_.push_back({i, core(i) + static_cast<double>(trees(points_[i].features)), 0});
+          left_out_.push_back({i, fold, core(i) + static_cast<double>(trees(points_[i].features)), 0});
         }
         continue;
       }
       const Forest forest = fit_forest(chosen);
       const Lattice lattice = fit_lattice(lattice_knots(), chosen.coordinates, chosen.targets, options_.lattice);
       for (const std::uint32_t i : left) {
-        left_out_.push_back({i, core(i) + forest(points_[i].features), core(i) + lattice(coordinates_[i])});
+        left_out_.push_back({i, fold, core(i) + forest(points_[i].features), core(i) + lattice(coordinates_[i])});
       }
     }
     choose_blend();
@@ -203,6 +204,37 @@ class SurfaceFit {
     }
   }
 
+  static BoostedTrees fit_spread(std::span<const FeatureRow> features, std::span<const double> targets) {
+    BoostedTrees spread = boost(
+        features, targets, {.trees = 12, .depth = 4, .learning_rate = 0.4, .scale = 3, .leaf_prior = 20, .bins = 32});
+    quantise(spread.leaves);
+    return spread;
+  }
+
+  /// Deviations as multiples of a spread that was learnt without the row's fold: a spread praises the rows that it has
+  /// seen.
+  std::vector<double> unseen_multiples(std::span<const FeatureRow> features, std::span<const double> targets) const {
+    std::vector<double> multiples;
+    const int folds = left_out_.back().fold + 1;
+    for (int fold = left_out_.front().fold; fold < folds; ++fold) {
+      std::vector<FeatureRow> others;
+      std::vector<double> theirs;
+      for (std::size_t i = 0; i < left_out_.size(); ++i) {
+        if (left_out_[i].fold != fold) {
+          others.push_back(features[i]);
+          theirs.push_back(targets[i]);
+        }
+      }
+      const BoostedTrees spread = others.empty() ? BoostedTrees{} : fit_spread(others, theirs);
+      for (std::size_t i = 0; i < left_out_.size(); ++i) {
+        if (left_out_[i].fold == fold) {
+          multiples.push_back(deviation(left_out_[i], blend_) / std::exp(static_cast<double>(spread(features[i]))));
+        }
+      }
+    }
+    return multiples;
+  }
+
   void set_spread(KernelSurface& surface) const {
     if (left_out_.empty()) {  // one whole shape: nothing can be left out
       surface.spread50 = 0.1;
@@ -210,20 +242,15 @@ class SurfaceFit {
       return;
     }
     std::vector<FeatureRow> features;
-    std::vector<double> targets, errors, multiples;
+    std::vector<double> targets, errors;
     for (const LeftOut& row : left_out_) {
       features.push_back(points_[row.row].features);
-      const double deviates = deviation(row, blend_);
-      targets.push_back(std::log(std::max(deviates, kLeastDeviation)));
+      targets.push_back(std::log(std::max(deviation(row, blend_), kLeastDeviation)));
       const double logarithm = blend_ * row.by_trees + (1 - blend_) * row.by_lattice;
       errors.push_back(std::abs(std::expm1(logarithm - logs_[row.row])));
     }
-    surface.spread = boost(features, targets,
-                           {.trees = 12, .depth = 4, .learning_rate = 0.4, .scale = 3, .leaf_prior = 20, .bins = 32});
-    quantise(surface.spread.leaves);
-    for (std::size_t i = 0; i < left_out_.size(); ++i) {
-      multiples.push_back(deviation(left_out_[i], blend_) / std::exp(static_cast<double>(surface.spread(features[i]))));
-    }
+    surface.spread = fit_spread(features, targets);
+    const std::vector<double> multiples = unseen_multiples(features, targets);
     surface.spread50 = percentile(multiples, 0.5);
     surface.spread90 = percentile(multiples, 0.9);
     surface.median_error = median(errors);
