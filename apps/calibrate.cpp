@@ -98,22 +98,38 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
 }  // namespace
 
 void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
-  command.add_option("--device", options.device, "What to measure: cpu (this computer's) or cuda (its GPU)")
+  command
+      .add_option("--device", options.device,
+                  "What to measure: cpu (this computer's) or cuda (its GPU); with --from the device that was "
+                  "measured, e.g. h100-sxm")
       ->required()
       ->type_name("DEVICE");
-  command.add_option("-o,--output-file", options.output_file, "Write the machine to this file")->type_name("FILE");
+  command
+      .add_option("-o,--output-file", options.output_file,
+                  "Write the machine, or with --from the profile, to this file")
+      ->type_name("FILE");
   command.add_option("--seconds", options.seconds, "About how long to measure (default 100)")->type_name("N");
   command.add_option("--threads", options.threads, "Threads to use (default: one for every core)")->type_name("N");
   command
       .add_option("--measurements", options.measurements_file, "Also write every measured kernel time to this CSV file")
       ->type_name("FILE");
+  command
+      .add_option("--from", options.from,
+                  "Fit a profile to the measurements in these files and folders (docs/measurements.md)")
+      ->type_name("FILE|DIR...");
+  command.add_option("--stack", options.stack, "With --from: software whose measurements to fit, e.g. vllm-0.24")
+      ->type_name("NAME");
+  command.add_option("--date", options.date, "With --from: date that the profile bears (default: today)")
+      ->type_name("YYYY-MM-DD");
 }
 
 void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
   if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
     throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", options.seconds, kMostSeconds));
   }
-  if (options.device == "cpu") {
+  if (!options.from.empty()) {
+    calibrate_from(options, out, err);
+  } else if (options.device == "cpu") {
     calibrate_cpu(options, out, err);
   } else if (options.device == "cuda") {
     calibrate_cuda();

@@ -3,6 +3,7 @@
 
 #include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -16,12 +17,19 @@ struct CalibrateOptions {
   double seconds = 100;
   int threads = 0;
   std::string measurements_file;
+  std::vector<std::string> from;  ///< fit these measurements of `device` instead of measuring
+  std::string stack;
+  std::string date;
 };
 
 /// Adds the command's options, each bound to `options`.
 void add_calibrate_options(CLI::App& command, CalibrateOptions& options);
 
-/// Measures, and writes options.output_file. Progress and warnings go to `err`, a summary to `out`. Throws UserError.
+/// Fits a profile to the measurements of options.device and options.stack in the files options.from.
+void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ostream& err);
+
+/// Measures or fits, and writes options.output_file. Progress and warnings go to `err`, a summary to `out`. Throws
+/// UserError.
 void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream& err);
 
 }  // namespace moesaic

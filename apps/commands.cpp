@@ -205,9 +205,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       "decode");
 
   CalibrateOptions calibrate_options;
-  CLI::App* calibrate_command = app.add_subcommand("calibrate", "Measure this computer, for predictions on it");
+  CLI::App* calibrate_command =
+      app.add_subcommand("calibrate", "Measure this computer, or fit a profile to measurements");
   add_calibrate_options(*calibrate_command, calibrate_options);
-  calibrate_command->footer("Example:\n  moesaic calibrate --device cpu -o this-computer.json");
+  calibrate_command->footer(
+      "Example:\n  moesaic calibrate --device cpu -o this-computer.json\n"
+      "  moesaic calibrate --from measurements --device h100-sxm --stack vllm-0.24 -o profile.json");
 
   std::string shown;
   CLI::App* machines_command = app.add_subcommand("machines", "The catalog of machines");

@@ -185,6 +185,9 @@ CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std:
 }
 
 CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack) {
+  if (machine.device.units[0].name != "gpu") {
+    return nullptr;  // all shipped profiles are of GPUs
+  }
   const std::vector<ProfileName> names = kernel_profiles();
   const std::string device = nearest_device(names, machine);
   // The stack asked for, else vLLM, else whichever; the newest version of it.

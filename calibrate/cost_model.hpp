@@ -53,7 +53,8 @@ CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std:
                                        const std::string& stack);
 
 /// The shipped profiles for a machine: its device's own, else those of the nearest measured device. `stack`: "vllm",
-/// "trtllm-1.3", ... or empty for vLLM where it was measured. Null if no profile has such a stack.
+/// "trtllm-1.3", ... or empty for vLLM where it was measured. Null if no profile has such
+/// a stack, or the machine's main unit is no GPU, as all measured ones are.
 CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack);
 
 /// A cost model by name: "measured" or a stack's name ("vllm", "trtllm") for the shipped profiles nearest to the

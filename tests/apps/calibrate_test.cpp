@@ -1,6 +1,10 @@
 // From nothing to a prediction on this computer; and what is said where something is missing.
+#include <fmt/format.h>
+
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "apps/interrupt.hpp"
 #include "tests/apps/run.hpp"
@@ -9,6 +13,11 @@ namespace moesaic {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::string read_text(const std::string& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
 
 TEST(Calibrate, MeasuresThisComputerForAPrediction) {
   const std::string folder = fresh_folder();
@@ -23,6 +32,62 @@ TEST(Calibrate, MeasuresThisComputerForAPrediction) {
   const Ran predicted = run({"predict", "--model", "Qwen3-0.6B", "--machine", machine, "--batch", "1", "--input", "32",
                              "--output", "8", "--format", "json"});
   EXPECT_EQ(predicted.code, 0) << predicted.err;
+  fs::remove_all(folder);
+}
+
+/// Products that take 4 us and then run at 600 TFLOP/s or 2.5 TB/s, whichever is slower.
+std::string product_rows() {
+  std::string csv = "operator,device,stack,dtype,n,k,m,latency_us\n";
+  for (const double n : {1024., 2048., 4096., 8192., 14336.}) {
+    for (const double k : {1024., 4096., 8192.}) {
+      for (double m = 1; m <= 8192; m *= 2) {
+        const double seconds = 4e-6 + std::max(2 * m * n * k / 600e12, 2 * (n * k + m * k + m * n) / 2.5e12);
+        csv += fmt::format("gemm,h100-sxm,engine-1.0,bf16,{},{},{},{}\n", n, k, m, seconds * 1e6);
+      }
+    }
+  }
+  return csv;
+}
+
+TEST(Calibrate, FitsAProfileThatPredictionsUse) {
+  const std::string folder = fresh_folder();
+  fs::create_directories(folder);
+  const std::string rows = folder + "/rows.csv", profile = folder + "/profile.json";
+  std::ofstream(rows) << product_rows();
+  const std::vector<std::string> fit = {"calibrate", "--from", rows,         "--device", "h100-sxm", "--stack",
+                                        "engine",    "--date", "2026-01-02", "-o",       profile};
+  const Ran ran = run(fit);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("h100-sxm--engine-1.0: 1 kernels"), std::string::npos) << ran.out;
+  const std::string first = read_text(profile);
+  run(fit);
+  EXPECT_EQ(first, read_text(profile)) << "a fit is a function of its inputs";
+  const Ran judged = run({"validate", "operators", "--data", rows, "--profile", profile, "--format", "json"});
+  ASSERT_EQ(judged.code, 0) << judged.err;
+  const Ran explained = run({"explain", "--model", "Llama-3.1-8B", "--machine", "h100-sxm", "--profile", profile,
+                             "--batch", "64", "--input", "100", "--output", "10"});
+  ASSERT_EQ(explained.code, 0) << explained.err;
+  // The output projection of 64 tokens: 4 us and 34.6 MB at 2.5 TB/s, 17.8 us.
+  const std::string o = explained.out.substr(explained.out.find("    o  "), 100);
+  EXPECT_NE(o.find(" 17."), std::string::npos) << o;
+  fs::remove_all(folder);
+}
+
+TEST(Calibrate, NamesWhatIsNotThere) {
+  const std::string folder = fresh_folder();
+  fs::create_directories(folder);
+  const std::string rows = folder + "/rows.csv";
+  std::ofstream(rows) << product_rows();
+  const auto says = [&](const std::string& device, const std::string& stack) {
+    const Ran ran =
+        run({"calibrate", "--from", rows, "--device", device, "--stack", stack, "-o", folder + "/profile.json"});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_FALSE(fs::exists(folder + "/profile.json"));
+    return ran.err;
+  };
+  EXPECT_NE(says("h100", "engine").find("did you mean 'h100-sxm'?"), std::string::npos);
+  EXPECT_NE(says("h100-sxm", "engin-2").find("engine-1.0"), std::string::npos);
+  EXPECT_NE(run({"calibrate", "--from", rows, "--device", "h100-sxm"}).err.find("--stack"), std::string::npos);
   fs::remove_all(folder);
 }
 
