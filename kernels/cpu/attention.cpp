@@ -51,7 +51,7 @@ template <class T>
   const float shrink = exponential(state.greatest - greatest);
   float sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int t = 0; t < kPageTokens; ++t) {
+  for (int t = 0; t < kPageTokens; ++t) {  // NOLINT(modernize-loop-convert): what a pragma vectorises counts
     weights[t] = exponential(weights[t] - greatest);
     sum += weights[t];
   }
@@ -163,8 +163,9 @@ struct Cache final : DecodeAttention::Impl {
       const std::size_t at = place(copy, sequence, page, kv_head);
       const int tokens = std::min(kPageTokens, shape.context - page * kPageTokens);
       for (int head = 0; head < group; ++head) {  // a page is read from memory once and then from the cache
-        attend_page(query + head * dim, keys.data() + at, values.data() + at, tokens, dim, scale,
-                    states[static_cast<std::size_t>(head)], out + head * dim);
+        const std::ptrdiff_t offset = std::ptrdiff_t{head} * dim;
+        attend_page(query + offset, keys.data() + at, values.data() + at, tokens, dim, scale,
+                    states[static_cast<std::size_t>(head)], out + offset);
       }
     }
     for (int i = 0; i < group * dim; ++i) {

@@ -187,7 +187,7 @@ void ExpertFfn::route(std::span<const int> experts, std::span<const float> weigh
 }
 
 void ExpertFfn::route_evenly(int tokens, int first) {
-  const auto choices = static_cast<std::size_t>(tokens * impl_->shape.top_k);
+  const auto choices = at(tokens, impl_->shape.top_k);
   std::vector<int> experts(choices);
   for (std::size_t i = 0; i < choices; ++i) {
     experts[i] =

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 #include <thread>
+#include <tuple>
 
 namespace moesaic::cpu {
 namespace {
@@ -67,7 +68,7 @@ int count_cores(const fs::path& root, const std::vector<int>& processors) {
 
 std::vector<CacheLevel> read_caches(const fs::path& root, const std::vector<int>& processors) {
   std::map<int, CacheLevel> levels;
-  std::set<std::string> seen;
+  std::set<std::tuple<int, std::string, std::string>> seen;
   for (const int processor : processors) {
     constexpr int kMostCaches = 8;
     for (int i = 0; i < kMostCaches; ++i) {
@@ -79,13 +80,14 @@ std::vector<CacheLevel> read_caches(const fs::path& root, const std::vector<int>
         continue;
       }
       const std::string sharers = first_line(folder / "shared_cpu_list");
-      if (seen.insert(std::to_string(level) + "/" + type + "/" + sharers).second) {
+      if (seen.emplace(level, type, sharers).second) {
         const auto [entry, fresh] = levels.try_emplace(level, CacheLevel{level, size, 0});
         ++entry->second.instances;
       }
     }
   }
   std::vector<CacheLevel> caches;
+  caches.reserve(levels.size());
   for (const auto& [level, cache] : levels) {
     caches.push_back(cache);
   }
