@@ -116,22 +116,30 @@ ExpertLoad balanced_load(const RoutedGroup& group) {
   const double held = std::max(1.0, std::floor(group.experts / group.ranks));
   const double stride = std::ceil(group.experts / group.top_k);
   ExpertLoad load;
-  for (double i = 0; i < group.top_k; ++i) {
-    if (group.tokens < stride) {
-      const double mine = std::clamp(held - i * stride, 0.0, stride);
-      load.rows += std::min(group.tokens, std::ceil(mine * group.tokens / stride));
-    } else {
-      // Tokens run through all experts again and again, beginning at i * stride.
-      const double rounds = std::floor(group.tokens / group.experts);
-      const double begin = std::fmod(i * stride, group.experts), end = begin + group.tokens - rounds * group.experts;
-      load.rows += rounds * held + std::max(0.0, std::min(end, held) - begin) +
-                   std::max(0.0, std::min(end - group.experts, held));
+  if (group.tokens < stride) {
+    std::vector<double> rows(static_cast<std::size_t>(held));
+    for (double t = 0; t < group.tokens; ++t) {
+      for (double i = 0; i < group.top_k; ++i) {
+        const double expert = std::fmod(std::floor(t * stride / group.tokens) + i * stride, group.experts);
+        if (expert < held) {
+          load.largest = std::max(load.largest, ++rows[static_cast<std::size_t>(expert)]);
+        }
+      }
     }
+    for (const double of_expert : rows) {
+      load.rows += of_expert;
+      load.distinct += of_expert > 0 ? 1 : 0;
+    }
+    return {std::max(1.0, load.rows), std::max(1.0, load.distinct), std::max(1.0, load.largest)};
   }
-  load.rows = std::max(1.0, load.rows);
-  load.distinct = std::min(load.rows, held);
-  load.largest = std::ceil(load.rows / held);
-  return load;
+  // Tokens run through all experts again and again, beginning at i * stride, and so reach every expert.
+  const double rounds = std::floor(group.tokens / group.experts);
+  for (double i = 0; i < group.top_k; ++i) {
+    const double begin = std::fmod(i * stride, group.experts), end = begin + group.tokens - rounds * group.experts;
+    load.rows +=
+        rounds * held + std::max(0.0, std::min(end, held) - begin) + std::max(0.0, std::min(end - group.experts, held));
+  }
+  return {std::max(1.0, load.rows), held, std::ceil(load.rows / held)};
 }
 
 ExpertLoad skewed_load(const RoutedGroup& group, double skew) {
