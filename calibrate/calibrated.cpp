@@ -29,6 +29,9 @@ class Calibrated final : public CostModel {
  public:
   Calibrated(ProfileShelf shelf, std::string device, std::string stack, CostModelPointer fallback)
       : shelf_(std::move(shelf)), device_(std::move(device)), stack_(std::move(stack)), fallback_(std::move(fallback)) {
+    const std::vector<Software> shipped = shipped_software();
+    const SoftwareTerms* engine = find_software(shipped, engine_of(stack_));
+    software_ = engine != nullptr ? *engine : fallback_->software();
     const KernelMachine figures = device_figures_of(device_);
     for (std::size_t family = 0; family < kFamilyCount; ++family) {
       const auto operations = kernel_operations(static_cast<Family>(family));
@@ -76,7 +79,7 @@ class Calibrated final : public CostModel {
     return estimate.half90 / kNormal90;
   }
 
-  Seconds step_overhead() const override { return fallback_->step_overhead(); }
+  SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {
     const std::string& measured = shelf_.profiles().front().device;
@@ -135,6 +138,7 @@ class Calibrated final : public CostModel {
   std::string device_;
   std::string stack_;
   CostModelPointer fallback_;
+  SoftwareTerms software_;
   std::array<Chosen, kFamilyCount * kProductFormatCount * kCacheFormatCount * kMostOperations> chosen_;
 };
 

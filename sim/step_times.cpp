@@ -77,8 +77,14 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
     out.launched = execute(graph, view, cost, {true, true, false}).total;
     out.total = execute(graph, view, cost, {true, true, true}).total;
   }
-  out.launched += cost.step_overhead();
-  out.total += cost.step_overhead();
+  const SoftwareTerms software = cost.software();
+  out.parts = {.device = out.launched, .sequences = graph.sequences, .captured = graph.only_decodes};
+  for (const LayerGraph& layer : graph.layers) {
+    out.parts.launches += layer.count * layer.executions;
+  }
+  out.launched = software.step(out.parts);
+  out.parts.device = out.total;
+  out.total = software.step(out.parts);
 }
 
 }  // namespace moesaic

@@ -95,7 +95,7 @@ TEST(Executor, LatencyOccupiesNothing) {
     Estimate cost(const Task& task, const MachineView& view) const override {
       return {Seconds{4}, peak_seconds(task, view)};
     }
-    Seconds step_overhead() const override { return {}; }
+    SoftwareTerms software() const override { return {}; }
     double reserve_fraction() const override { return 0; }
     std::string name() const override { return "late"; }
   };
@@ -142,8 +142,8 @@ RC_GTEST_PROP(ExecutorProperty, EqualsTheSumOfAChain, ()) {
     };
     agrees(sum.ideal, {false, false, false});
     agrees(sum.efficient, {true, false, false});
-    agrees(sum.launched - cost.step_overhead(), {true, true, false});
-    agrees(sum.total - cost.step_overhead(), {true, true, true});
+    agrees(sum.launched - cost.software().host_time, {true, true, false});
+    agrees(sum.total - cost.software().host_time, {true, true, true});
   }
 }
 

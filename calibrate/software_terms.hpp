@@ -1,0 +1,66 @@
+// What a serving engine adds to the kernels of a step: named terms of its software, fitted on measured steps.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/config.hpp"
+#include "base/quantity.hpp"
+
+namespace moesaic {
+
+/// What of a step the terms depend on.
+struct StepParts {
+  Seconds device;         ///< kernels, collectives and copies, back to back
+  double launches = 0;    ///< kernels and collectives
+  double sequences = 0;   ///< of this rank, that get a token
+  bool captured = false;  ///< nothing but decoding: the engine may replay a captured graph
+};
+
+/// Terms of one engine. All zero: steps are their kernels.
+struct SoftwareTerms {
+  Seconds host_time{};   ///< of a step, with the device idle: scheduling, preparing inputs, handing out tokens
+  Seconds sampling{};    ///< for every sequence: its sampling parameters, its token's text
+  Seconds kernel_gap{};  ///< device idle between two kernels
+  Seconds launch{};      ///< host time to launch one kernel of a step that was not captured; runs ahead of the device
+  bool graphs = true;    ///< decode steps are captured as graphs
+
+  /// host_time + sampling * sequences + the longer of the device (with its gaps) and, where nothing was captured, of
+  /// the host that launches one kernel after another. Grows with every part and every term.
+  Seconds step(const StepParts& parts) const {
+    const Seconds device = parts.device + kernel_gap * parts.launches;
+    const Seconds host = graphs && parts.captured ? Seconds{} : launch * parts.launches;
+    return host_time + sampling * parts.sequences + std::max(device, host);
+  }
+};
+
+/// Terms with their origin, as configs/software/NAME.json has them.
+struct Software {
+  std::string name;  ///< "vllm"
+  SoftwareTerms terms;
+};
+/// Throws UserError.
+Software read_software(const Config& config);
+/// The shipped terms of an engine. None for an engine that nobody has fitted.
+const SoftwareTerms* find_software(const std::vector<Software>& all, const std::string& name);
+std::vector<Software> shipped_software();
+
+/// One measured time as a sum of steps: `weight` of each.
+struct WeightedParts {
+  double weight = 1;
+  StepParts parts;
+};
+struct MeasuredSum {
+  Seconds measured;
+  std::vector<WeightedParts> steps;
+  double importance = 1;
+};
+Seconds time_of(const std::vector<WeightedParts>& steps, const SoftwareTerms& terms);
+
+/// The terms that make the weighted mean of |log(predicted / measured)| least; none is negative. Deterministic: a
+/// pattern search from zero over each term in turn. `graphs`: whether decode steps are captured.
+SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, bool graphs);
+
+}  // namespace moesaic
