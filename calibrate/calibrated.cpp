@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/catalog.hpp"
@@ -55,8 +56,9 @@ class Calibrated final : public CostModel {
     const KernelPoint point = kernel_point(setting, kernel->shape);
     // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
     double predicted = chosen->surface->seconds(point, kernel->shape, 0);
-    if (chosen->library != nullptr) {  // engines take the faster of their own all-reduce and NCCL's
-      predicted = std::min(predicted, chosen->library->seconds(point, kernel->shape, 0));
+    if (chosen->other != nullptr) {
+      const KernelSetting other{kernel->family, chosen->formats, chosen->other->kernel, setting.machine};
+      predicted = std::min(predicted, chosen->other->seconds(kernel_point(other, kernel->shape), kernel->shape, 0));
     }
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted, peak);
@@ -90,7 +92,8 @@ class Calibrated final : public CostModel {
  private:
   struct Chosen {
     const KernelSurface* surface = nullptr;
-    const KernelSurface* library = nullptr;  ///< of NCCL, beside an engine's own
+    /// Engines take the faster of two where they have two: their own all-reduce or NCCL's, this or that fused MoE.
+    const KernelSurface* other = nullptr;
     KernelFormats formats;
     bool borrowed = false;
   };
@@ -111,17 +114,31 @@ class Calibrated final : public CostModel {
     return chosen_[index(static_cast<std::size_t>(kernel.family), kernel.format, kernel.cache, kernel.kernel)];
   }
 
+  /// The profile's other kernel with the same formats, for experts with a gate.
+  static const KernelSurface* other_gated(const Profile& profile, const KernelSurface& first) {
+    const KernelSurface* best = nullptr;
+    for (const KernelSurface& surface : profile.surfaces) {
+      if (&surface != &first && surface.family == first.family && surface.dtype == first.dtype &&
+          surface.kernel.find("nongated") == std::string::npos && (best == nullptr || surface.rows > best->rows)) {
+        best = &surface;
+      }
+    }
+    return best;
+  }
+
   void resolve(const KernelMachine& figures, Family family, std::size_t format, std::size_t cache,
                std::size_t operation, std::string_view name) {
     Chosen& slot = chosen_[index(static_cast<std::size_t>(family), format, cache, operation)];
     slot.formats = kernel_formats(kProductFormats[format], kCacheFormats[cache]);
     std::string_view wanted = kProductFormats[format];
+    const Profile* profile = nullptr;
     for (int attempt = 0; attempt < 3 && slot.surface == nullptr; ++attempt) {
       // NCCL is measured in half precision, whose messages are those of bf16.
       for (const std::string_view alias : {wanted, wanted == "bf16" ? std::string_view("fp16") : wanted}) {
         const ShelvedSurface found = shelf_.find(device_, figures, stack_, family, alias, kCacheFormats[cache], name);
         if (found.surface != nullptr) {
           slot.surface = found.surface;
+          profile = found.profile;
           slot.borrowed = found.borrowed || attempt > 0;
           break;
         }
@@ -129,8 +146,10 @@ class Calibrated final : public CostModel {
       wanted = nearest_format(wanted);
     }
     if (family == Family::collective && slot.surface != nullptr && slot.surface->kernel != name) {
-      const auto library = shelf_.find(device_, figures, "nccl", family, "fp16", "", name);
-      slot.library = library.surface;
+      slot.other = shelf_.find(device_, figures, "nccl", family, "fp16", "", name).surface;
+    }
+    if (family == Family::moe && profile != nullptr) {
+      slot.other = other_gated(*profile, *slot.surface);
     }
   }
 
@@ -210,16 +229,17 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
     return nullptr;
   }
   std::vector<Profile> profiles;
-  std::string newest_nccl;
+  // What the stack's own measurements lack is taken from the newest of each other engine's on the device.
+  std::map<std::string, const ProfileName*> newest;
   for (const ProfileName& name : names) {
-    if (name.device == device && name.stack.starts_with("nccl")) {
-      newest_nccl = std::max(newest_nccl, name.stack);
+    if (name.device == device && !name.stack.starts_with("deepep")) {
+      const ProfileName*& best = newest[engine_of(name.stack)];
+      best = best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name
+                                                                                                             : best;
     }
   }
-  for (const ProfileName& name : names) {
-    if (name.device == device && (name.stack == chosen || name.stack == newest_nccl)) {
-      profiles.push_back(read_profile(Config::load(name.file)));
-    }
+  for (const auto& [engine, name] : newest) {
+    profiles.push_back(read_profile(Config::load(name->file)));
   }
   return calibrated_cost_model(std::move(profiles), machine.device.name, chosen);
 }

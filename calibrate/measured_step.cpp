@@ -21,7 +21,9 @@ std::string_view name(StepKind kind) {
 }
 
 std::string MeasuredStep::configuration() const {
-  return fmt::format("{} {} {} {} {} {}/{}", device, software, model, format, mapping, input, output);
+  const std::string common = fmt::format("{} {} {} {} {} {}", device, software, model, format, mapping, input);
+  // Repeats of a fixed batch with other lengths of the output are the same steps measured again.
+  return common + (kind == StepKind::closed_loop ? fmt::format("/{}", output) : fmt::format(" x{}", batch));
 }
 
 bool in_fitted_half(const std::string& configuration) {

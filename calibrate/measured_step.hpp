@@ -37,7 +37,8 @@ struct MeasuredStep {
   std::int64_t output = 1;
   Seconds measured;
 
-  /// Everything but the number of requests: what a split keeps together.
+  /// What a split keeps together: of a closed loop everything but the number of requests; of a fixed batch everything
+  /// but the output and what of the run was timed.
   std::string configuration() const;
 };
 

@@ -39,9 +39,11 @@ constexpr Seconds kMillisecond{1e-3};
 bool starts(std::string_view text, std::string_view with) { return text.starts_with(with); }
 
 /// What engines run a checkpoint of this name in. DeepSeek's own checkpoints are fp8 and OpenAI's mxfp4: nothing to
-/// say. NVIDIA's fp4 checkpoints of DeepSeek leave attention in bf16; their fp8 and fp4 checkpoints of dense networks
-/// have an fp8 cache.
-std::string precision_of(std::string_view model, std::string_view format) {
+/// say. NVIDIA's fp4 checkpoints of DeepSeek leave attention in bf16. TensorRT-LLM keeps the cache of its fp8 and fp4
+/// checkpoints in fp8; others do where they are told to, as InferenceMAX tells vLLM on B200 and not on H200 (README.md,
+/// "Server Configurations": --kv-cache-dtype fp8).
+std::string precision_of(std::string_view model, std::string_view format, std::string_view engine,
+                         std::string_view device) {
   const bool deepseek = starts(model, "deepseek-ai/");
   if (starts(model, "openai/gpt-oss") || (deepseek && format == "fp8")) {
     return "";
@@ -49,7 +51,8 @@ std::string precision_of(std::string_view model, std::string_view format) {
   if (format == "fp4") {
     return deepseek ? "experts=nvfp4,dense=nvfp4,attention=bf16" : "weights=nvfp4,kv=fp8";
   }
-  return format == "fp8" ? "weights=fp8,kv=fp8" : "weights=bf16,kv=bf16";
+  const bool narrow_cache = engine == "trtllm" || (engine == "vllm" && device.find("b200") != device.npos);
+  return format == "bf16" ? "weights=bf16,kv=bf16" : narrow_cache ? "weights=fp8,kv=fp8" : "weights=fp8,kv=bf16";
 }
 
 std::int64_t degree(const StepRow& row, std::string_view column) {
@@ -70,6 +73,11 @@ void read_splitwise_step(const StepRow& row, std::vector<MeasuredStep>& steps) {
   const std::string_view hardware = row.text("hardware");
   if (hardware.ends_with("pcap")) {
     throw UnusedRow("power-capped GPUs, which no machine describes");
+  }
+  // A run of n tokens lasts at most its prompt and n token times.
+  const double tokens = row.number("output_tokens");
+  if (row.number("e2e_time_ms") > 2 * (row.number("prompt_time_ms") + tokens * row.number("token_time_ms"))) {
+    throw UnusedRow("Splitwise: runs that took far longer than prompt and tokens, so that requests waited");
   }
   MeasuredStep step;
   step.device = starts(hardware, "a100") ? "a100-80gb-sxm" : starts(hardware, "h100") ? "h100-sxm" : "";
@@ -137,7 +145,7 @@ void read_serving_step(const StepRow& row, std::vector<MeasuredStep>& steps) {
   step.software = step.stack;
   step.model = model_name(row.text("model"));
   step.format = row.text("precision").empty() ? "bf16" : std::string(row.text("precision"));
-  step.precision = precision_of(step.model, step.format);
+  step.precision = precision_of(step.model, step.format, step.stack, step.device);
   const std::int64_t data = degree(row, "attention_dp_size");
   step.mapping = fmt::format("tp={},dp={},ep={}", row.count("tp_size"), data, degree(row, "moe_ep_size"));
   if (degree(row, "pp_size") > 1) {

@@ -31,7 +31,8 @@ Software read_software(const Config& config) {
                     .sampling = seconds("sampling"),
                     .kernel_gap = seconds("kernel_gap"),
                     .launch = seconds("launch"),
-                    .graphs = steps.boolean_or("graphs", true)};
+                    .graphs = steps.boolean_or("graphs", true),
+                    .shares_cache = steps.boolean_or("shares_cache", true)};
   config.ignore(std::array<std::string_view, 4>{"kind", "version", "description", "sources"});
   config.reject_unknown();
   return software;
@@ -58,8 +59,8 @@ Seconds time_of(const std::vector<WeightedParts>& steps, const SoftwareTerms& te
   return sum;
 }
 
-SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, bool graphs) {
-  SoftwareTerms best{.graphs = graphs};
+SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, const SoftwareTerms& known) {
+  SoftwareTerms best{.graphs = known.graphs, .shares_cache = known.shares_cache};
   if (rows.empty()) {
     return best;
   }

@@ -13,8 +13,9 @@ namespace moesaic {
 
 /// What of a step the terms depend on.
 struct StepParts {
-  Seconds device;         ///< kernels, collectives and copies, back to back
+  Seconds device{};       ///< kernels, collectives and copies, back to back
   double launches = 0;    ///< kernels and collectives
+  Seconds unshared{};     ///< more, if every query head reads keys and values of its own accord
   double sequences = 0;   ///< of this rank, that get a token
   bool captured = false;  ///< nothing but decoding: the engine may replay a captured graph
 };
@@ -26,11 +27,15 @@ struct SoftwareTerms {
   Seconds kernel_gap{};  ///< device idle between two kernels
   Seconds launch{};      ///< host time to launch one kernel of a step that was not captured; runs ahead of the device
   bool graphs = true;    ///< decode steps are captured as graphs
+  /// Decode attention reads the cache once for all query heads that share it. vLLM's first paged attention gave each
+  /// query head a thread block of its own, which read it again (csrc/attention of vLLM 0.1 to 0.2).
+  bool shares_cache = true;
 
   /// host_time + sampling * sequences + the longer of the device (with its gaps) and, where nothing was captured, of
   /// the host that launches one kernel after another. Grows with every part and every term.
   Seconds step(const StepParts& parts) const {
-    const Seconds device = parts.device + kernel_gap * parts.launches;
+    const Seconds device =
+        parts.device + kernel_gap * parts.launches + (shares_cache ? Seconds{} : parts.unshared);
     const Seconds host = graphs && parts.captured ? Seconds{} : launch * parts.launches;
     return host_time + sampling * parts.sequences + std::max(device, host);
   }
@@ -60,7 +65,7 @@ struct MeasuredSum {
 Seconds time_of(const std::vector<WeightedParts>& steps, const SoftwareTerms& terms);
 
 /// The terms that make the weighted mean of |log(predicted / measured)| least; none is negative. Deterministic: a
-/// pattern search from zero over each term in turn. `graphs`: whether decode steps are captured.
-SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, bool graphs);
+/// pattern search from zero over each term in turn. What is no time (graphs, shares_cache) stays as in `known`.
+SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, const SoftwareTerms& known);
 
 }  // namespace moesaic

@@ -139,8 +139,9 @@ StepJudgement judge_steps(const MeasuredSteps& steps, const DeployStep& deploy, 
   const std::vector<Software> shipped = shipped_software();
   for (const std::string& engine : engines) {
     const SoftwareTerms* known = find_software(shipped, engine);
-    const bool graphs = known != nullptr ? known->graphs : true;
-    const Software fit{engine, fit_software_terms(sums_of(judgement.rows, engine), graphs)};
+    const SoftwareTerms nothing;
+    const Software fit{engine,
+                       fit_software_terms(sums_of(judgement.rows, engine), known != nullptr ? *known : nothing)};
     judgement.fitted.push_back(fit);
     judgement.used.push_back(known != nullptr && !options.refit ? Software{engine, *known} : fit);
   }
