@@ -31,8 +31,8 @@ class Calibrated final : public CostModel {
   Calibrated(ProfileShelf shelf, std::string device, std::string stack, CostModelPointer fallback)
       : shelf_(std::move(shelf)), device_(std::move(device)), stack_(std::move(stack)), fallback_(std::move(fallback)) {
     const std::vector<Software> shipped = shipped_software();
-    const SoftwareTerms* engine = find_software(shipped, engine_of(stack_));
-    software_ = engine != nullptr ? *engine : fallback_->software();
+    const Software* engine = find_software(shipped, engine_of(stack_));
+    software_ = engine != nullptr ? engine->on(device_) : fallback_->software();
     const KernelMachine figures = device_figures_of(device_);
     for (std::size_t family = 0; family < kFamilyCount; ++family) {
       const auto operations = kernel_operations(static_cast<Family>(family));
@@ -56,9 +56,9 @@ class Calibrated final : public CostModel {
     const KernelPoint point = kernel_point(setting, kernel->shape);
     // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
     double predicted = chosen->surface->seconds(point, kernel->shape, 0);
-    if (chosen->other != nullptr) {
-      const KernelSetting other{kernel->family, chosen->formats, chosen->other->kernel, setting.machine};
-      predicted = std::min(predicted, chosen->other->seconds(kernel_point(other, kernel->shape), kernel->shape, 0));
+    for (const Alternative& other : chosen->others) {
+      const KernelSetting theirs{kernel->family, other.formats, other.surface->kernel, setting.machine};
+      predicted = std::min(predicted, other.surface->seconds(kernel_point(theirs, kernel->shape), kernel->shape, 0));
     }
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted, peak);
@@ -90,10 +90,14 @@ class Calibrated final : public CostModel {
   }
 
  private:
+  struct Alternative {
+    const KernelSurface* surface = nullptr;
+    KernelFormats formats;
+  };
   struct Chosen {
     const KernelSurface* surface = nullptr;
-    /// Engines take the faster of two where they have two: their own all-reduce or NCCL's, this or that fused MoE.
-    const KernelSurface* other = nullptr;
+    /// Engines take the fastest where they have several: their own all-reduce or NCCL's, this or that fused MoE.
+    std::vector<Alternative> others;
     KernelFormats formats;
     bool borrowed = false;
   };
@@ -114,16 +118,19 @@ class Calibrated final : public CostModel {
     return chosen_[index(static_cast<std::size_t>(kernel.family), kernel.format, kernel.cache, kernel.kernel)];
   }
 
-  /// The profile's other kernel with the same formats, for experts with a gate.
-  static const KernelSurface* other_gated(const Profile& profile, const KernelSurface& first) {
-    const KernelSurface* best = nullptr;
+  /// The profile's other kernels that do the same, for experts with a gate.
+  static std::vector<Alternative> others_gated(const Profile& profile, const KernelSurface& first) {
+    std::vector<Alternative> others;
     for (const KernelSurface& surface : profile.surfaces) {
-      if (&surface != &first && surface.family == first.family && surface.dtype == first.dtype &&
-          surface.kernel.find("nongated") == std::string::npos && (best == nullptr || surface.rows > best->rows)) {
-        best = &surface;
+      // Where the device multiplies 4-bit weights by 8-bit activations, engines quantise the activations of mxfp4
+      // experts.
+      const bool alike = surface.dtype == first.dtype || (first.dtype == "mxfp4" && surface.dtype == "mxfp4-mxfp8");
+      if (&surface != &first && surface.family == first.family && alike &&
+          surface.kernel.find("nongated") == std::string::npos) {
+        others.push_back({&surface, kernel_formats(surface.dtype, "")});
       }
     }
-    return best;
+    return others;
   }
 
   void resolve(const KernelMachine& figures, Family family, std::size_t format, std::size_t cache,
@@ -146,10 +153,13 @@ class Calibrated final : public CostModel {
       wanted = nearest_format(wanted);
     }
     if (family == Family::collective && slot.surface != nullptr && slot.surface->kernel != name) {
-      slot.other = shelf_.find(device_, figures, "nccl", family, "fp16", "", name).surface;
+      const auto library = shelf_.find(device_, figures, "nccl", family, "fp16", "", name);
+      if (library.surface != nullptr) {
+        slot.others.push_back({library.surface, slot.formats});
+      }
     }
     if (family == Family::moe && profile != nullptr) {
-      slot.other = other_gated(*profile, *slot.surface);
+      slot.others = others_gated(*profile, *slot.surface);
     }
   }
 
@@ -234,8 +244,8 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
   for (const ProfileName& name : names) {
     if (name.device == device && !name.stack.starts_with("deepep")) {
       const ProfileName*& best = newest[engine_of(name.stack)];
-      best = best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name
-                                                                                                             : best;
+      best =
+          best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name : best;
     }
   }
   for (const auto& [engine, name] : newest) {

@@ -11,7 +11,7 @@ namespace {
 double loss(std::span<const MeasuredSum> rows, const SoftwareTerms& terms) {
   double sum = 0, weight = 0;
   for (const MeasuredSum& row : rows) {
-    sum += row.importance * std::abs(std::log(time_of(row.steps, terms) / row.measured));
+    sum += row.importance * std::abs(std::log(time_of(row.steps, terms.on_host(row.host_pace)) / row.measured));
     weight += row.importance;
   }
   return sum / std::max(weight, 1e-300);
@@ -31,11 +31,26 @@ Software read_software(const Config& config) {
                     .sampling = seconds("sampling"),
                     .kernel_gap = seconds("kernel_gap"),
                     .launch = seconds("launch"),
+                    .prompt_token = seconds("prompt_token"),
                     .graphs = steps.boolean_or("graphs", true),
                     .shares_cache = steps.boolean_or("shares_cache", true)};
+  if (const auto paces = config.find("host_pace")) {
+    for (const std::string& device : paces->keys()) {
+      const Config value = paces->at(device);
+      software.host_pace[device] = value.number();
+      if (!(value.number() > 0 && value.number() <= 100)) {
+        value.fail("must be above 0 and at most 100");
+      }
+    }
+  }
   config.ignore(std::array<std::string_view, 4>{"kind", "version", "description", "sources"});
   config.reject_unknown();
   return software;
+}
+
+double Software::pace(const std::string& device) const {
+  const auto found = host_pace.find(device);
+  return found == host_pace.end() ? 1 : found->second;
 }
 
 std::vector<Software> shipped_software() {
@@ -46,9 +61,9 @@ std::vector<Software> shipped_software() {
   return all;
 }
 
-const SoftwareTerms* find_software(const std::vector<Software>& all, const std::string& name) {
+const Software* find_software(const std::vector<Software>& all, const std::string& name) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const Software& s) { return s.name == name; });
-  return found == all.end() ? nullptr : &found->terms;
+  return found == all.end() ? nullptr : &*found;
 }
 
 Seconds time_of(const std::vector<WeightedParts>& steps, const SoftwareTerms& terms) {
@@ -70,9 +85,10 @@ SoftwareTerms fit_software_terms(std::span<const MeasuredSum> rows, const Softwa
     double finest;
   };
   // First steps are about what engines were seen to take, so that the search starts on their scale.
-  std::array<Searched, 4> searched{{{&SoftwareTerms::host_time, 4e-3, 1e-6},
+  std::array<Searched, 5> searched{{{&SoftwareTerms::host_time, 4e-3, 1e-6},
                                     {&SoftwareTerms::kernel_gap, 4e-6, 1e-9},
                                     {&SoftwareTerms::launch, 16e-6, 1e-9},
+                                    {&SoftwareTerms::prompt_token, 16e-6, 1e-9},
                                     {&SoftwareTerms::sampling, 64e-6, 1e-8}}};
   double least = loss(rows, best);
   for (bool finer = true; finer;) {

@@ -10,7 +10,7 @@ void StepGraph::clear() {
   tasks.clear();
   layers.clear();
   blocks = nullptr;
-  sequences = 0;
+  sequences = tokens = 0;
   only_decodes = false;
   serial = true;
 }

@@ -76,8 +76,9 @@ struct StepGraph {
   std::vector<LayerGraph> layers;                   ///< input part, one per layer kind, output part
   const std::vector<LayerBlock>* blocks = nullptr;  ///< order of the layer kinds between input and output part
   double sequences = 0;                             ///< of this rank
-  bool only_decodes = false;                        ///< one new token for each of them
-  bool serial = true;                               ///< every layer is one chain and waits only for the layer before it
+  double tokens = 0;
+  bool only_decodes = false;  ///< one new token for each of them
+  bool serial = true;         ///< every layer is one chain and waits only for the layer before it
 
   std::span<const Task> tasks_of(const LayerGraph& layer) const {
     return std::span(tasks).subspan(layer.first, layer.count);

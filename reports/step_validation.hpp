@@ -42,7 +42,7 @@ std::vector<const JudgedStep*> worst_steps(const StepJudgement& judgement, bool 
 std::string likely_reason(const JudgedStep& row);
 
 std::string step_validation_text(const StepValidation& validation, const TextStyle& style);
-/// The contract of configs/schema/step-validation.json; `version` "1". Times in seconds, errors as fractions.
+/// `version` "1"; described in docs/validation.md. Times in seconds, errors as fractions.
 std::string step_validation_json(const StepValidation& validation);
 std::string step_validation_csv(const StepValidation& validation);
 std::string step_validation_page(const StepValidation& validation, const std::string& command);

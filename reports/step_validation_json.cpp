@@ -29,6 +29,7 @@ Json terms_json(const std::vector<Software>& all) {
                     {"sampling", software.terms.sampling.value},
                     {"kernel_gap", software.terms.kernel_gap.value},
                     {"launch", software.terms.launch.value},
+                    {"prompt_token", software.terms.prompt_token.value},
                     {"graphs", software.terms.graphs}});
   }
   return json;

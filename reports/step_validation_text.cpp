@@ -83,12 +83,13 @@ std::string terms_text(const StepValidation& validation, const TextStyle& style)
                {"host time", Align::right},
                {"sampling", Align::right},
                {"kernel gap", Align::right},
-               {"launch", Align::right}});
+               {"launch", Align::right},
+               {"prompt token", Align::right}});
   const auto add = [&](const std::vector<Software>& all, const char* which) {
     for (const Software& software : all) {
       const SoftwareTerms& terms = software.terms;
       table.add({printable(software.name), which, to_text(terms.host_time), to_text(terms.sampling),
-                 to_text(terms.kernel_gap), to_text(terms.launch)});
+                 to_text(terms.kernel_gap), to_text(terms.launch), to_text(terms.prompt_token)});
     }
   };
   add(validation.judgement.used, "used");

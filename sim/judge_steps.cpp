@@ -39,13 +39,18 @@ std::string key_of(const MeasuredStep& step) {
   return fmt::format("{} {} {} {} {}", step.device, step.stack, step.model, step.precision, step.mapping);
 }
 
-/// One engine's rows of the fitted half. Each configuration counts alike, however many loads it was measured at.
-std::vector<MeasuredSum> sums_of(const std::vector<JudgedStep>& rows, const std::string& software) {
+/// One engine's rows of the fitted half.
+std::vector<MeasuredSum> sums_of(const std::vector<JudgedStep>& rows, const Software& software) {
   std::map<std::string, double> size;
+  for (const JudgedStep& row : rows) {
+    ++size[row.step.configuration()];
+  }
   std::vector<MeasuredSum> sums;
   for (const JudgedStep& row : rows) {
-    if (row.fitted && row.step.software == software) {
-      sums.push_back({row.step.measured, row.parts, 1});
+    if (row.fitted && row.step.software == software.name) {
+      // Of a closed loop every number of requests is a load of its own; other repeats are the same load again.
+      const double alike = row.step.kind == StepKind::closed_loop ? 1 : size[row.step.configuration()];
+      sums.push_back({row.step.measured, row.parts, 1 / alike, software.pace(row.step.device)});
     }
   }
   return sums;
@@ -138,15 +143,15 @@ StepJudgement judge_steps(const MeasuredSteps& steps, const DeployStep& deploy, 
   }
   const std::vector<Software> shipped = shipped_software();
   for (const std::string& engine : engines) {
-    const SoftwareTerms* known = find_software(shipped, engine);
-    const SoftwareTerms nothing;
-    const Software fit{engine,
-                       fit_software_terms(sums_of(judgement.rows, engine), known != nullptr ? *known : nothing)};
+    const Software* found = find_software(shipped, engine);
+    const Software known = found != nullptr ? *found : Software{.name = engine, .terms = {}};
+    Software fit = known;
+    fit.terms = fit_software_terms(sums_of(judgement.rows, known), known.terms);
     judgement.fitted.push_back(fit);
-    judgement.used.push_back(known != nullptr && !options.refit ? Software{engine, *known} : fit);
+    judgement.used.push_back(found != nullptr && !options.refit ? known : fit);
   }
   for (JudgedStep& row : judgement.rows) {
-    row.predicted[0] = time_of(row.parts, *find_software(judgement.used, row.step.software));
+    row.predicted[0] = time_of(row.parts, find_software(judgement.used, row.step.software)->on(row.step.device));
   }
   return judgement;
 }

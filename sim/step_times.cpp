@@ -80,6 +80,7 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
   const SoftwareTerms software = cost.software();
   out.parts = {};
   out.parts.sequences = graph.sequences;
+  out.parts.tokens = graph.tokens;
   out.parts.captured = graph.only_decodes;
   for (const LayerGraph& layer : graph.layers) {
     out.parts.launches += layer.count * layer.executions;
