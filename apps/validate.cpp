@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/validate_operators.hpp"
+#include "apps/validate_steps.hpp"
 
 namespace moesaic {
 namespace {
@@ -41,6 +42,26 @@ void add_operators(CLI::App& validate, ValidateOperatorsOptions& options) {
       "Example:\n  moesaic validate operators --data measurements --leave-out --kind gemm --html operators.html");
 }
 
+void add_steps(CLI::App& validate, ValidateStepsOptions& options) {
+  CLI::App& command = *validate.add_subcommand("steps", "Measured steps of whole networks against predictions");
+  const auto text = [&command](const char* name, std::string& value, const char* what, const char* type) {
+    return command.add_option(name, value, what)->type_name(type);
+  };
+  text("--data", options.data, "Folder with e2e/ (default: measured in the folder $MOESAIC_DATA)", "DIR");
+  text("--device", options.device, "Only devices whose name has this part; * stands for anything", "PATTERN");
+  text("--stack", options.stack, "Only engines whose name has this part; * stands for anything", "PATTERN");
+  text("--model", options.model, "Only models whose name has this part; * stands for anything", "PATTERN");
+  command.add_flag("--refit", options.refit,
+                   "Use the engines' terms that the fitted half of these rows gives, not the shipped ones");
+  text("--format", options.format, "Output: text, json, csv or html", "FORMAT")
+      ->check(CLI::IsMember({"text", "json", "csv", "html"}));
+  text("--json", options.json_file, "Also write JSON to this file", "FILE");
+  text("--csv", options.csv_file, "Also write one line for each step to this file", "FILE");
+  text("--html", options.html_file, "Also write a page to this file", "FILE");
+  text("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  command.footer("Example:\n  moesaic validate steps --data measurements --csv steps.csv");
+}
+
 }  // namespace
 
 CLI::App* add_validate_command(CLI::App& app, ValidateOptions& options) {
@@ -48,6 +69,7 @@ CLI::App* add_validate_command(CLI::App& app, ValidateOptions& options) {
   validate->require_subcommand(1);
   validate->footer("Example:\n  moesaic validate operators --data measurements");
   add_operators(*validate, options.operators);
+  add_steps(*validate, options.steps);
   return validate;
 }
 
@@ -55,6 +77,8 @@ void run_validate(const CLI::App& validate, const ValidateOptions& options, cons
                   const Console& console) {
   if (validate.got_subcommand("operators")) {
     validate_operators(options.operators, command, console);
+  } else if (validate.got_subcommand("steps")) {
+    validate_steps(options.steps, command, console);
   }
 }
 

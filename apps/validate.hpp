@@ -20,8 +20,18 @@ struct ValidateOperatorsOptions {
   std::string output_file, json_file, csv_file, html_file;
 };
 
+/// `moesaic validate steps` in the words of the command line.
+struct ValidateStepsOptions {
+  std::string data;                  ///< folder; empty: the default one
+  std::string device, stack, model;  ///< patterns; empty: all
+  bool refit = false;
+  std::string format = "text";
+  std::string output_file, json_file, csv_file, html_file;
+};
+
 struct ValidateOptions {
   ValidateOperatorsOptions operators;
+  ValidateStepsOptions steps;
 };
 
 /// Adds "validate" with its subcommands; add_subcommand(*validate) is one line for each of them.

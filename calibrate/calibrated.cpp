@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "base/catalog.hpp"
@@ -29,6 +30,9 @@ class Calibrated final : public CostModel {
  public:
   Calibrated(ProfileShelf shelf, std::string device, std::string stack, CostModelPointer fallback)
       : shelf_(std::move(shelf)), device_(std::move(device)), stack_(std::move(stack)), fallback_(std::move(fallback)) {
+    const std::vector<Software> shipped = shipped_software();
+    const Software* engine = find_software(shipped, engine_of(stack_));
+    software_ = engine != nullptr ? engine->on(device_) : fallback_->software();
     const KernelMachine figures = device_figures_of(device_);
     for (std::size_t family = 0; family < kFamilyCount; ++family) {
       const auto operations = kernel_operations(static_cast<Family>(family));
@@ -52,8 +56,9 @@ class Calibrated final : public CostModel {
     const KernelPoint point = kernel_point(setting, kernel->shape);
     // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
     double predicted = chosen->surface->seconds(point, kernel->shape, 0);
-    if (chosen->library != nullptr) {  // engines take the faster of their own all-reduce and NCCL's
-      predicted = std::min(predicted, chosen->library->seconds(point, kernel->shape, 0));
+    for (const Alternative& other : chosen->others) {
+      const KernelSetting theirs{kernel->family, other.formats, other.surface->kernel, setting.machine};
+      predicted = std::min(predicted, other.surface->seconds(kernel_point(theirs, kernel->shape), kernel->shape, 0));
     }
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted, peak);
@@ -76,7 +81,7 @@ class Calibrated final : public CostModel {
     return estimate.half90 / kNormal90;
   }
 
-  Seconds step_overhead() const override { return fallback_->step_overhead(); }
+  SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {
     const std::string& measured = shelf_.profiles().front().device;
@@ -85,9 +90,14 @@ class Calibrated final : public CostModel {
   }
 
  private:
+  struct Alternative {
+    const KernelSurface* surface = nullptr;
+    KernelFormats formats;
+  };
   struct Chosen {
     const KernelSurface* surface = nullptr;
-    const KernelSurface* library = nullptr;  ///< of NCCL, beside an engine's own
+    /// Engines take the fastest where they have several: their own all-reduce or NCCL's, this or that fused MoE.
+    std::vector<Alternative> others;
     KernelFormats formats;
     bool borrowed = false;
   };
@@ -108,17 +118,34 @@ class Calibrated final : public CostModel {
     return chosen_[index(static_cast<std::size_t>(kernel.family), kernel.format, kernel.cache, kernel.kernel)];
   }
 
+  /// The profile's other kernels that do the same, for experts with a gate.
+  static std::vector<Alternative> others_gated(const Profile& profile, const KernelSurface& first) {
+    std::vector<Alternative> others;
+    for (const KernelSurface& surface : profile.surfaces) {
+      // Where the device multiplies 4-bit weights by 8-bit activations, engines quantise the activations of mxfp4
+      // experts.
+      const bool alike = surface.dtype == first.dtype || (first.dtype == "mxfp4" && surface.dtype == "mxfp4-mxfp8");
+      if (&surface != &first && surface.family == first.family && alike &&
+          surface.kernel.find("nongated") == std::string::npos) {
+        others.push_back({&surface, kernel_formats(surface.dtype, "")});
+      }
+    }
+    return others;
+  }
+
   void resolve(const KernelMachine& figures, Family family, std::size_t format, std::size_t cache,
                std::size_t operation, std::string_view name) {
     Chosen& slot = chosen_[index(static_cast<std::size_t>(family), format, cache, operation)];
     slot.formats = kernel_formats(kProductFormats[format], kCacheFormats[cache]);
     std::string_view wanted = kProductFormats[format];
+    const Profile* profile = nullptr;
     for (int attempt = 0; attempt < 3 && slot.surface == nullptr; ++attempt) {
       // NCCL is measured in half precision, whose messages are those of bf16.
       for (const std::string_view alias : {wanted, wanted == "bf16" ? std::string_view("fp16") : wanted}) {
         const ShelvedSurface found = shelf_.find(device_, figures, stack_, family, alias, kCacheFormats[cache], name);
         if (found.surface != nullptr) {
           slot.surface = found.surface;
+          profile = found.profile;
           slot.borrowed = found.borrowed || attempt > 0;
           break;
         }
@@ -127,7 +154,12 @@ class Calibrated final : public CostModel {
     }
     if (family == Family::collective && slot.surface != nullptr && slot.surface->kernel != name) {
       const auto library = shelf_.find(device_, figures, "nccl", family, "fp16", "", name);
-      slot.library = library.surface;
+      if (library.surface != nullptr) {
+        slot.others.push_back({library.surface, slot.formats});
+      }
+    }
+    if (family == Family::moe && profile != nullptr) {
+      slot.others = others_gated(*profile, *slot.surface);
     }
   }
 
@@ -135,6 +167,7 @@ class Calibrated final : public CostModel {
   std::string device_;
   std::string stack_;
   CostModelPointer fallback_;
+  SoftwareTerms software_;
   std::array<Chosen, kFamilyCount * kProductFormatCount * kCacheFormatCount * kMostOperations> chosen_;
 };
 
@@ -205,16 +238,17 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
     return nullptr;
   }
   std::vector<Profile> profiles;
-  std::string newest_nccl;
+  // What the stack's own measurements lack is taken from the newest of each other engine's on the device.
+  std::map<std::string, const ProfileName*> newest;
   for (const ProfileName& name : names) {
-    if (name.device == device && name.stack.starts_with("nccl")) {
-      newest_nccl = std::max(newest_nccl, name.stack);
+    if (name.device == device && !name.stack.starts_with("deepep")) {
+      const ProfileName*& best = newest[engine_of(name.stack)];
+      best =
+          best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name : best;
     }
   }
-  for (const ProfileName& name : names) {
-    if (name.device == device && (name.stack == chosen || name.stack == newest_nccl)) {
-      profiles.push_back(read_profile(Config::load(name.file)));
-    }
+  for (const auto& [engine, name] : newest) {
+    profiles.push_back(read_profile(Config::load(name->file)));
   }
   return calibrated_cost_model(std::move(profiles), machine.device.name, chosen);
 }

@@ -7,6 +7,7 @@
 
 #include "base/config.hpp"
 #include "calibrate/profile.hpp"
+#include "calibrate/software_terms.hpp"
 #include "model/machine_view.hpp"
 #include "model/step_graph.hpp"
 
@@ -25,8 +26,8 @@ class CostModel {
   virtual Estimate cost(const Task& task, const MachineView& view) const = 0;
   /// Relative standard deviation of the cost. Errors of one operator kind are thought to have the same sign.
   virtual double spread(const Task& task, const MachineView& view) const = 0;
-  /// Host time of one step that no kernel hides: scheduling, launching the graph, sampling on the host.
-  virtual Seconds step_overhead() const = 0;
+  /// What the engine adds to the kernels of a step.
+  virtual SoftwareTerms software() const = 0;
   /// Share of a device's memory that the runtime keeps for itself.
   virtual double reserve_fraction() const = 0;
   virtual std::string name() const = 0;
@@ -49,6 +50,7 @@ CostModelPointer default_cost_model();
 
 /// From measured kernels. `profiles`, not empty, are tried in the order of ProfileShelf::find for a device of this
 /// name; what none of them covers costs default efficiencies.
+/// Steps have the shipped terms of the stack's engine, or the default host time where it has none.
 CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std::string& device,
                                        const std::string& stack);
 

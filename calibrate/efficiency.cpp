@@ -70,7 +70,7 @@ class EfficiencyCostModel final : public CostModel {
   }
 
   double spread(const Task&, const MachineView&) const override { return spread_; }
-  Seconds step_overhead() const override { return step_overhead_; }
+  SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
   std::string name() const override { return name_; }
 

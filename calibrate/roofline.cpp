@@ -7,7 +7,7 @@ class Roofline final : public CostModel {
  public:
   Estimate cost(const Task& task, const MachineView& view) const override { return {{}, peak_seconds(task, view)}; }
   double spread(const Task&, const MachineView&) const override { return 0; }
-  Seconds step_overhead() const override { return {}; }
+  SoftwareTerms software() const override { return {}; }
   double reserve_fraction() const override { return 0; }
   std::string name() const override { return "peak rates"; }
 };

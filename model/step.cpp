@@ -50,6 +50,9 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
   graph.layers.reserve(plan_.architecture().kinds.size() + 2);
   graph.tasks.reserve(kTasksOfALayer * (plan_.architecture().kinds.size() + 2));
   share_batch(batch, plan_.mapping(), rank_batch_);
+  graph.sequences = rank_batch_.sequences;
+  graph.tokens = rank_batch_.tokens;
+  graph.only_decodes = rank_batch_.tokens == rank_batch_.sequences;
   LayerWriter writer(graph, plan_.view());
 
   const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing) {

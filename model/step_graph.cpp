@@ -10,6 +10,8 @@ void StepGraph::clear() {
   tasks.clear();
   layers.clear();
   blocks = nullptr;
+  sequences = tokens = 0;
+  only_decodes = false;
   serial = true;
 }
 

@@ -75,7 +75,10 @@ struct StepGraph {
   std::vector<Task> tasks;
   std::vector<LayerGraph> layers;                   ///< input part, one per layer kind, output part
   const std::vector<LayerBlock>* blocks = nullptr;  ///< order of the layer kinds between input and output part
-  bool serial = true;                               ///< every layer is one chain and waits only for the layer before it
+  double sequences = 0;                             ///< of this rank
+  double tokens = 0;
+  bool only_decodes = false;  ///< one new token for each of them
+  bool serial = true;         ///< every layer is one chain and waits only for the layer before it
 
   std::span<const Task> tasks_of(const LayerGraph& layer) const {
     return std::span(tasks).subspan(layer.first, layer.count);

@@ -77,8 +77,24 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
     out.launched = execute(graph, view, cost, {true, true, false}).total;
     out.total = execute(graph, view, cost, {true, true, true}).total;
   }
-  out.launched += cost.step_overhead();
-  out.total += cost.step_overhead();
+  const SoftwareTerms software = cost.software();
+  out.parts = {};
+  out.parts.sequences = graph.sequences;
+  out.parts.tokens = graph.tokens;
+  out.parts.captured = graph.only_decodes;
+  for (const LayerGraph& layer : graph.layers) {
+    out.parts.launches += layer.count * layer.executions;
+    for (const Task& task : graph.tasks_of(layer)) {
+      const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
+      if (scores != nullptr && task.op.kind == OperatorKind::attention_decode && !scores->shared_kv) {
+        out.parts.unshared += peak_seconds(task, view) * (scores->heads / scores->kv_heads - 1) * layer.executions;
+      }
+    }
+  }
+  out.parts.device = out.launched;
+  out.launched = software.step(out.parts);
+  out.parts.device = out.total;
+  out.total = software.step(out.parts);
 }
 
 }  // namespace moesaic

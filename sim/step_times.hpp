@@ -14,6 +14,7 @@ struct StepTimes {
   Seconds efficient{};       ///< kernels at their achieved rates
   Seconds launched{};        ///< with launch latencies and the step's host time
   Seconds total{};           ///< with communication and copies
+  StepParts parts;           ///< what the software's terms were applied to
   std::vector<double> busy;  ///< seconds at peak per resource, by ResourceId
 
   void add(const StepTimes& other, double weight);

@@ -63,7 +63,7 @@ TEST(Roofline, IsTheSlowerOfArithmeticAndMemory) {
     EXPECT_EQ(estimate.latency.value, 0);
     EXPECT_EQ(roofline_cost_model()->spread(qkv, plan.view()), 0);
   }
-  EXPECT_EQ(roofline_cost_model()->step_overhead().value, 0);
+  EXPECT_EQ(roofline_cost_model()->software().host_time.value, 0);
   EXPECT_EQ(roofline_cost_model()->reserve_fraction(), 0);
 }
 
@@ -84,7 +84,7 @@ TEST(Efficiency, DividesEachRateByItsFraction) {
   EXPECT_EQ(cost->cost(first(graph, "scores"), plan.view()).latency.value, 3 * launch);
   EXPECT_EQ(cost->cost(first(graph, "activation"), plan.view()).latency.value, launch / 2);
   EXPECT_EQ(cost->cost(first(graph, "sample"), plan.view()).latency.value, 0);
-  EXPECT_EQ(cost->step_overhead().value, 300e-6);
+  EXPECT_EQ(cost->software().host_time.value, 300e-6);
   EXPECT_EQ(cost->reserve_fraction(), 0.08);
   EXPECT_EQ(cost->name(), "told apart");
 }

@@ -96,7 +96,7 @@ TEST(Executor, LatencyOccupiesNothing) {
       return {Seconds{4}, peak_seconds(task, view)};
     }
     double spread(const Task&, const MachineView&) const override { return 0; }
-    Seconds step_overhead() const override { return {}; }
+    SoftwareTerms software() const override { return {}; }
     double reserve_fraction() const override { return 0; }
     std::string name() const override { return "late"; }
   };
@@ -143,8 +143,8 @@ RC_GTEST_PROP(ExecutorProperty, EqualsTheSumOfAChain, ()) {
     };
     agrees(sum.ideal, {false, false, false});
     agrees(sum.efficient, {true, false, false});
-    agrees(sum.launched - cost.step_overhead(), {true, true, false});
-    agrees(sum.total - cost.step_overhead(), {true, true, true});
+    agrees(sum.launched - cost.software().host_time, {true, true, false});
+    agrees(sum.total - cost.software().host_time, {true, true, true});
   }
 }
 

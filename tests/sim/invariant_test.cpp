@@ -30,7 +30,7 @@ Seconds layers_time(const StepPlan& plan, const CostModel& cost, const Batch& ba
       times.total -= cost.cost(task, plan.view()).median();
     }
   }
-  return times.total - cost.step_overhead();
+  return times.total - cost.software().host_time;
 }
 
 RC_GTEST_PROP(Invariant, DoublingTheLayersDoublesTheStep, ()) {

@@ -1,0 +1,153 @@
+// The text of judged steps: both halves beside the baselines, the scored half by groups, the terms, the worst rows.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/quantity_text.hpp"
+#include "reports/names.hpp"
+#include "reports/step_validation.hpp"
+#include "reports/table.hpp"
+#include "reports/terminal.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::size_t kWorst = 10;
+
+std::string signed_percent(double fraction) { return (fraction >= 0 ? "+" : "") + percent_text(fraction); }
+
+std::string pair_text(const StepScores& scores) {
+  return percent_text(scores.median) + " / " + percent_text(scores.p90);
+}
+
+std::vector<Column> score_columns(std::vector<Column> first) {
+  for (const char* head : {"rows", "median", "p90", "bias", "kernels alone", "efficiencies", "roofline"}) {
+    first.push_back({head, Align::right});
+  }
+  return first;
+}
+
+void add_scores(Table& table, std::vector<std::string> cells, const std::vector<const JudgedStep*>& rows) {
+  const StepScores scores = step_scores(rows, StepBasis::measured);
+  cells.insert(cells.end(), {count_text(static_cast<double>(scores.rows)), percent_text(scores.median),
+                             percent_text(scores.p90), signed_percent(scores.bias)});
+  for (const StepBasis basis : {StepBasis::kernels, StepBasis::efficiency, StepBasis::peak}) {
+    cells.push_back(pair_text(step_scores(rows, basis)));
+  }
+  table.add(std::move(cells));
+}
+
+const char* title_of(bool closed_loop) { return closed_loop ? "closed-loop TPOT" : "fixed-batch steps"; }
+
+std::string halves_text(const StepValidation& validation, const TextStyle& style) {
+  std::vector<Column> columns = score_columns({{"steps"}, {"half"}});
+  columns.insert(columns.end(), {{"target"}, {""}});
+  Table table(columns);
+  for (const bool closed_loop : {false, true}) {
+    for (const bool fitted : {true, false}) {
+      std::vector<const JudgedStep*> rows;
+      for (const JudgedStep& row : validation.judgement.rows) {
+        if (row.fitted == fitted && is_closed_loop(row) == closed_loop) {
+          rows.push_back(&row);
+        }
+      }
+      if (rows.empty()) {
+        continue;
+      }
+      std::vector<std::string> cells{title_of(closed_loop), fitted ? "fitted" : "scored"};
+      add_scores(table, cells, rows);
+      if (!fitted) {
+        const bool met = step_scores(rows, StepBasis::measured).median <= step_target(closed_loop);
+        table.add({"", "", "", percent_text(step_target(closed_loop)), "", "", "", "", "", "target",
+                   met ? paint("met", Paint::good, style) : paint("missed", Paint::bad, style)});
+      }
+    }
+  }
+  return heading("Both halves", style) + table.text(style);
+}
+
+std::string groups_text(const StepValidation& validation, bool closed_loop, const TextStyle& style) {
+  Table table(score_columns({{"by"}, {title_of(closed_loop)}}));
+  std::string last;
+  for (const StepGroup& group : step_groups(validation.judgement, closed_loop)) {
+    add_scores(table, {group.by == last ? "" : group.by, printable(group.name)}, group.rows);
+    last = group.by;
+  }
+  return table.empty() ? "" : heading(fmt::format("Scored half, {}", title_of(closed_loop)), style) + table.text(style);
+}
+
+std::string terms_text(const StepValidation& validation, const TextStyle& style) {
+  Table table({{"engine"},
+               {"terms"},
+               {"host time", Align::right},
+               {"sampling", Align::right},
+               {"kernel gap", Align::right},
+               {"launch", Align::right},
+               {"prompt token", Align::right}});
+  const auto add = [&](const std::vector<Software>& all, const char* which) {
+    for (const Software& software : all) {
+      const SoftwareTerms& terms = software.terms;
+      table.add({printable(software.name), which, to_text(terms.host_time), to_text(terms.sampling),
+                 to_text(terms.kernel_gap), to_text(terms.launch), to_text(terms.prompt_token)});
+    }
+  };
+  add(validation.judgement.used, "used");
+  add(validation.judgement.fitted, "fitted on these rows");
+  return heading("Terms of the engines", style) + table.text(style);
+}
+
+std::string worst_text(const StepValidation& validation, bool closed_loop, const TextStyle& style) {
+  Table table({{"error", Align::right},
+               {"measured", Align::right},
+               {"predicted", Align::right},
+               {"kernels", Align::right},
+               {"what"},
+               {"from"},
+               {"likely reason"}});
+  for (const JudgedStep* row : worst_steps(validation.judgement, closed_loop, kWorst)) {
+    const MeasuredStep& step = row->step;
+    table.add({signed_percent(row->error(StepBasis::measured)), to_text(step.measured), to_text(row->predicted[0]),
+               to_text(row->predicted[1]),
+               printable(fmt::format("{} {} {} {} {} {} x{} {}/{}", name(step.kind), step.device, step.software,
+                                     step.model, step.format, step.mapping, step.batch, step.input, step.output),
+                         200),
+               printable(fmt::format("{}:{}", step.file, step.line)), likely_reason(*row)});
+  }
+  return table.empty() ? "" : heading(fmt::format("Worst, {}", title_of(closed_loop)), style) + table.text(style);
+}
+
+}  // namespace
+
+std::string step_validation_text(const StepValidation& validation, const TextStyle& style) {
+  const StepJudgement& judgement = validation.judgement;
+  std::size_t not_judged = 0;
+  for (const auto& [why, rows] : judgement.not_judged) {
+    not_judged += rows;
+  }
+  std::string text =
+      fmt::format("{} steps judged, {} rows not\n", count_text(static_cast<double>(judgement.rows.size())),
+                  count_text(static_cast<double>(not_judged)));
+  for (const std::string& path : validation.data) {
+    text += "  " + printable(path, 400) + '\n';
+  }
+  text += paint(
+      "Errors are |predicted / measured - 1|: median and 90th percentile (p90); pairs are median / p90. Bias: the "
+      "median\nwith its sign. Kernels alone: measured kernels without the engine's terms; efficiencies: the profile "
+      "'default';\nroofline: peak rates. The terms were fitted on the fitted half; halves hold whole configurations.\n",
+      Paint::dim, style);
+  text += halves_text(validation, style) + groups_text(validation, false, style) +
+          groups_text(validation, true, style) + terms_text(validation, style) + worst_text(validation, false, style) +
+          worst_text(validation, true, style);
+  if (not_judged > 0) {
+    text += heading("Not judged", style);
+    Table table({{"rows", Align::right}, {"why"}});
+    for (const auto& [why, rows] : judgement.not_judged) {
+      table.add({count_text(static_cast<double>(rows)), printable(why, 300)});
+    }
+    text += table.text(style);
+  }
+  return text;
+}
+
+}  // namespace moesaic
