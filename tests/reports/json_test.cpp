@@ -100,6 +100,7 @@ TEST(PredictionJson, HasTheKeysOfTheContractInOrder) {
                               "ttft_s",
                               "tpot_s",
                               "end_to_end_s",
+                              "intervals",
                               "throughput",
                               "limit",
                               "waterfall",

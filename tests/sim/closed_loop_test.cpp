@@ -119,9 +119,8 @@ TEST(ClosedLoop, AgreesWithRunningIt) {
           const ClosedLoop loop{.concurrency = concurrency, .input = input, .output = output, .mixed = mixed};
           const double closed = closed_loop_tpot(loop, step_time).value;
           const double run = simulate(loop, static_cast<int>(concurrency) * 12);
-          EXPECT_NEAR(closed / run, 1, 0.10)
-              << "mixed " << mixed << " users " << concurrency << " " << input << "/" << output << ": " << closed
-              << " against " << run;
+          EXPECT_NEAR(closed / run, 1, 0.10) << "mixed " << mixed << " users " << concurrency << " " << input << "/"
+                                             << output << ": " << closed << " against " << run;
         }
       }
     }

@@ -20,17 +20,17 @@ Batch prefill_of(const Load& load) {
   return Batch::prefill(static_cast<double>(load.batch), static_cast<double>(load.input));
 }
 
-/// Time of the layers of a step alone: without the input and output part and the host's time between steps.
+/// Time of the layers of a step alone: without the input and output part and without the engine's software.
 Seconds layers_time(const StepPlan& plan, const CostModel& cost, const Batch& batch) {
   StepTimes times;
   StepGraph graph = build_step(plan, batch);
   evaluate_step(graph, plan.view(), cost, times);
   for (const LayerGraph& part : {graph.layers.front(), graph.layers.back()}) {
     for (const Task& task : graph.tasks_of(part)) {
-      times.total -= cost.cost(task, plan.view()).median();
+      times.parts.device -= cost.cost(task, plan.view()).median();
     }
   }
-  return times.total - cost.software().host_time;
+  return times.parts.device;
 }
 
 RC_GTEST_PROP(Invariant, DoublingTheLayersDoublesTheStep, ()) {
