@@ -1,6 +1,8 @@
 // What the system's files say about a processor is counted rightly.
 #include "kernels/cpu/processor.hpp"
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -17,7 +19,7 @@ void write(const fs::path& file, const std::string& text) {
 
 /// Two cores of two hardware threads each; a second-level cache per core and a third level that they share.
 fs::path small_machine() {
-  const fs::path root = fs::path(testing::TempDir()) / "moesaic-processor";
+  const fs::path root = fs::path(testing::TempDir()) / ("moesaic-processor-" + std::to_string(getpid()));
   fs::remove_all(root);
   write(root / "proc/cpuinfo", "processor\t: 0\nmodel name\t: Example CPU 4000\nflags\t\t: fpu");
   write(root / "proc/meminfo", "MemTotal:       16384 kB\nMemFree:          100 kB");
