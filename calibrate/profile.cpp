@@ -4,6 +4,7 @@
 #include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -62,11 +63,17 @@ KernelSurface fit_kernel(const Measurements& measurements, const KernelRows& ker
 Provenance provenance(const Measurements& measurements, const std::vector<std::uint32_t>& rows,
                       const std::string& date) {
   Provenance result{date, {}, {}};
+  // A file and its folder say which measurements these are; where they lay on one computer does not matter.
+  std::vector<std::string> origins;
+  for (const std::string& file : measurements.files) {
+    const std::filesystem::path path(file);
+    origins.push_back((path.parent_path().filename() / path.filename()).string());
+  }
   std::map<std::string, std::set<std::string>> shapes;
   for (const std::uint32_t index : rows) {
     const Measurement& row = measurements.rows[index];
     const Family family = measurements.key_of(row).family;
-    ++result.files[measurements.files[row.file]];
+    ++result.files[origins[row.file]];
     shapes[std::string(name(family))].insert(whole_shape(row, family));
   }
   for (auto& [family, of_family] : shapes) {
