@@ -103,6 +103,7 @@ std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements&
 
 std::vector<Profile> read_profiles(const std::vector<std::string>& typed) {
   std::vector<Profile> profiles;
+  profiles.reserve(typed.size());
   for (const std::string& one : typed) {
     profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", one).file)));
   }

@@ -112,6 +112,7 @@ class Booster {
       sums[leaf_[i]].weight += weight_[i];
     }
     std::vector<float> leaves;
+    leaves.reserve(sums.size());
     for (const Sum& sum : sums) {
       leaves.push_back(static_cast<float>(options_.learning_rate * sum.target / (sum.weight + options_.leaf_prior)));
     }

@@ -247,6 +247,7 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
           best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name : best;
     }
   }
+  profiles.reserve(newest.size());
   for (const auto& [engine, name] : newest) {
     profiles.push_back(read_profile(Config::load(name->file)));
   }

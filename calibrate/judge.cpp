@@ -155,6 +155,7 @@ class Judge {
       return counts[family] < 40 ? order[{family, shape}] % options_.folds : fold_of(shape, options_.folds);
     };
     std::vector<int> folds;
+    folds.reserve(rows.size());
     for (const std::uint32_t row : rows) {
       folds.push_back(fold(row));
     }

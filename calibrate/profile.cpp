@@ -36,6 +36,7 @@ std::vector<KernelRows> group_rows(const Measurements& measurements, const std::
     grouped[key].push_back(row);
   }
   std::vector<KernelRows> result;
+  result.reserve(grouped.size());
   for (auto& [key, of_key] : grouped) {
     result.push_back({key, std::move(of_key)});
   }

@@ -80,7 +80,7 @@ std::vector<ExpertLoad> whole_loads(const std::vector<double>& loads, const Rout
   double left = group.tokens * group.top_k;
   for (std::size_t r = 0; r < ranks.size(); ++r) {
     for (std::size_t e = r * held; e < (r + 1) * held; ++e) {
-      const double rows = std::min(static_cast<double>(static_cast<std::int64_t>(loads[e] + 0.5)), group.tokens);
+      const double rows = std::min(static_cast<double>(std::lround(loads[e])), group.tokens);
       ranks[r].rows += rows;
       ranks[r].distinct += rows > 0 ? 1 : 0;
       ranks[r].largest = std::max(ranks[r].largest, rows);
