@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/statistics.hpp"
 #include "calibrate/kernel_surface.hpp"
+#include "calibrate/slow_series.hpp"
 
 namespace moesaic {
 namespace {
@@ -88,6 +89,28 @@ class SurfaceFit {
     return chosen;
   }
 
+  /// Fused experts are measured in series of token counts.
+  Chosen choose_usual(std::vector<std::uint32_t> rows) const {
+    Chosen chosen = choose(rows);
+    if (setting_.family != Family::moe) {
+      return chosen;
+    }
+    std::vector<ShapeValues> shapes;
+    std::vector<std::uint32_t> groups;
+    for (const std::uint32_t i : rows) {
+      shapes.push_back(samples_[i].shape);
+      groups.push_back(samples_[i].group);
+    }
+    const std::vector<bool> slow = in_slow_series(shapes, groups, chosen.targets);
+    std::vector<std::uint32_t> usual;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!slow[i]) {
+        usual.push_back(rows[i]);
+      }
+    }
+    return usual.size() == rows.size() ? chosen : choose_usual(std::move(usual));
+  }
+
   std::vector<std::vector<float>> lattice_knots() const {
     std::vector<std::vector<float>> axes;
     for (std::size_t a = 0; a < axes_; ++a) {
@@ -120,7 +143,7 @@ class SurfaceFit {
       if (seen.empty() || left.empty()) {
         continue;
       }
-      const Chosen chosen = choose(seen);
+      const Chosen chosen = choose_usual(seen);
       const auto core = [&](std::uint32_t i) {
         return std::log(core_seconds(chosen.core, points_[i].terms, setting_.machine.cache));
       };
@@ -164,7 +187,7 @@ class SurfaceFit {
   }
 
   void fit_final(const std::vector<std::uint32_t>& all, KernelSurface& surface) const {
-    const Chosen chosen = choose(all);
+    const Chosen chosen = choose_usual(all);
     surface.core = chosen.core;
     if (axes_ == 0) {
       surface.trees = boost(chosen.features, chosen.targets, options_.trees);
