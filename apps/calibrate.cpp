@@ -70,7 +70,7 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
   }
   // Measured rows first: they are worth keeping even where they do not make a machine.
   if (!options.measurements_file.empty()) {
-    write_result(measurements_csv(result.measurements), options.measurements_file, out);
+    write_result(measurements_csv(result.measurements), options.measurements_file, out, "--measurements");
   }
   write_result(cpu_machine_json(result.facts), options.output_file, out);
   out << cpu_facts_text(result.facts)
@@ -127,6 +127,13 @@ void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream&
   if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
     throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", options.seconds, kMostSeconds));
   }
+  if (options.from.empty() && !(options.stack.empty() && options.date.empty())) {
+    throw UserError(fmt::format("{}: fits measurements that are there; give their files or folders with --from",
+                                options.stack.empty() ? "--date" : "--stack"));
+  }
+  // Before minutes of measuring.
+  check_output("-o", options.output_file);
+  check_output("--measurements", options.measurements_file);
   if (!options.from.empty()) {
     calibrate_from(options, out, err);
   } else if (options.device == "cpu") {

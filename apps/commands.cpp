@@ -100,11 +100,15 @@ std::string explain(const CommonOptions& options, const std::string& phase, bool
                                   : operators_text(table.rows, table.step, {.rich = rich});
 }
 
-/// A machine with its references resolved, or a host as its file says.
+/// A machine with its references resolved, or a host as its file says. What could not be predicted is not shown either.
 std::string show_machine_text(const std::string& name) {
   const Config file = Config::load(find_in_catalog("machines", "machine", name).file);
-  const bool host = file.is_object() && file.string_or("kind", "") == "host";
-  return (host ? file : load_machine_config(name)).dump() + "\n";
+  if (file.is_object() && file.string_or("kind", "") == "host") {
+    return file.dump() + "\n";
+  }
+  const Config machine = load_machine_config(name);
+  read_machine(machine);
+  return machine.dump() + "\n";
 }
 
 std::string list_machines_text() {

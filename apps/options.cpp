@@ -2,7 +2,20 @@
 
 #include <CLI/CLI.hpp>
 
+#include "model/placement.hpp"
+
 namespace moesaic {
+namespace {
+
+std::string placement_help() {
+  std::string names;
+  for (const PlacementSummary& placement : list_placements()) {
+    names += (names.empty() ? "" : ", ") + placement.name;
+  }
+  return "Placement: " + names + " (default resident)";
+}
+
+}  // namespace
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   ScenarioList& list = options.list;
@@ -40,9 +53,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--step-tokens", list.step_tokens, "Most prefill tokens of one step (chunked prefill; default 8192)")
       ->type_name("N");
-  command.add_option("--placement", list.placements, "Placement: resident, streamed or two-unit (default resident)")
-      ->delimiter(',')
-      ->type_name("NAME");
+  command.add_option("--placement", list.placements, placement_help())->delimiter(',')->type_name("NAME");
   command
       .add_option("--routing", list.routings,
                   "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")

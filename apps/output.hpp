@@ -6,8 +6,8 @@
 
 namespace moesaic {
 
-/// Writes to `file` through a temporary file beside it, or to `out` when `file` is empty. Throws UserError, which names
-/// the option that the file was given with.
+/// Writes to `file`, or to `out` when it is empty: through a temporary file beside it, or straight into a device or
+/// pipe. Throws UserError, which names the option that the file was given with.
 void write_result(const std::string& text, const std::string& file, std::ostream& out,
                   const std::string& option = "-o");
 

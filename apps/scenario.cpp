@@ -83,6 +83,8 @@ Deployment make_deployment(const Scenario& scenario) {
   }
   Config model = load_model_config(scenario.model);
   Config machine = load_machine_config(scenario.machine);
+  // Costs are those of the machine as its file says: a what-if must not borrow from another device all at once.
+  const CostModelPointer cost = load_cost_model(scenario.profile, read_machine(machine));
   for (const std::string& text : scenario.sets) {
     const Setting setting = parse_setting(text);
     Config& target = setting.of_model ? model : machine;
@@ -99,7 +101,7 @@ Deployment make_deployment(const Scenario& scenario) {
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   return {
       StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing),
-      load_cost_model(scenario.profile, on)};
+      cost};
 }
 
 std::vector<NamedScenario> combine(const ScenarioList& list) {

@@ -38,8 +38,7 @@ void add_operators(CLI::App& validate, ValidateOperatorsOptions& options) {
   command.add_option("--html", options.html_file, "Also write a page to this file")->type_name("FILE");
   command.add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
       ->type_name("FILE");
-  command.footer(
-      "Example:\n  moesaic validate operators --data measurements --leave-out --kind gemm --html operators.html");
+  command.footer("Example:\n  moesaic validate operators --leave-out --kind gemm --device l40s --html operators.html");
 }
 
 void add_steps(CLI::App& validate, ValidateStepsOptions& options) {
@@ -59,7 +58,7 @@ void add_steps(CLI::App& validate, ValidateStepsOptions& options) {
   text("--csv", options.csv_file, "Also write one line for each step to this file", "FILE");
   text("--html", options.html_file, "Also write a page to this file", "FILE");
   text("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
-  command.footer("Example:\n  moesaic validate steps --data measurements --csv steps.csv");
+  command.footer("Example:\n  moesaic validate steps --csv steps.csv");
 }
 
 }  // namespace
@@ -67,7 +66,7 @@ void add_steps(CLI::App& validate, ValidateStepsOptions& options) {
 CLI::App* add_validate_command(CLI::App& app, ValidateOptions& options) {
   CLI::App* validate = app.add_subcommand("validate", "How far predictions are from measurements");
   validate->require_subcommand(1);
-  validate->footer("Example:\n  moesaic validate operators --data measurements");
+  validate->footer("Example:\n  moesaic validate steps");
   add_operators(*validate, options.operators);
   add_steps(*validate, options.steps);
   return validate;

@@ -17,10 +17,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostCandidates = 8;
 
-std::string lower(std::string_view text) {
+/// Lower case, and hyphens where people type blanks: "RTX PRO 6000" is "rtx-pro-6000".
+std::string folded(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(result.begin(), result.end(), result.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c == ' ' || c == '_' ? '-' : c;
+  });
   return result;
 }
 
@@ -125,13 +127,13 @@ CatalogEntry find_in_catalog(std::string_view folder, std::string_view kind, con
     }
     refuse_unknown(kind, typed, entries);
   }
-  const std::string wanted = lower(typed);
+  const std::string wanted = folded(typed);
   const std::string as_file = name_of(typed + ".json");  // "device--stack", as the file is called
   const std::function<bool(const std::string&)> rules[] = {
       [&](const std::string& name) { return name == typed || name == as_file; },
-      [&](const std::string& name) { return lower(name) == wanted; },
-      [&](const std::string& name) { return lower(after_slash(name)) == wanted; },
-      [&](const std::string& name) { return lower(name).find(wanted) != std::string::npos; },
+      [&](const std::string& name) { return folded(name) == wanted; },
+      [&](const std::string& name) { return folded(after_slash(name)) == wanted; },
+      [&](const std::string& name) { return folded(name).find(wanted) != std::string::npos; },
   };
   for (const auto& rule : rules) {
     std::vector<CatalogEntry> matches;

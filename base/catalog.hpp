@@ -21,8 +21,8 @@ struct CatalogEntry {
 std::vector<CatalogEntry> list_catalog(std::string_view folder);
 
 /// Resolves what a user typed: an existing file path (anything with a '/' that exists, or ending in .json), an exact
-/// name, or any unambiguous part of a name (case-insensitive). `kind` is the word for messages ("model", "machine").
-/// Throws UserError with the nearest names, or the candidates when ambiguous.
+/// name, or any unambiguous part of a name (case-insensitive; blanks are hyphens). `kind` is the word for messages
+/// ("model", "machine"). Throws UserError with the nearest names, or the candidates when ambiguous.
 CatalogEntry find_in_catalog(std::string_view folder, std::string_view kind, const std::string& typed);
 
 }  // namespace moesaic

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,9 @@
 
 namespace moesaic {
 namespace {
+
+// In units of B, B/s, FLOP/s, s, W, $/h; beyond them, products of a few would leave the range of doubles.
+constexpr double kSmallest = 1e-30, kLargest = 1e30;
 
 struct Scale {
   std::string_view text;
@@ -147,7 +149,7 @@ double parse(std::string_view text, std::string_view rest, const Notation& notat
     refuse_unit(text, unit, notation);
   }
   const double value = number * *factor;
-  if (status == std::errc::result_out_of_range || !std::isfinite(value) || (number > 0 && value == 0)) {
+  if (status == std::errc::result_out_of_range || value > kLargest || (number > 0 && value < kSmallest)) {
     refuse(text, notation, "the number is out of range");
   }
   return value;

@@ -190,11 +190,20 @@ std::vector<ProfileName> kernel_profiles() {
 
 bool is_library(const std::string& stack) { return stack.starts_with("nccl") || stack.starts_with("deepep"); }
 
+/// The figures by which a device finds its sibling: the catalog's own where it is one of the catalog's, so that a
+/// what-if of it keeps the sibling, and only the figure asked about changes.
+KernelMachine sibling_figures(const Machine& machine) {
+  const std::vector<CatalogEntry> catalog = list_catalog("machines");
+  const bool known = std::any_of(catalog.begin(), catalog.end(),
+                                 [&](const CatalogEntry& entry) { return entry.name == machine.device.name; });
+  return known ? device_figures(machine.device.name) : kernel_machine(view_machine(machine, 1));
+}
+
 /// The measured device whose figures are nearest to the machine's.
 std::string nearest_device(const std::vector<ProfileName>& profiles, const Machine& machine) {
   std::string best;
   double least = 1e300;
-  const KernelMachine wanted = kernel_machine(view_machine(machine, 1));
+  const KernelMachine wanted = sibling_figures(machine);
   std::set<std::string> seen;
   for (const ProfileName& profile : profiles) {
     if (is_library(profile.stack) || !seen.insert(profile.device).second) {

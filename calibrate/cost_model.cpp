@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/catalog.hpp"
+#include "base/error.hpp"
 
 namespace moesaic {
 
@@ -25,6 +26,9 @@ CostModelPointer load_cost_model(const std::string& name_or_file, const Machine&
   if (name_or_file == "measured") {
     CostModelPointer measured = measured_cost_model(machine, "");
     return measured ? measured : default_cost_model();
+  }
+  if (name_or_file.empty()) {
+    throw UserError("--profile: the name is empty");
   }
   if (CostModelPointer measured = measured_cost_model(machine, name_or_file)) {
     return measured;

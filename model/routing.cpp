@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::int64_t kMostExperts = 1 << 20;
 constexpr double kLargestExponent = 10;
+constexpr double kLeastPopularity = 1e-200;  // of the largest: times between arrivals stay finite
 
 void check_sizes(std::int64_t experts, std::int64_t top_k) {
   if (experts < 1 || experts > kMostExperts) {
@@ -81,6 +82,12 @@ Routing Routing::histogram(std::int64_t top_k, std::vector<double> popularity) {
       throw UserError(
           fmt::format("routing: popularity of expert {} is {}; allowed: finite and not negative", e, popularity[e]));
     }
+  }
+  const double least = *std::max_element(popularity.begin(), popularity.end()) * kLeastPopularity;
+  const auto tiny = std::find_if(popularity.begin(), popularity.end(), [&](double p) { return p > 0 && p < least; });
+  if (tiny != popularity.end()) {
+    throw UserError(fmt::format("routing: popularity of expert {} is {}; allowed: zero, or at least {} of the largest",
+                                tiny - popularity.begin(), *tiny, kLeastPopularity));
   }
   const auto used = std::count_if(popularity.begin(), popularity.end(), [](double weight) { return weight > 0; });
   if (used < top_k) {

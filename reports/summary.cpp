@@ -70,8 +70,9 @@ std::string verdict_note(const Prediction& prediction) {
     return "Nothing runs, so there are no times.";
   }
   if (prediction.running_batch < batch) {
-    return fmt::format("Times are for {} requests running at once; the other {} of the batch wait their turn.",
-                       count_text(prediction.running_batch), count_text(batch - prediction.running_batch));
+    return fmt::format("Times are for {} {} running at once; the other {} of the batch wait their turn.",
+                       count_text(prediction.running_batch), prediction.running_batch == 1 ? "request" : "requests",
+                       count_text(batch - prediction.running_batch));
   }
   return "";
 }

@@ -14,6 +14,19 @@ double log_throughput(const Deployment& deployment, const Load& load) {
   return times.running > 0 ? -std::log(times.end_to_end.value) : -std::numeric_limits<double>::infinity();
 }
 
+/// Whether some class of tensors takes fewer bits, and none more.
+bool narrower(const Precision& one, const Precision& than) {
+  bool fewer = false;
+  for (StorageType Precision::*const stored :
+       {&Precision::attention_weights, &Precision::dense_weights, &Precision::expert_weights, &Precision::kv}) {
+    if ((one.*stored).bits > (than.*stored).bits) {
+      return false;
+    }
+    fewer = fewer || (one.*stored).bits < (than.*stored).bits;
+  }
+  return fewer;
+}
+
 }  // namespace
 
 std::vector<Elasticity> elasticities(const Deployment& deployment, const Load& load) {
@@ -87,12 +100,13 @@ FitAdvice fit_advice(const Deployment& deployment, const Load& load) {
       continue;  // this many devices cannot be mapped
     }
   }
-  for (const char* type : {"fp8", "int4"}) {
-    const StepPlan smaller(plan.architecture(), with_weights(plan.precision(), parse_storage_type(type)),
-                           plan.machine(), plan.mapping(), plan.placement_pointer());
-    if (weight_bytes(plan.architecture(), smaller.precision()) < weight_bytes(plan.architecture(), plan.precision()) &&
-        fits(smaller)) {
-      advice.smaller_type = std::string("weights=") + type;
+  // The least change first.
+  for (const char* types :
+       {"weights=fp8", "kv=fp8", "weights=int4", "weights=fp8,kv=fp8", "weights=int4,kv=fp8", "weights=int4,kv=int4"}) {
+    const StepPlan smaller(plan.architecture(), parse_precision(types, plan.precision()), plan.machine(),
+                           plan.mapping(), plan.placement_pointer());
+    if (narrower(smaller.precision(), plan.precision()) && fits(smaller)) {
+      advice.smaller_type = types;
       break;
     }
   }

@@ -37,7 +37,9 @@ std::size_t busiest(const std::vector<double>& busy, const MachineView& view, bo
   return best;
 }
 
-/// Bars between rungs that never go below the limit, so that they add up to prediction - limit exactly.
+/// Bars between rungs that never go below the limit or above the prediction, so that none is negative and they add up
+/// to prediction - limit exactly. A rung can lie above: a smaller batch or shorter prefill steps can cost less per
+/// token.
 std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
   const MachineView& view = deployment.plan.view();
   const std::string worker = figure_path(graph, view, busiest(times.whole.busy, view, false));
@@ -48,7 +50,7 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
   std::vector<WaterfallBar> bars;
   Seconds reached = times.limit;
   const auto add = [&](const char* id, const char* label, Seconds rung, const std::string& resource) {
-    const Seconds next = std::max(reached, rung);
+    const Seconds next = std::max(reached, std::min(rung, times.predicted));
     bars.push_back({id, label, next - reached, resource});
     reached = next;
   };
@@ -58,8 +60,7 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
   add("communication", "exposed communication and copies", times.whole.total, wire);
   add("capacity", "capacity: a smaller batch than wanted", times.unchunked, "device.memory.capacity");
   add("scheduling", "scheduling: chunked prefill", times.predicted, "step_tokens");
-  // A rung may come out below the one before (a smaller batch can be cheaper per token): the last bar settles the sum.
-  bars.back().seconds += times.predicted - reached;
+  bars.back().seconds += times.predicted - reached;  // the last rung is the prediction, up to rounding
   return bars;
 }
 

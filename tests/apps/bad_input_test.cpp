@@ -122,6 +122,11 @@ TEST(BadInput, Files) {
   expect_mistake(
       "predict --model " + good + " --machine " + write("machine.json", R"({"name": "x"})") + load.substr(19),
       {"machine.json"});
+  // What is not a machine is not shown either.
+  const std::string good_machine = run_line("machines show t4").out;
+  const std::string fast =
+      write("fast.json", std::string(good_machine).replace(good_machine.find("320 GB/s"), 8, "inf GB/s"));
+  expect_mistake("machines show " + fast, {"fast.json", "bandwidth", "inf GB/s"});
   mkfifo((folder / "pipe.json").c_str(), 0600);
   expect_mistake("predict --model " + (folder / "pipe.json").string() + load, {"pipe.json"});
 }
@@ -133,7 +138,11 @@ TEST(BadInput, NothingIsWritten) {
   const std::string file = (folder / "result.json").string();
   expect_mistake(std::string(kGood) + "--map tp=6 --format json -o " + file, {"tp=6"});
   expect_mistake(std::string(kGood) + "-o " + folder.string(), {"directory"});
-  expect_mistake(std::string(kGood) + "-o " + (folder / "none" / "x.json").string(), {"x.json"});
+  expect_mistake(std::string(kGood) + "-o " + (folder / "none" / "x.json").string(), {"x.json", "no folder"});
+  // Before a minute of measuring.
+  expect_mistake("calibrate --device cpu -o " + (folder / "none" / "x.json").string(), {"x.json", "no folder"});
+  expect_mistake("calibrate --device cpu -o " + file + " --measurements " + folder.string(), {"--measurements"});
+  expect_mistake("calibrate --device cpu --stack vllm -o " + file, {"--stack", "--from"});
   EXPECT_TRUE(fs::is_empty(folder));
 }
 

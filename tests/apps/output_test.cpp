@@ -1,4 +1,8 @@
 // Formats, files and determinism of what the commands print.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -79,6 +83,41 @@ TEST(Output, FileAppearsWhole) {
   EXPECT_EQ(ran.out, "");
   EXPECT_GT(fs::file_size(file), 100000u);  // the chart library is inside
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+}
+
+// Only files are replaced: a link keeps leading where it led, and a device or a pipe stays one.
+TEST(Output, LinksAndPipesStay) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fresh_folder();
+  fs::remove_all(folder);
+  fs::create_directories(folder / "elsewhere");
+  std::ofstream(folder / "elsewhere" / "model.json") << "old";
+  fs::create_symlink(folder / "elsewhere" / "model.json", folder / "link");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::string line = std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad + "-o ";
+  const std::string expected = run_line(line.substr(0, line.size() - 3)).out;
+
+  EXPECT_EQ(run_line(line + (folder / "link").string()).code, 0);
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  std::stringstream arrived;
+  arrived << std::ifstream(folder / "elsewhere" / "model.json").rdbuf();
+  EXPECT_EQ(arrived.str(), expected);
+
+  const int reader = open((folder / "pipe").c_str(), O_RDWR);
+  ASSERT_GE(reader, 0);
+  EXPECT_EQ(run_line(line + (folder / "pipe").string()).code, 0);
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+  std::string piped(expected.size(), ' ');
+  EXPECT_EQ(read(reader, piped.data(), piped.size()), static_cast<ssize_t>(expected.size()));
+  EXPECT_EQ(piped, expected);
+  close(reader);
+}
+
+TEST(Output, AFullDiskIsAMistake) {
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  EXPECT_EQ(run_cli({"models"}, full, err, false), 2);
+  EXPECT_EQ(err.str(), "moesaic: cannot write to standard output\n");
 }
 
 }  // namespace

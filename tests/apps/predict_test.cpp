@@ -1,4 +1,6 @@
 // What-ifs and options do what they say.
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/apps/run.hpp"
@@ -66,6 +68,42 @@ TEST(Predict, SaysWhatWouldFit) {
     capacity = bar["id"] == "capacity" ? bar["seconds"].get<double>() : capacity;
   }
   EXPECT_GT(capacity, 0);
+}
+
+TEST(Predict, SaysWhichSmallerTypesWouldFit) {
+  const auto advice = [](const std::string& load) {
+    return predict_json("--model Mixtral-8x7B --machine dgx-h100 --input 4096 --output 512 " + load)["advice"];
+  };
+  // 85.5 GB less 8 %; 11.7 GB of weights and 75.5 MB a request in bf16.
+  EXPECT_EQ(advice("--batch 900")["smaller_type"], "weights=fp8");
+  EXPECT_EQ(advice("--batch 1500")["smaller_type"], "kv=fp8");
+  EXPECT_EQ(advice("--batch 1750")["smaller_type"], "weights=fp8,kv=fp8");
+  EXPECT_TRUE(advice("--batch 1750 --dtype weights=int4,kv=int4")["smaller_type"].is_null());
+}
+
+// What nobody measured borrows a sibling's kernels; a faster memory must not make it change the sibling.
+TEST(Predict, AWhatIfKeepsTheKernelsItsMachineBorrows) {
+  const std::string load = "--model Mixtral-8x7B --dtype weights=fp8 --batch 32 --input 512 --output 64 --machine ";
+  const Json base = predict_json(load + "h100-pcie");
+  EXPECT_NE(base["cost_model"].get<std::string>().find("borrowed"), std::string::npos);
+  double last = step(base);
+  for (const char* bandwidth : {"3TB/s", "6TB/s", "12TB/s"}) {
+    const Json faster = predict_json(load + "h100-pcie --set device.memory.bandwidth=" + bandwidth);
+    EXPECT_EQ(faster["cost_model"], base["cost_model"]) << bandwidth;
+    EXPECT_LT(step(faster), last) << bandwidth;
+    last = step(faster);
+  }
+  // A file that says the same, and a device that has a name of its own.
+  Json machine = Json::parse(run_line("machines show h100-pcie").out);
+  const std::string file = fresh_folder() + ".json";
+  machine["device"]["memory"]["bandwidth"] = "12 TB/s";
+  std::ofstream(file) << machine;
+  EXPECT_EQ(step(predict_json(load + file)), last);
+  machine["device"]["name"] = "own";
+  machine["device"]["memory"]["bandwidth"] = "2 TB/s";
+  std::ofstream(file) << machine;
+  EXPECT_EQ(step(predict_json(load + file + " --set device.memory.bandwidth=12TB/s")), last);
+  std::filesystem::remove(file);
 }
 
 TEST(Predict, SkewedRoutingCostsTime) {

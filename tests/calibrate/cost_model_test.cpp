@@ -153,6 +153,7 @@ TEST(LoadCostModel, ByName) {
   EXPECT_NE(load_cost_model("measured", own)->name().find("borrowed"), std::string::npos);
   const std::string unknown = user_error([&] { return load_cost_model("defualt", h100); });
   EXPECT_NE(unknown.find("default"), unknown.npos) << unknown;
+  EXPECT_EQ(user_error([&] { return load_cost_model("", h100); }), "--profile: the name is empty");
 }
 
 }  // namespace

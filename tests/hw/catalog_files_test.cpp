@@ -1,6 +1,7 @@
 // The shipped files as documents: names, kinds, and a source for every figure.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 
 #include "tests/hw/every_machine.hpp"
@@ -143,6 +144,19 @@ TEST(CatalogFiles, HasEveryDeviceAndNode) {
                            "desktop-4090",
                            "duplex-4"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
+  }
+  for (const char* host : {"epyc-9654", "xeon-8380", "xeon-6454s", "grace"}) {
+    EXPECT_EQ(Config::load(find_in_catalog("machines", "machine", host).file).at("kind").string(), "host") << host;
+  }
+}
+
+TEST(CatalogFiles, NamesAsMakersWriteThem) {
+  for (const auto& [typed, name] : std::map<std::string, std::string>{{"RTX PRO 6000", "rtx-pro-6000"},
+                                                                      {"TPU v5e", "tpu-v5e"},
+                                                                      {"A100_80GB SXM", "a100-80gb-sxm"},
+                                                                      {"EPYC 9654", "epyc-9654"},
+                                                                      {"B60", "intel-b60"}}) {
+    EXPECT_EQ(find_in_catalog("machines", "machine", typed).name, name) << typed;
   }
 }
 

@@ -158,6 +158,7 @@ TEST_F(RoutingFile, MistakesInFiles) {
   expect_error(write(R"({"top_k": 2, "histogram": [1, -1, 1, 1]})"), {"histogram", "expert 1", "-1"});
   expect_error(write(R"({"top_k": 2, "histogram": [1, 0, 0, 0]})"), {"histogram", "top_k 2", "only 1"});
   expect_error(write(R"({"top_k": 2, "histogram": [1, "x", 0, 0]})"), {"histogram"});
+  expect_error(write(R"({"top_k": 2, "histogram": [1, 1e-320, 1e-320, 0]})"), {"histogram", "expert 1", "1e-200"});
   expect_error(write(R"({"top_k": 2, "experts": 8, "trace": [0, 1]})"), {"experts", "8", "4"});
   expect_error(write(R"({"top_k": 2, "experts": 4, "trace": [0, 1, 2]})"), {"trace", "3 entries", "top_k"});
   expect_error(write(R"({"top_k": 2, "experts": 4, "trace": []})"), {"trace", "0 entries"});

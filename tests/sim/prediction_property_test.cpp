@@ -22,7 +22,7 @@ std::string bars_text(const PhasePrediction& phase) {
   return text + fmt::format("= {}", phase.seconds.value);
 }
 
-void check_phase(const PhasePrediction& phase, bool fits) {
+void check_phase(const PhasePrediction& phase) {
   const double seconds = phase.seconds.value, limit = phase.limit.seconds.value;
   RC_LOG() << bars_text(phase) << "\n";
   RC_ASSERT(std::isfinite(seconds) && limit > 0);
@@ -32,7 +32,7 @@ void check_phase(const PhasePrediction& phase, bool fits) {
   double sum = 0;
   for (const WaterfallBar& bar : phase.waterfall) {
     sum += bar.seconds.value;
-    RC_ASSERT(!fits || bar.seconds.value >= -1e-12);
+    RC_ASSERT(bar.seconds.value >= -kRounding * seconds);
     RC_ASSERT(!bar.resource.empty());
   }
   RC_ASSERT(std::abs(sum - (seconds - limit)) <= kRounding * seconds);
@@ -47,8 +47,8 @@ RC_GTEST_PROP(PredictionProperty, NeverBeatsItsLimit, ()) {
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);
   if (prediction.running_batch > 0) {
-    check_phase(prediction.prefill, prediction.fits);
-    check_phase(prediction.decode, prediction.fits);
+    check_phase(prediction.prefill);
+    check_phase(prediction.decode);
     RC_ASSERT(prediction.end_to_end >= prediction.prefill.seconds);
     RC_ASSERT(prediction.energy_per_token.value >= 0);
   }
@@ -58,7 +58,7 @@ RC_GTEST_PROP(PredictionProperty, NeverBeatsItsLimit, ()) {
 // A kernel at peak rates without launches leaves nothing between the limit and the prediction but imbalance, exposed
 // communication, capacity and chunking.
 RC_GTEST_PROP(PredictionProperty, PeakRatesLeaveNoKernelBars, ()) {
-  const Scenario scenario = any_scenario({.any_cost = false});
+  const Scenario scenario = any_scenario({.costs = Costs::peak});
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);
   for (const PhasePrediction* phase : {&prediction.prefill, &prediction.decode}) {
@@ -73,7 +73,7 @@ RC_GTEST_PROP(PredictionProperty, PeakRatesLeaveNoKernelBars, ()) {
 // On one device nothing is left at all: the prediction is the limit.
 RC_GTEST_PROP(PredictionProperty, OneDeviceAtPeakRatesReachesItsLimit, ()) {
   const Scenario scenario = any_scenario({.placements = {"resident"},
-                                          .any_cost = false,
+                                          .costs = Costs::peak,
                                           .one_device = true,
                                           .enough_memory = true,
                                           .chunked_prefill = false});
@@ -91,7 +91,8 @@ double end_to_end(const Deployment& deployment, const Load& load) {
   return times.running > 0 ? times.end_to_end.value : INFINITY;
 }
 
-void check_better_figures(const Scenario& scenario, double tolerance = kRounding) {
+/// `capacity` is the tolerance for larger memories, `others` for all other figures.
+void check_better_figures(const Scenario& scenario, double others = kRounding, double capacity = kRounding) {
   RC_LOG() << scenario.text << "\n";
   const Machine& machine = scenario.deployment.plan.machine();
   const double before = end_to_end(scenario.deployment, scenario.load);
@@ -100,24 +101,30 @@ void check_better_figures(const Scenario& scenario, double tolerance = kRounding
     const Machine better = scale_figure(machine, figure.path, figure.more_is_better ? factor : 1 / factor);
     const double after = end_to_end({scenario.deployment.plan.on(better), scenario.deployment.cost}, scenario.load);
     RC_LOG() << figure.path << " x" << factor << ": " << before << " -> " << after << " s\n";
-    RC_ASSERT(after <= before * (1 + tolerance));
+    RC_ASSERT(after <= before * (1 + (figure.path.ends_with(".capacity") ? capacity : others)));
   }
 }
 
 RC_GTEST_PROP(PredictionProperty, BetterFiguresAreNeverSlower, ()) {
-  check_better_figures(any_scenario({.placements = {"resident"}}));
+  check_better_figures(any_scenario({.placements = {"resident"}, .costs = Costs::formulas}));
+}
+
+// Larger memories let more requests run at once, and measured kernels may take longer per request of a larger batch
+// (they switch tiles and algorithms): three percent at most in thousands of cases.
+RC_GTEST_PROP(PredictionProperty, BetterFiguresAreNotSlowerWithMeasuredKernels, ()) {
+  check_better_figures(any_scenario({.placements = {"resident"}, .costs = Costs::measured}), kRounding, 0.1);
 }
 
 // Where copies overlap, a task that ends earlier may get in the way of a copy that matters more (Graham's anomalies):
 // a percent at most in thousands of cases.
 RC_GTEST_PROP(PredictionProperty, BetterFiguresAreNotSlowerWhereCopiesOverlap, ()) {
-  check_better_figures(any_scenario({.placements = {"streamed"}}), 0.05);
+  check_better_figures(any_scenario({.placements = {"streamed"}}), 0.05, 0.05);
 }
 
 // The two-unit placement chooses units by their peak rates, so it is sure to gain at peak rates only: a faster unit may
 // attract an operator that its launches make slower there.
 RC_GTEST_PROP(PredictionProperty, BetterUnitsAreNeverSlowerAtPeakRates, ()) {
-  check_better_figures(any_scenario({.placements = {"two-unit"}, .any_cost = false}));
+  check_better_figures(any_scenario({.placements = {"two-unit"}, .costs = Costs::peak}));
 }
 
 }  // namespace

@@ -44,13 +44,16 @@ Mapping any_mapping(const Architecture& architecture, const Machine& machine) {
   return *rc::gen::elementOf(valid);
 }
 
-CostModelPointer any_cost(const Machine& machine) {
-  switch (up_to(4)) {
+CostModelPointer any_cost(Costs costs, const Machine& machine) {
+  const std::int64_t drawn = costs == Costs::peak       ? 1
+                             : costs == Costs::measured ? 4
+                                                        : up_to(costs == Costs::formulas ? 3 : 4);
+  switch (drawn) {
     case 1:
       return roofline_cost_model();
     case 2:
       return default_cost_model();
-    case 3:
+    case 4:
       return load_cost_model("measured", machine);
     default:
       return scaled_profile(static_cast<double>(up_to(40)) / 20, static_cast<double>(up_to(20)),
@@ -88,7 +91,7 @@ Scenario any_scenario(const Range& range) {
                   .input = up_to(5000),
                   .output = up_to(range.most_output),
                   .step_tokens = range.chunked_prefill ? any_of<std::int64_t>({100, 1000, 8192}) : 1 << 24};
-  const CostModelPointer cost = range.any_cost ? any_cost(machine) : roofline_cost_model();
+  const CostModelPointer cost = any_cost(range.costs, machine);
   std::string text = fmt::format("{} layers of {} kinds, {} on {}, {}, {}, batch {}, {} in, {} out, steps of {}",
                                  architecture.layers.size(), architecture.kinds.size(), placement, machine.name,
                                  to_text(mapping), routing, load.batch, load.input, load.output, load.step_tokens);

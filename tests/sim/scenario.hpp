@@ -15,11 +15,19 @@ struct Scenario {
   std::string text;     ///< for messages
 };
 
+/// Which cost models a property ranges over.
+enum class Costs {
+  any,       ///< all below
+  peak,      ///< peak rates only
+  formulas,  ///< peak rates, and efficiencies of every size
+  measured,  ///< the shipped profiles nearest to the machine
+};
+
 /// What a property ranges over.
 struct Range {
   /// Of these one; steps of "resident" are one chain.
   std::vector<std::string> placements = {"resident", "resident", "two-unit", "streamed"};
-  bool any_cost = true;           ///< false: peak rates only
+  Costs costs = Costs::any;
   bool any_figures = true;        ///< false: machines as shipped
   bool one_device = false;        ///< true: a replica is one device
   bool enough_memory = false;     ///< true: the machine is given what the whole load needs
