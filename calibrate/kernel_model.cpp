@@ -51,6 +51,7 @@ KernelMachine kernel_machine(const MachineView& view, std::size_t unit) {
   if (view.units[unit].multiprocessors > 0) {
     machine.multiprocessors = view.units[unit].multiprocessors;
   }
+  machine.compute_capability = view.units[unit].compute_capability;
   machine.cache = view.device_cache.value;
   if (view.scale_up) {
     machine.link_seconds_per_byte = 1 / view.resources[*view.scale_up].capacity;

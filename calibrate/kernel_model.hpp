@@ -16,6 +16,7 @@ struct KernelMachine {
   PerDType<double> seconds_per_flop{};  ///< at peak, in the format that arithmetic really runs in
   double seconds_per_byte = 0;          ///< of the device's memory
   double multiprocessors = 108;
+  double compute_capability = 0;     ///< what kernels are built for; 0: not known
   double cache = 0;                  ///< bytes of the last-level cache
   double link_seconds_per_byte = 0;  ///< scale-up link, one direction
   double link_latency = 0;

@@ -8,7 +8,11 @@ namespace moesaic {
 double device_distance(const KernelMachine& a, const KernelMachine& b) {
   const auto difference = [](double x, double y) { return x > 0 && y > 0 ? std::abs(std::log(x / y)) : 0.0; };
   const auto bf16 = static_cast<std::size_t>(DType::bf16), fp8 = static_cast<std::size_t>(DType::fp8);
-  return difference(a.seconds_per_flop[bf16], b.seconds_per_flop[bf16]) +
+  // Kernels are written for an instruction set: one that was written for another is no guide, however alike the rates.
+  constexpr double kOtherInstructions = 3;
+  const bool others =
+      a.compute_capability > 0 && b.compute_capability > 0 && a.compute_capability != b.compute_capability;
+  return (others ? kOtherInstructions : 0) + difference(a.seconds_per_flop[bf16], b.seconds_per_flop[bf16]) +
          difference(a.seconds_per_flop[fp8] / a.seconds_per_flop[bf16],
                     b.seconds_per_flop[fp8] / b.seconds_per_flop[bf16]) +
          difference(a.seconds_per_byte, b.seconds_per_byte) +

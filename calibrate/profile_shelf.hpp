@@ -37,7 +37,8 @@ class ProfileShelf {
   std::vector<KernelMachine> figures_;  ///< of each profile's device
 };
 
-/// How far apart two devices are: differences of the logarithms of what kernels feel.
+/// How far apart two devices are: differences of the logarithms of what kernels feel, and whether they run the same
+/// instructions.
 double device_distance(const KernelMachine& a, const KernelMachine& b);
 
 /// The figures of a catalog device. Throws UserError for an unknown one.

@@ -20,6 +20,7 @@ struct Unit {
   bool own_channel = false;         ///< the channel is the unit's own (PIM), else it is the whole memory's
   Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
   int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
+  double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
 
   /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
   /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.

@@ -60,6 +60,12 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
   if (const auto multiprocessors = config.find("multiprocessors")) {
     unit.multiprocessors = count(*multiprocessors, 1);
   }
+  if (const auto capability = config.find("compute_capability")) {
+    unit.compute_capability = capability->number();
+    if (unit.compute_capability <= 0) {
+      capability->fail("must be above zero");
+    }
+  }
   return unit;
 }
 

@@ -16,7 +16,8 @@ UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, d
                   .arithmetic = arithmetic,
                   .memory = memory,
                   .launch_latency = unit.launch_latency,
-                  .multiprocessors = static_cast<double>(unit.multiprocessors)};
+                  .multiprocessors = static_cast<double>(unit.multiprocessors),
+                  .compute_capability = unit.compute_capability};
   for (std::size_t i = 0; i < kDTypeCount; ++i) {
     const DType runs_in = unit.arithmetic(static_cast<DType>(i));
     result.runs_in[i] = runs_in;

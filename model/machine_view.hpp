@@ -31,7 +31,8 @@ struct UnitView {
   PerDType<double> seconds_per_flop{};  ///< at peak, by the format asked for (the next wider supported one is used)
   PerDType<DType> runs_in{};            ///< the format that really runs
   Seconds launch_latency{};
-  double multiprocessors = 0;  ///< 0: not known
+  double multiprocessors = 0;     ///< 0: not known
+  double compute_capability = 0;  ///< 0: not known
   bool on_host = false;
 };
 
