@@ -72,9 +72,13 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
   if (!options.measurements_file.empty()) {
     write_result(measurements_csv(result.measurements), options.measurements_file, out, "--measurements");
   }
-  write_result(cpu_machine_json(result.facts), options.output_file, out);
-  out << cpu_facts_text(result.facts)
-      << fmt::format("{} points measured; the machine is in {}: moesaic predict --machine {}\n", result.done,
+  const std::optional<Profile> profile = fit_cpu_profile(result.facts, result.measurements, fit_date(options));
+  write_result(cpu_machine_json(result.facts, profile ? &*profile : nullptr), options.output_file, out);
+  out << cpu_facts_text(result.facts);
+  if (profile) {
+    out << fit_summary(*profile);
+  }
+  out << fmt::format("{} points measured; the machine is in {}: moesaic predict --machine {}\n", result.done,
                      options.output_file, options.output_file);
 }
 
@@ -119,17 +123,15 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
       ->type_name("FILE|DIR...");
   command.add_option("--stack", options.stack, "With --from: software whose measurements to fit, e.g. vllm-0.24")
       ->type_name("NAME");
-  command.add_option("--date", options.date, "With --from: date that the profile bears (default: today)")
-      ->type_name("YYYY-MM-DD");
+  command.add_option("--date", options.date, "Date that the profile bears (default: today)")->type_name("YYYY-MM-DD");
 }
 
 void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
   if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
     throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", options.seconds, kMostSeconds));
   }
-  if (options.from.empty() && !(options.stack.empty() && options.date.empty())) {
-    throw UserError(fmt::format("{}: fits measurements that are there; give their files or folders with --from",
-                                options.stack.empty() ? "--date" : "--stack"));
+  if (options.from.empty() && !options.stack.empty()) {
+    throw UserError("--stack: fits measurements that are there; give their files or folders with --from");
   }
   // Before minutes of measuring.
   check_output("-o", options.output_file);

@@ -11,6 +11,8 @@ class App;
 
 namespace moesaic {
 
+struct Profile;
+
 struct CalibrateOptions {
   std::string device;
   std::string output_file;
@@ -27,6 +29,11 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options);
 
 /// Fits a profile to the measurements of options.device and options.stack in the files options.from.
 void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ostream& err);
+
+/// The kernels of a fit and their errors, for people.
+std::string fit_summary(const Profile& profile);
+/// The date that a fit of these options bears: theirs, else today's (UTC).
+std::string fit_date(const CalibrateOptions& options);
 
 /// Measures or fits, and writes options.output_file. Progress and warnings go to `err`, a summary to `out`. Throws
 /// UserError.

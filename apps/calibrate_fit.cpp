@@ -57,7 +57,11 @@ std::string stack_of(const Measurements& measurements, const std::string& device
   throw UserError(fmt::format("--stack: '{}' may be any of {}", printable(typed), fmt::join(meant, ", ")));
 }
 
-std::string summary(const Profile& profile, std::size_t bytes) {
+}  // namespace
+
+std::string fit_date(const CalibrateOptions& options) { return options.date.empty() ? today() : options.date; }
+
+std::string fit_summary(const Profile& profile) {
   std::string text = fmt::format("{:<20} {:<22} {:>7} {:>7} {:>16}  {}\n", "operator", "formats", "rows", "shapes",
                                  "left-out error", "kernel");
   for (const KernelSurface& surface : profile.surfaces) {
@@ -68,11 +72,9 @@ std::string summary(const Profile& profile, std::size_t bytes) {
     text += fmt::format("{:<20} {:<22} {:>7} {:>7} {:>16}  {}\n", name(surface.family), formats, surface.rows,
                         surface.shapes, error, surface.kernel);
   }
-  return text + fmt::format("{}: {} kernels, {} bytes; errors are median / 90th percentile on shapes left out\n",
-                            profile.name(), profile.surfaces.size(), bytes);
+  return text + fmt::format("{}: {} kernels; errors are median / 90th percentile on shapes left out\n", profile.name(),
+                            profile.surfaces.size());
 }
-
-}  // namespace
 
 void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
   if (options.stack.empty() || options.output_file.empty()) {
@@ -93,7 +95,7 @@ void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ost
     }
   }
   ProfileOptions fit;
-  fit.date = options.date.empty() ? today() : options.date;
+  fit.date = fit_date(options);
   fit.threads = options.threads;
   const Profile profile = fit_profile(read.measurements, rows, machine, fit);
   const std::string text = profile_json(profile);
@@ -102,7 +104,7 @@ void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ost
                        kMostProfileBytes);
   }
   write_result(text, options.output_file, out);
-  out << summary(profile, text.size());
+  out << fit_summary(profile) << fmt::format("{} bytes are in {}\n", text.size(), options.output_file);
 }
 
 }  // namespace moesaic

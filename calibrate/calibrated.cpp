@@ -53,12 +53,12 @@ class Calibrated final : public CostModel {
       return fallback_->cost(task, view);
     }
     const KernelSetting setting{kernel->family, chosen->formats, chosen->surface->kernel, kernel_machine(view)};
-    const KernelPoint point = kernel_point(setting, kernel->shape);
+    const KernelPoint point = kernel_point(setting, *kernel);
     // Between two steps all weights and caches pass through the last-level cache: nothing is found there.
     double predicted = chosen->surface->seconds(point, kernel->shape, 0);
     for (const Alternative& other : chosen->others) {
       const KernelSetting theirs{kernel->family, other.formats, other.surface->kernel, setting.machine};
-      predicted = std::min(predicted, other.surface->seconds(kernel_point(theirs, kernel->shape), kernel->shape, 0));
+      predicted = std::min(predicted, other.surface->seconds(kernel_point(theirs, *kernel), kernel->shape, 0));
     }
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted, peak);
@@ -73,7 +73,7 @@ class Calibrated final : public CostModel {
       return fallback_->spread(task, view);
     }
     const KernelSetting setting{kernel->family, chosen->formats, chosen->surface->kernel, kernel_machine(view)};
-    KernelEstimate estimate = chosen->surface->estimate(kernel_point(setting, kernel->shape), kernel->shape, 0);
+    KernelEstimate estimate = chosen->surface->estimate(kernel_point(setting, *kernel), kernel->shape, 0);
     if (chosen->borrowed) {
       estimate = widen_borrowed(estimate);
     }

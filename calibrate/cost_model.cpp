@@ -6,6 +6,16 @@
 #include "base/error.hpp"
 
 namespace moesaic {
+namespace {
+
+CostModelPointer own_cost_model(Profile profile, const Machine& machine) {
+  const std::string stack = profile.stack;
+  std::vector<Profile> profiles;
+  profiles.push_back(std::move(profile));
+  return calibrated_cost_model(std::move(profiles), machine.device.name, stack);
+}
+
+}  // namespace
 
 Seconds peak_seconds(const Task& task, const MachineView& view) {
   double longest = 0;
@@ -23,6 +33,9 @@ CostModelPointer load_cost_model(const std::string& name_or_file, const Machine&
   if (name_or_file == "peak") {
     return roofline_cost_model();
   }
+  if (name_or_file == "measured" && machine.device.profile) {
+    return own_cost_model(read_profile(*machine.device.profile), machine);
+  }
   if (name_or_file == "measured") {
     CostModelPointer measured = measured_cost_model(machine, "");
     return measured ? measured : default_cost_model();
@@ -35,11 +48,7 @@ CostModelPointer load_cost_model(const std::string& name_or_file, const Machine&
   }
   const Config config = Config::load(find_in_catalog("profiles", "profile", name_or_file).file);
   if (config.is_object() && config.string_or("kind", "") == "kernel profile") {
-    Profile profile = read_profile(config);
-    const std::string stack = profile.stack;
-    std::vector<Profile> profiles;
-    profiles.push_back(std::move(profile));
-    return calibrated_cost_model(std::move(profiles), machine.device.name, stack);
+    return own_cost_model(read_profile(config), machine);
   }
   return efficiency_cost_model(config);
 }

@@ -59,9 +59,9 @@ CostModelPointer calibrated_cost_model(std::vector<Profile> profiles, const std:
 /// a stack, or the machine's main unit is no GPU, as all measured ones are.
 CostModelPointer measured_cost_model(const Machine& machine, const std::string& stack);
 
-/// A cost model by name: "measured" or a stack's name ("vllm", "trtllm") for the shipped profiles nearest to the
-/// machine, "default" (efficiencies), "peak" (the roofline), or a file of either kind. Throws UserError with the
-/// nearest name.
+/// A cost model by name: "measured" (the profile that the machine's file brings, else shipped ones) or a stack's name
+/// ("vllm", "trtllm") for the shipped profiles nearest to the machine, "default" (efficiencies), "peak" (the roofline),
+/// or a file of either kind. Throws UserError with the nearest name.
 CostModelPointer load_cost_model(const std::string& name_or_file, const Machine& machine);
 
 }  // namespace moesaic

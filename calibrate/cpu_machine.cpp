@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"
@@ -42,7 +44,7 @@ std::string all_peaks(const CpuFacts& facts) {
 
 }  // namespace
 
-std::string cpu_machine_json(const CpuFacts& facts) {
+std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
   const CpuBandwidth* memory = facts.memory_bandwidth();
   if (memory == nullptr || facts.peaks.empty() || !(facts.dispatch.value > 0) || !(facts.memory.value > 0)) {
     throw UserError("measuring ended before memory bandwidth and one product were known; nothing is written");
@@ -72,7 +74,36 @@ std::string cpu_machine_json(const CpuFacts& facts) {
       {"memory",
        fmt::format("L2 {}, last cache {} of all cores{}; all bandwidths measured here: {}", to_text(facts.l2),
                    to_text(facts.last_cache), facts.caches_known ? "" : " (assumed)", all_bandwidths(facts))}};
-  return json.dump(2) + "\n";
+  if (profile != nullptr) {
+    json["profile"] = Json::parse(profile_json(*profile));
+  }
+  return json.dump(1) + "\n";
+}
+
+std::optional<Profile> fit_cpu_profile(const CpuFacts& facts, const Measurements& measurements,
+                                       const std::string& date) {
+  Measurements fastest;
+  fastest.files = measurements.files;
+  std::map<std::pair<std::uint32_t, ShapeValues>, std::size_t> at;
+  for (const Measurement& row : measurements.rows) {
+    MeasurementKey key = measurements.key_of(row);
+    key.kernel.clear();
+    Measurement copy = row;
+    copy.key = fastest.key_index(key);
+    const auto [found, is_new] = at.emplace(std::pair{copy.key, row.shape}, fastest.rows.size());
+    if (is_new) {
+      fastest.rows.push_back(copy);
+    } else if (row.latency < fastest.rows[found->second].latency) {
+      fastest.rows[found->second] = copy;
+    }
+  }
+  if (fastest.rows.empty()) {
+    return std::nullopt;
+  }
+  std::vector<std::uint32_t> rows(fastest.rows.size());
+  std::iota(rows.begin(), rows.end(), 0U);
+  const Machine machine = read_machine(machine_of_one(Config::parse(cpu_machine_json(facts), facts.device)));
+  return fit_profile(fastest, rows, machine, {.surface = {}, .date = date, .threads = 0});
 }
 
 std::string cpu_facts_text(const CpuFacts& facts) {

@@ -25,6 +25,7 @@ std::span<const std::uint8_t> lattice_columns(Family family) {
   constexpr static std::uint8_t kTwo[] = {0, 1}, kThree[] = {0, 1, 2}, kFour[] = {0, 1, 2, 3};
   switch (family) {
     case Family::gemm:
+    case Family::collective:  // the third one turned into nodes
     case Family::mla_decode:
     case Family::mla_decode_module:
       return kThree;
@@ -32,7 +33,6 @@ std::span<const std::uint8_t> lattice_columns(Family family) {
     case Family::mla_prefill_module:
       return kFour;
     case Family::mla_bmm:
-    case Family::collective:
     case Family::quantize:
     case Family::elementwise:
       return kTwo;
@@ -51,7 +51,23 @@ LatticePoint lattice_point(Family family, const ShapeValues& shape) {
   for (const std::uint8_t column : lattice_columns(family)) {
     point[axis++] = std::log(std::max(shape[column], 0.5));  // 0.5: no prefix
   }
+  if (family == Family::collective) {
+    // Inside a node the devices per node are the ranks: as an axis of their own they would say nothing.
+    point[2] = std::max(0.0, point[1] - point[2]);
+  }
   return point;
+}
+
+ShapeValues lattice_shape(Family family, const LatticePoint& point, ShapeValues rest) {
+  std::size_t axis = 0;
+  for (const std::uint8_t column : lattice_columns(family)) {
+    const double value = std::exp(point[axis++]);
+    rest[column] = value < 0.75 ? 0 : std::round(value);
+  }
+  if (family == Family::collective) {
+    rest[2] = std::round(std::exp(point[1] - point[2]));
+  }
+  return rest;
 }
 
 double KernelSurface::seconds(const KernelPoint& point, const ShapeValues& shape, double cache) const {

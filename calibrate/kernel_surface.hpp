@@ -67,5 +67,7 @@ KernelSurface fit_surface(const KernelSetting& setting, std::span<const KernelSa
 /// The coordinates in which a family's residual is a lattice; none for families whose shape has too many columns.
 std::size_t lattice_axes(Family family);
 LatticePoint lattice_point(Family family, const ShapeValues& shape);
+/// The other way round, in whole numbers; `rest`: the columns that are no coordinate.
+ShapeValues lattice_shape(Family family, const LatticePoint& point, ShapeValues rest);
 
 }  // namespace moesaic

@@ -199,22 +199,13 @@ class SurfaceFit {
       const Forest forest = fit_forest(chosen);
       const std::vector<LatticePoint> nodes = surface.lattice.nodes();
       for (std::size_t i = 0; i < nodes.size(); ++i) {
-        const double by_trees = forest(kernel_point(setting_, shape_at(nodes[i])).features);
+        const double by_trees =
+            forest(kernel_point(setting_, lattice_shape(setting_.family, nodes[i], samples_[0].shape)).features);
         float& value = surface.lattice.values[i];
         value = static_cast<float>(blend_ * by_trees + (1 - blend_) * static_cast<double>(value));
       }
     }
     quantise(surface.lattice.values);
-  }
-
-  /// The shape of a node: the columns of the lattice, and the first row's values in those that do not vary.
-  ShapeValues shape_at(const LatticePoint& node) const {
-    ShapeValues shape = samples_[0].shape;
-    for (std::size_t a = 0; a < axes_; ++a) {
-      const double value = std::exp(node[a]);
-      shape[a] = value < 0.75 ? 0 : std::round(value);
-    }
-    return shape;
   }
 
   void set_extent(KernelSurface& surface) const {

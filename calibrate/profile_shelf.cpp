@@ -4,7 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.hpp"
+
 namespace moesaic {
+
 double device_distance(const KernelMachine& a, const KernelMachine& b) {
   const auto difference = [](double x, double y) { return x > 0 && y > 0 ? std::abs(std::log(x / y)) : 0.0; };
   const auto bf16 = static_cast<std::size_t>(DType::bf16), fp8 = static_cast<std::size_t>(DType::fp8);
@@ -30,7 +33,11 @@ ProfileShelf::ProfileShelf(std::vector<Profile> profiles) {
   std::stable_sort(profiles.begin(), profiles.end(),
                    [](const Profile& a, const Profile& b) { return a.stack > b.stack; });
   for (const Profile& profile : profiles) {
-    figures_.push_back(device_figures(profile.device));
+    try {
+      figures_.push_back(device_figures(profile.device));
+    } catch (const UserError&) {
+      figures_.push_back({});  // of a machine of the user's own: near to itself alone
+    }
   }
   profiles_ = std::make_shared<const std::vector<Profile>>(std::move(profiles));
 }

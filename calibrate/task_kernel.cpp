@@ -66,17 +66,24 @@ TaskKernel kernel_of(const SoftmaxScores& scores) {
            scores.window}};
 }
 
+/// Rows of the most loaded expert: the largest of as many Poisson counts as the rank has experts, by its tail,
+/// m + sqrt(2 m ln n) + ln n / 3 (Bernstein's inequality). Routing that favours experts beyond its busiest rank's rows
+/// shows in `rows` alone.
+double largest_load(const GroupedGemm& g) {
+  const double mean = g.rows / g.experts, tail = std::log(std::max(1.0, g.experts));
+  return std::clamp(mean + std::sqrt(2 * mean * tail) + tail / 3, g.rows / g.distinct, std::min(g.rows, g.tokens));
+}
+
 std::optional<TaskKernel> kernel_of(const GroupedGemm& g) {
   if (g.rows <= 0 || g.matrices < 2) {
     return std::nullopt;
   }
-  // Held experts and rows tell the expert-parallel degree.
-  const double ranks = std::max(1.0, std::round(g.tokens * g.top_k / g.rows));
   return TaskKernel{Family::moe,
                     product_format(g.weights, g.arithmetic),
                     0,
                     0,
-                    {g.hidden, g.width, g.top_k, g.experts * ranks, g.matrices, 1, ranks, 0, g.tokens}};
+                    {g.hidden, g.width, g.top_k, g.experts * g.ranks, g.matrices, 1, g.ranks, 0, g.tokens},
+                    ExpertLoad{g.rows, g.distinct, largest_load(g)}};
 }
 
 std::optional<TaskKernel> kernel_of(const Elementwise& e, OperatorKind kind) {
@@ -112,6 +119,10 @@ TaskKernel kernel_of(const Collective& collective) {
 }
 
 }  // namespace
+
+KernelPoint kernel_point(const KernelSetting& setting, const TaskKernel& kernel) {
+  return kernel.load ? routed_point(setting, kernel.shape, *kernel.load) : kernel_point(setting, kernel.shape);
+}
 
 std::span<const std::string_view> kernel_operations(Family family) {
   static constexpr std::string_view kNone[] = {""};

@@ -22,7 +22,10 @@ struct TaskKernel {
   std::uint8_t cache = 0;   ///< index into kCacheFormats
   std::uint8_t kernel = 0;  ///< operation, for families that have several: see kernel_operations()
   ShapeValues shape{};
+  std::optional<ExpertLoad> load{};  ///< of routed experts: what the step's routing gives, whatever was measured
 };
+/// Of `setting`'s kernel.
+KernelPoint kernel_point(const KernelSetting& setting, const TaskKernel& kernel);
 
 /// Operations that a family's kernels are named after, e.g. "all_reduce"; one empty name for families with one.
 std::span<const std::string_view> kernel_operations(Family family);

@@ -56,6 +56,8 @@ struct Device {
   std::optional<Link> scale_up;   ///< device to device inside a node
   int scale_up_devices = 1;       ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;  ///< device to host
+  /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
+  std::optional<Config> profile;
 };
 
 struct Host {
@@ -82,6 +84,8 @@ Machine read_machine(const Config& config);
 /// replaced by their content, so that every figure has a path such as "device.memory.bandwidth". A device's name gives
 /// a machine of one device. Throws UserError.
 Config load_machine_config(const std::string& name_or_file);
+/// A device as a machine of one, as read_machine() wants it.
+Config machine_of_one(const Config& device);
 
 /// All machines of the catalog: nodes first, then single devices, then the hosts that nodes can have.
 struct MachineSummary {

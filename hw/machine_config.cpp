@@ -68,7 +68,9 @@ Config inlined(const Config& node, const std::string& kind) {
   return node.with_member(kind, content);
 }
 
-Config node_of_one(const Config& device) {
+}  // namespace
+
+Config machine_of_one(const Config& device) {
   const auto json = [&](std::string_view key) { return device.has(key) ? device.at(key).dump() : "\"\""; };
   device.at("name").string();
   return Config::parse(fmt::format(R"({{"name": {}, "kind": "node", "description": {}, "device": {{}}, "devices": 1}})",
@@ -76,8 +78,6 @@ Config node_of_one(const Config& device) {
                        device.origin())
       .with_member("device", device);
 }
-
-}  // namespace
 
 Config load_machine_config(const std::string& name_or_file) {
   const CatalogEntry entry = find_in_catalog("machines", "machine", name_or_file);
@@ -87,7 +87,7 @@ Config load_machine_config(const std::string& name_or_file) {
     config.fail(fmt::format("'{}' is a host, which is no machine by itself; choose a node or a device", entry.name));
   }
   if (kind == "device") {
-    return node_of_one(config);
+    return machine_of_one(config);
   }
   const Config node = inlined(config, "device");
   return node.has("host") ? inlined(node, "host") : node;

@@ -126,6 +126,11 @@ Device read_device(const Config& config) {
   if (const auto link = config.find("host_link")) {
     device.host_link = read_link(*link, "host link");
   }
+  if (config.has("profile")) {
+    device.profile = config.at("profile");  // read where kernels are known
+    const std::vector<std::string> keys = device.profile->keys();
+    device.profile->ignore(std::vector<std::string_view>(keys.begin(), keys.end()));
+  }
   return device;
 }
 

@@ -91,6 +91,7 @@ struct Writer {
                                .rows = used.rows,
                                .distinct = used.distinct,
                                .experts = std::ceil(number(moe.experts) / groups),
+                               .ranks = groups,
                                .top_k = number(moe.experts_per_token),
                                .hidden = hidden,
                                .width = number(moe.width) / mapping.expert_tensor(),

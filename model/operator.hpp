@@ -48,6 +48,7 @@ struct GroupedGemm {
   double rows = 0;      ///< (token, expert) pairs on this rank
   double distinct = 0;  ///< experts whose weights are read
   double experts = 0;   ///< experts that this rank holds
+  double ranks = 1;     ///< expert-parallel degree
   double top_k = 0;
   double hidden = 0;
   double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)

@@ -32,6 +32,7 @@ TEST(Calibrate, MeasuresThisComputerForAPrediction) {
   const Ran predicted = run({"predict", "--model", "Qwen3-0.6B", "--machine", machine, "--batch", "1", "--input", "32",
                              "--output", "8", "--format", "json"});
   EXPECT_EQ(predicted.code, 0) << predicted.err;
+  EXPECT_NE(predicted.out.find("moesaic-cpu as measured on"), std::string::npos) << predicted.out;
   fs::remove_all(folder);
 }
 
