@@ -46,7 +46,7 @@ void add_steps(CLI::App& validate, ValidateStepsOptions& options) {
   const auto text = [&command](const char* name, std::string& value, const char* what, const char* type) {
     return command.add_option(name, value, what)->type_name(type);
   };
-  text("--data", options.data, "Folder with e2e/ (default: measured in the folder $MOESAIC_DATA)", "DIR");
+  text("--data", options.data, "Folder with e2e/ and operator/ (default: measured in the folder $MOESAIC_DATA)", "DIR");
   text("--device", options.device, "Only devices whose name has this part; * stands for anything", "PATTERN");
   text("--stack", options.stack, "Only engines whose name has this part; * stands for anything", "PATTERN");
   text("--model", options.model, "Only models whose name has this part; * stands for anything", "PATTERN");

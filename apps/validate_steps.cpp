@@ -30,7 +30,8 @@ void keep(MeasuredSteps& steps, const ValidateStepsOptions& options) {
     return;
   }
   std::erase_if(steps.rows, [&](const MeasuredStep& step) {
-    return !matches(step.device, options.device) || !matches(step.software, options.stack) ||
+    const std::string& engine = step.kind == StepKind::layer ? step.stack : step.software;
+    return !matches(step.device, options.device) || !matches(engine, options.stack) ||
            !matches(step.model, options.model);
   });
   if (steps.rows.empty()) {

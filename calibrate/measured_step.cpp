@@ -16,7 +16,7 @@ namespace moesaic {
 namespace fs = std::filesystem;
 
 std::string_view name(StepKind kind) {
-  static constexpr std::string_view kNames[] = {"prefill", "decode", "generation", "closed_loop"};
+  static constexpr std::string_view kNames[] = {"prefill", "decode", "generation", "closed_loop", "layer"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -59,14 +59,70 @@ std::int64_t StepRow::count(std::string_view column) const {
   return static_cast<std::int64_t>(value);
 }
 
-MeasuredSteps read_measured_steps(const fs::path& folder) {
-  struct Table {
-    const char* file;
-    void (*read)(const StepRow&, std::vector<MeasuredStep>&);
+namespace {
+
+/// One of the two readers: rows that are steps of their own, or kernels of a layer that several rows make up.
+struct Table {
+  const char* file;
+  void (*read)(const StepRow&, std::vector<MeasuredStep>&) = nullptr;
+  LayerPart (*read_part)(const StepRow&) = nullptr;
+};
+
+constexpr Table kTables[] = {
+    {"e2e/splitwise_prompt_token_times.csv", read_splitwise_step},
+    {"e2e/cent_paper_a100_baselines.csv", read_cent_step},
+    {"e2e/serving_gpu_ttft_tpot.csv", read_serving_step},
+    {"operator/layers_vidur/dense_layer_ops.csv", read_vidur_layer},
+    {"operator/layers_frontier/dense_layer_ops_h800.csv", read_frontier_layer},
+    {"operator/layers_llmservingsim/dense_layer_ops.csv", nullptr, read_llmservingsim_kernel},
+    {"operator/llmcompass/gpt3_layer_tp4_a100_breakdown.csv", nullptr, read_llmcompass_kernel}};
+
+/// "layers_vidur/dense_layer_ops.csv": two sources name their tables alike.
+std::string file_in_kind(const Table& table) {
+  const std::string_view file = table.file;
+  return std::string(file.substr(file.find('/') + 1));
+}
+
+void read_table(const Table& table, const std::string& text, MeasuredSteps& steps) {
+  CsvTable csv(text);
+  std::vector<LayerPart> parts;
+  const auto place = [&](MeasuredStep& step) {
+    if (!(step.measured.value > 0)) {
+      throw BadRow("a time that is not positive");
+    }
+    step.file = file_in_kind(table);
+    step.line = csv.line();
   };
-  static constexpr Table kTables[] = {{"e2e/splitwise_prompt_token_times.csv", read_splitwise_step},
-                                      {"e2e/cent_paper_a100_baselines.csv", read_cent_step},
-                                      {"e2e/serving_gpu_ttft_tpot.csv", read_serving_step}};
+  while (csv.next()) {
+    try {
+      csv.split();
+      const StepRow row(csv);
+      if (table.read_part != nullptr) {
+        LayerPart part = table.read_part(row);
+        place(part.step);
+        parts.push_back(std::move(part));
+        continue;
+      }
+      std::vector<MeasuredStep> found;
+      table.read(row, found);
+      for (MeasuredStep& step : found) {
+        place(step);
+        steps.rows.push_back(std::move(step));
+      }
+    } catch (const UnusedRow& row) {
+      ++steps.left_out[row.what()];
+    } catch (const BadRow& row) {
+      ++steps.left_out[fmt::format("{}: {}", table.file, row.what())];
+    }
+  }
+  for (MeasuredStep& layer : merge_parts(parts, steps.left_out)) {
+    steps.rows.push_back(std::move(layer));
+  }
+}
+
+}  // namespace
+
+MeasuredSteps read_measured_steps(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     throw UserError(fmt::format("{}: no such folder", printable(folder.string(), 400)));
@@ -81,27 +137,7 @@ MeasuredSteps read_measured_steps(const fs::path& folder) {
     any = true;
     std::ostringstream content;
     content << stream.rdbuf();
-    const std::string text = content.str();
-    CsvTable csv(text);
-    while (csv.next()) {
-      try {
-        csv.split();
-        std::vector<MeasuredStep> found;
-        table.read(StepRow(csv), found);
-        for (MeasuredStep& step : found) {
-          if (!(step.measured.value > 0)) {
-            throw BadRow("a time that is not positive");
-          }
-          step.file = fs::path(table.file).filename().string();
-          step.line = csv.line();
-          steps.rows.push_back(std::move(step));
-        }
-      } catch (const UnusedRow& row) {
-        ++steps.left_out[row.what()];
-      } catch (const BadRow& row) {
-        ++steps.left_out[fmt::format("{}: {}", table.file, row.what())];
-      }
-    }
+    read_table(table, content.str(), steps);
   }
   if (!any) {
     throw UserError(fmt::format("{}: none of the tables of measured steps, such as {}", printable(folder.string(), 400),

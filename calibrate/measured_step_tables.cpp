@@ -23,16 +23,16 @@ constexpr Renamed kModels[] = {
     {"meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B"},
     {"nvidia/Llama-3.1-8B-Instruct-FP8", "meta-llama/Llama-3.1-8B"},
     {"nvidia/Qwen3-32B-NVFP4", "Qwen/Qwen3-32B"},
+    {"Llama-2-7b-hf", "meta-llama/Llama-2-7b-hf"},
+    {"Llama-2-70b-hf", "meta-llama/Llama-2-70b-hf"},
+    {"llama2_7b_dense_example", "meta-llama/Llama-2-7b-hf"},
+    // Llama 3 and 3.1 differ in positions alone: their layers are the same.
+    {"Meta-Llama-3-8B", "meta-llama/Llama-3.1-8B"},
+    {"Meta-Llama-3-70B", "meta-llama/Llama-3.1-70B"},
+    {"Llama-3.1-8B", "meta-llama/Llama-3.1-8B"},
+    {"Llama-3.1-405B-Instruct-FP8", "meta-llama/Llama-3.1-405B"},
+    {"Qwen3-30B-A3B-Instruct-2507", "Qwen/Qwen3-30B-A3B"},
 };
-
-std::string model_name(std::string_view theirs) {
-  for (const Renamed& model : kModels) {
-    if (model.theirs == theirs) {
-      return std::string(model.ours);
-    }
-  }
-  return std::string(theirs);
-}
 
 constexpr Seconds kMillisecond{1e-3};
 
@@ -68,6 +68,15 @@ bool is_inferencemax(std::int64_t input, std::int64_t output, const StepRow& row
 }
 
 }  // namespace
+
+std::string model_name(std::string_view theirs) {
+  for (const Renamed& model : kModels) {
+    if (model.theirs == theirs) {
+      return std::string(model.ours);
+    }
+  }
+  return std::string(theirs);
+}
 
 void read_splitwise_step(const StepRow& row, std::vector<MeasuredStep>& steps) {
   const std::string_view hardware = row.text("hardware");

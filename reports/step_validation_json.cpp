@@ -43,6 +43,7 @@ Json row_json(const JudgedStep& row) {
           {"model", step.model},
           {"precision", step.format},
           {"mapping", step.mapping},
+          {"operators", step.operators},
           {"concurrency", step.batch},
           {"input", step.input},
           {"output", step.output},
@@ -59,30 +60,24 @@ Json row_json(const JudgedStep& row) {
 std::string step_validation_json(const StepValidation& validation) {
   const StepJudgement& judgement = validation.judgement;
   Json json{{"version", "1"}, {"kind", "step validation"}, {"data", validation.data}};
-  for (const bool closed_loop : {false, true}) {
+  for (const StepScope scope : kStepScopes) {
     Json part;
-    part["target_median_abs_error"] = step_target(closed_loop);
+    part["target_median_abs_error"] = step_target(scope);
     for (const bool fitted : {true, false}) {
-      std::vector<const JudgedStep*> rows;
-      for (const JudgedStep& row : judgement.rows) {
-        if (row.fitted == fitted && is_closed_loop(row) == closed_loop) {
-          rows.push_back(&row);
-        }
-      }
-      part[fitted ? "fitted_half" : "scored_half"] = scores_json(rows);
+      part[fitted ? "fitted_half" : "scored_half"] = scores_json(scope_rows(judgement, scope, fitted));
     }
     part["groups"] = Json::array();
-    for (const StepGroup& group : step_groups(judgement, closed_loop)) {
+    for (const StepGroup& group : step_groups(judgement, scope)) {
       Json scores = scores_json(group.rows);
       scores["by"] = group.by;
       scores["name"] = group.name;
       part["groups"].push_back(std::move(scores));
     }
     part["worst"] = Json::array();
-    for (const JudgedStep* row : worst_steps(judgement, closed_loop, 10)) {
+    for (const JudgedStep* row : worst_steps(judgement, scope, 10)) {
       part["worst"].push_back(row_json(*row));
     }
-    json[closed_loop ? "closed_loop" : "fixed_batch"] = std::move(part);
+    json[std::string(name(scope))] = std::move(part);
   }
   json["terms_used"] = terms_json(judgement.used);
   json["terms_fitted"] = terms_json(judgement.fitted);

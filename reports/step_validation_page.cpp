@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/quantity_text.hpp"
 #include "reports/html.hpp"
@@ -31,33 +32,30 @@ HtmlTable score_table(std::string caption, std::vector<std::string> heads) {
   return {std::move(caption), std::move(heads), {}, first_number};
 }
 
-std::string tables(const StepJudgement& judgement, bool closed_loop) {
-  const std::string title = closed_loop ? "Closed-loop time per output token" : "Fixed-batch steps";
-  HtmlTable halves = score_table(title + ": both halves; pairs are median / p90", {"half"});
+std::string tables(const StepJudgement& judgement, StepScope scope) {
+  std::string heading(title(scope));
+  heading[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(heading[0])));
+  HtmlTable halves = score_table(heading + ": both halves; pairs are median / p90", {"half"});
   for (const bool fitted : {true, false}) {
-    std::vector<const JudgedStep*> rows;
-    for (const JudgedStep& row : judgement.rows) {
-      if (row.fitted == fitted && is_closed_loop(row) == closed_loop) {
-        rows.push_back(&row);
-      }
+    const std::vector<const JudgedStep*> rows = scope_rows(judgement, scope, fitted);
+    if (scope == StepScope::layers && fitted) {
+      continue;  // nothing is fitted on layers
     }
     add_scores(halves, {fitted ? "fitted" : "scored"}, rows);
   }
-  HtmlTable groups = score_table(title + ": groups of the scored half", {"by", "group"});
-  for (const StepGroup& group : step_groups(judgement, closed_loop)) {
+  HtmlTable groups = score_table(heading + ": groups of the scored half", {"by", "group"});
+  for (const StepGroup& group : step_groups(judgement, scope)) {
     add_scores(groups, {html_text(group.by), html_text(group.name)}, group.rows);
   }
-  HtmlTable worst{title + ": the worst of the scored half",
+  HtmlTable worst{heading + ": the worst of the scored half",
                   {"what", "from", "likely reason", "measured", "predicted", "error"},
                   {},
                   3};
-  for (const JudgedStep* row : worst_steps(judgement, closed_loop, 10)) {
+  for (const JudgedStep* row : worst_steps(judgement, scope, 10)) {
     const MeasuredStep& step = row->step;
-    worst.rows.push_back(
-        {html_text(fmt::format("{} {} {} {} {} {} x{} {}/{}", name(step.kind), step.device, step.software, step.model,
-                               step.format, step.mapping, step.batch, step.input, step.output)),
-         html_text(fmt::format("{}:{}", step.file, step.line)), html_text(likely_reason(*row)), to_text(step.measured),
-         to_text(row->predicted[0]), signed_percent(row->error(StepBasis::measured))});
+    worst.rows.push_back({html_text(step_text(step)), html_text(fmt::format("{}:{}", step.file, step.line)),
+                          html_text(likely_reason(*row)), to_text(step.measured), to_text(row->predicted[0]),
+                          signed_percent(row->error(StepBasis::measured))});
   }
   return html_table(halves) + html_table(groups) + html_table(worst);
 }
@@ -70,13 +68,18 @@ std::string step_validation_page(const StepValidation& validation, const std::st
   for (const auto& [why, rows] : judgement.not_judged) {
     left_out.rows.push_back({html_text(why), count_text(static_cast<double>(rows))});
   }
-  return page_document({.title = "Whole steps: predicted against measured",
-                        .command = command,
-                        .navigation = "",
-                        .main = "<section class=\"single\">\n" + tables(judgement, false) + tables(judgement, true) +
-                                html_table(left_out) + "</section>\n",
-                        .footer = "Errors are |predicted / measured - 1|.",
-                        .data = "{}"});
+  std::string main = "<section class=\"single\">\n";
+  for (const StepScope scope : kStepScopes) {
+    main += tables(judgement, scope);
+  }
+  return page_document(
+      {.title = "Whole steps: predicted against measured",
+       .command = command,
+       .navigation = "",
+       .main = main + html_table(left_out) + "</section>\n",
+       .footer = "Errors are |predicted / measured - 1|. Layers are the kernels of one layer, profiled one by one "
+                 "and added up: nothing of an engine is in them.",
+       .data = "{}"});
 }
 
 }  // namespace moesaic

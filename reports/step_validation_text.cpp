@@ -38,28 +38,21 @@ void add_scores(Table& table, std::vector<std::string> cells, const std::vector<
   table.add(std::move(cells));
 }
 
-const char* title_of(bool closed_loop) { return closed_loop ? "closed-loop TPOT" : "fixed-batch steps"; }
-
 std::string halves_text(const StepValidation& validation, const TextStyle& style) {
   std::vector<Column> columns = score_columns({{"steps"}, {"half"}});
   columns.insert(columns.end(), {{"target"}, {""}});
   Table table(columns);
-  for (const bool closed_loop : {false, true}) {
+  for (const StepScope scope : kStepScopes) {
     for (const bool fitted : {true, false}) {
-      std::vector<const JudgedStep*> rows;
-      for (const JudgedStep& row : validation.judgement.rows) {
-        if (row.fitted == fitted && is_closed_loop(row) == closed_loop) {
-          rows.push_back(&row);
-        }
-      }
+      const std::vector<const JudgedStep*> rows = scope_rows(validation.judgement, scope, fitted);
       if (rows.empty()) {
         continue;
       }
-      std::vector<std::string> cells{title_of(closed_loop), fitted ? "fitted" : "scored"};
+      std::vector<std::string> cells{std::string(title(scope)), fitted ? "fitted" : "scored"};
       add_scores(table, cells, rows);
       if (!fitted) {
-        const bool met = step_scores(rows, StepBasis::measured).median <= step_target(closed_loop);
-        table.add({"", "", "", percent_text(step_target(closed_loop)), "", "", "", "", "", "target",
+        const bool met = step_scores(rows, StepBasis::measured).median <= step_target(scope);
+        table.add({"", "", "", percent_text(step_target(scope)), "", "", "", "", "", "target",
                    met ? paint("met", Paint::good, style) : paint("missed", Paint::bad, style)});
       }
     }
@@ -67,14 +60,14 @@ std::string halves_text(const StepValidation& validation, const TextStyle& style
   return heading("Both halves", style) + table.text(style);
 }
 
-std::string groups_text(const StepValidation& validation, bool closed_loop, const TextStyle& style) {
-  Table table(score_columns({{"by"}, {title_of(closed_loop)}}));
+std::string groups_text(const StepValidation& validation, StepScope scope, const TextStyle& style) {
+  Table table(score_columns({{"by"}, {std::string(title(scope))}}));
   std::string last;
-  for (const StepGroup& group : step_groups(validation.judgement, closed_loop)) {
+  for (const StepGroup& group : step_groups(validation.judgement, scope)) {
     add_scores(table, {group.by == last ? "" : group.by, printable(group.name)}, group.rows);
     last = group.by;
   }
-  return table.empty() ? "" : heading(fmt::format("Scored half, {}", title_of(closed_loop)), style) + table.text(style);
+  return table.empty() ? "" : heading(fmt::format("Scored half, {}", title(scope)), style) + table.text(style);
 }
 
 std::string terms_text(const StepValidation& validation, const TextStyle& style) {
@@ -97,7 +90,7 @@ std::string terms_text(const StepValidation& validation, const TextStyle& style)
   return heading("Terms of the engines", style) + table.text(style);
 }
 
-std::string worst_text(const StepValidation& validation, bool closed_loop, const TextStyle& style) {
+std::string worst_text(const StepValidation& validation, StepScope scope, const TextStyle& style) {
   Table table({{"error", Align::right},
                {"measured", Align::right},
                {"predicted", Align::right},
@@ -105,16 +98,13 @@ std::string worst_text(const StepValidation& validation, bool closed_loop, const
                {"what"},
                {"from"},
                {"likely reason"}});
-  for (const JudgedStep* row : worst_steps(validation.judgement, closed_loop, kWorst)) {
+  for (const JudgedStep* row : worst_steps(validation.judgement, scope, kWorst)) {
     const MeasuredStep& step = row->step;
     table.add({signed_percent(row->error(StepBasis::measured)), to_text(step.measured), to_text(row->predicted[0]),
-               to_text(row->predicted[1]),
-               printable(fmt::format("{} {} {} {} {} {} x{} {}/{}", name(step.kind), step.device, step.software,
-                                     step.model, step.format, step.mapping, step.batch, step.input, step.output),
-                         200),
+               to_text(row->predicted[1]), printable(step_text(step), 200),
                printable(fmt::format("{}:{}", step.file, step.line)), likely_reason(*row)});
   }
-  return table.empty() ? "" : heading(fmt::format("Worst, {}", title_of(closed_loop)), style) + table.text(style);
+  return table.empty() ? "" : heading(fmt::format("Worst, {}", title(scope)), style) + table.text(style);
 }
 
 }  // namespace
@@ -134,11 +124,19 @@ std::string step_validation_text(const StepValidation& validation, const TextSty
   text += paint(
       "Errors are |predicted / measured - 1|: median and 90th percentile (p90); pairs are median / p90. Bias: the "
       "median\nwith its sign. Kernels alone: measured kernels without the engine's terms; efficiencies: the profile "
-      "'default';\nroofline: peak rates. The terms were fitted on the fitted half; halves hold whole configurations.\n",
+      "'default';\nroofline: peak rates. The terms were fitted on the fitted half; halves hold whole configurations. "
+      "Layers are the\n"
+      "kernels of one layer, profiled one by one and added up: nothing of an engine is in them, and nothing was "
+      "fitted.\n",
       Paint::dim, style);
-  text += halves_text(validation, style) + groups_text(validation, false, style) +
-          groups_text(validation, true, style) + terms_text(validation, style) + worst_text(validation, false, style) +
-          worst_text(validation, true, style);
+  text += halves_text(validation, style);
+  for (const StepScope scope : kStepScopes) {
+    text += groups_text(validation, scope, style);
+  }
+  text += terms_text(validation, style);
+  for (const StepScope scope : kStepScopes) {
+    text += worst_text(validation, scope, style);
+  }
   if (not_judged > 0) {
     text += heading("Not judged", style);
     Table table({{"rows", Align::right}, {"why"}});

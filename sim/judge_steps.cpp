@@ -56,7 +56,58 @@ std::vector<MeasuredSum> sums_of(const std::vector<JudgedStep>& rows, const Soft
   return sums;
 }
 
+Seconds& predicted(JudgedStep& row, StepBasis basis) { return row.predicted[static_cast<std::size_t>(basis)]; }
+
+/// `bases`: deployments on measured kernels, default efficiencies and peak rates.
+void predict_steps(const std::vector<Deployment>& bases, JudgedStep& row) {
+  row.fitted = in_fitted_half(row.step.configuration());
+  const std::vector<WeightedBatch> batches = steps_of(row.step, bases.front());
+  const auto time = [&](const Deployment& deployment, std::vector<WeightedParts>* parts) {
+    StepClock clock(deployment);
+    Seconds sum;
+    for (const WeightedBatch& kind : batches) {
+      const StepTimes times = clock.times(kind.batch);
+      sum += times.total * kind.weight;
+      if (parts != nullptr) {
+        parts->push_back({kind.weight, times.parts});
+      }
+    }
+    return sum;
+  };
+  time(bases[0], &row.parts);
+  predicted(row, StepBasis::kernels) = time_of(row.parts, {});
+  predicted(row, StepBasis::efficiency) = time(bases[1], nullptr);
+  predicted(row, StepBasis::peak) = time(bases[2], nullptr);
+}
+
+void predict_layer(const std::vector<Deployment>& bases, JudgedStep& row) {
+  predicted(row, StepBasis::measured) = predicted(row, StepBasis::kernels) = layer_time(row.step, bases[0]);
+  predicted(row, StepBasis::efficiency) = layer_time(row.step, bases[1]);
+  predicted(row, StepBasis::peak) = layer_time(row.step, bases[2]);
+}
+
 }  // namespace
+
+Seconds layer_time(const MeasuredStep& layer, const Deployment& deployment) {
+  const StepPlan& plan = deployment.plan;
+  const StepGraph graph =
+      build_step(plan, Batch::prefill(static_cast<double>(layer.batch), static_cast<double>(layer.input)));
+  const auto tasks = graph.tasks_of(graph.layers[1]);  // the first is the input part
+  Seconds sum;
+  for (const std::string& label : layer.operators) {
+    bool any = false;
+    for (const Task& task : tasks) {
+      if (task.op.label == label) {
+        sum += deployment.cost->cost(task, plan.view()).median();
+        any = true;
+      }
+    }
+    if (!any) {
+      throw UserError(fmt::format("layers with '{}', which those of {} lack here", label, layer.model));
+    }
+  }
+  return sum;
+}
 
 std::string_view name(StepBasis basis) {
   static constexpr std::string_view kNames[] = {"measured", "kernels", "efficiency", "peak"};
@@ -106,38 +157,33 @@ StepJudgement judge_steps(const MeasuredSteps& steps, const DeployStep& deploy, 
       if (!deployed.why_not.empty()) {
         throw UserError(deployed.why_not);
       }
-      check_fits(step, deployed.bases.front());
+      if (step.kind != StepKind::layer) {  // a layer was profiled alone, however large its network
+        check_fits(step, deployed.bases.front());
+      }
     } catch (const UserError& error) {
       ++judgement.not_judged[error.what()];
       continue;
     }
     JudgedStep row;
     row.step = step;
-    row.fitted = in_fitted_half(step.configuration());
     row.kernels = deployed.bases.front().cost->name();
-    const std::vector<WeightedBatch> batches = steps_of(step, deployed.bases.front());
-    const auto time = [&](const Deployment& deployment, std::vector<WeightedParts>* parts) {
-      StepClock clock(deployment);
-      Seconds sum;
-      for (const WeightedBatch& kind : batches) {
-        const StepTimes times = clock.times(kind.batch);
-        sum += times.total * kind.weight;
-        if (parts != nullptr) {
-          parts->push_back({kind.weight, times.parts});
-        }
+    try {
+      if (step.kind == StepKind::layer) {
+        predict_layer(deployed.bases, row);
+      } else {
+        predict_steps(deployed.bases, row);
       }
-      return sum;
-    };
-    time(deployed.bases[0], &row.parts);
-    row.predicted[static_cast<std::size_t>(StepBasis::kernels)] = time_of(row.parts, {});
-    row.predicted[static_cast<std::size_t>(StepBasis::efficiency)] = time(deployed.bases[1], nullptr);
-    row.predicted[static_cast<std::size_t>(StepBasis::peak)] = time(deployed.bases[2], nullptr);
+    } catch (const UserError& error) {
+      ++judgement.not_judged[error.what()];
+      continue;
+    }
     judgement.rows.push_back(std::move(row));
   }
 
   std::vector<std::string> engines;
   for (const JudgedStep& row : judgement.rows) {
-    if (std::find(engines.begin(), engines.end(), row.step.software) == engines.end()) {
+    if (row.step.kind != StepKind::layer &&
+        std::find(engines.begin(), engines.end(), row.step.software) == engines.end()) {
       engines.push_back(row.step.software);
     }
   }
@@ -151,6 +197,9 @@ StepJudgement judge_steps(const MeasuredSteps& steps, const DeployStep& deploy, 
     judgement.used.push_back(found != nullptr && !options.refit ? known : fit);
   }
   for (JudgedStep& row : judgement.rows) {
+    if (row.step.kind == StepKind::layer) {
+      continue;
+    }
     row.predicted[0] = time_of(row.parts, find_software(judgement.used, row.step.software)->on(row.step.device));
   }
   return judgement;

@@ -25,8 +25,8 @@ std::string_view name(StepBasis basis);
 
 struct JudgedStep {
   MeasuredStep step;
-  bool fitted = false;               ///< its configuration is of the half that terms are fitted on
-  std::vector<WeightedParts> parts;  ///< of measured kernels
+  bool fitted = false;               ///< its configuration is of the half that terms are fitted on; never for a layer
+  std::vector<WeightedParts> parts;  ///< of measured kernels; none for a layer, which has no terms
   std::string kernels;               ///< the cost model's name
   Seconds predicted[kStepBasisCount];
   double error(StepBasis basis) const { return predicted[static_cast<std::size_t>(basis)] / step.measured - 1; }
@@ -48,6 +48,10 @@ struct JudgeStepsOptions {
 using DeployStep = std::function<Deployment(const MeasuredStep&, const std::string& cost)>;
 
 StepJudgement judge_steps(const MeasuredSteps& steps, const DeployStep& deploy, const JudgeStepsOptions& options);
+
+/// The operators of a measured layer, one after another: of the first layer kind, for one batch of prompts. Throws
+/// UserError if the layer lacks one of them.
+Seconds layer_time(const MeasuredStep& layer, const Deployment& deployment);
 
 /// The steps that a measured time consists of, and how often each.
 std::vector<WeightedBatch> steps_of(const MeasuredStep& step, const Deployment& deployment);

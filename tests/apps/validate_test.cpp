@@ -7,6 +7,7 @@
 #include "apps/select.hpp"
 #include "calibrate/read_measurements.hpp"
 #include "tests/apps/run.hpp"
+#include "tests/schema/violation.hpp"
 
 namespace moesaic {
 namespace {
@@ -116,6 +117,23 @@ TEST_F(ValidateOperators, Mistakes) {
   expect_mistake(line("--json " + path("none/x.json")), {"--json", "none"});
   expect_mistake(line("--html " + path("data")), {"--html", "directory"});
   expect_mistake(line("-o " + path("data")), {"-o", "directory"});
+}
+
+TEST_F(ValidateOperators, StepsHoldLayersOfATable) {
+  const fs::path table = folder_ / "measured" / "operator" / "layers_llmservingsim" / "dense_layer_ops.csv";
+  fs::create_directories(table.parent_path());
+  std::ofstream(table) << "gpu,model,tp,layer,tokens,time_us\n"
+                          "rtx4090,Llama-3.1-8B,1,o_proj,1,38\n"
+                          "rtx4090,Llama-3.1-8B,1,layernorm,1,2\n"
+                          "rtx4090,no-such-model,1,o_proj,1,38\n";
+  const Ran ran = run_line("validate steps --format json --stack vllm --data " + path("measured"));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(violation("step_validation.json", ran.out), "");
+  const nlohmann::json json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["layers"]["scored_half"]["rows"], 1);
+  EXPECT_NEAR(json["layers"]["worst"][0]["measured"], 42e-6, 1e-12);
+  EXPECT_EQ(json["not_judged"][0]["rows"], 1);
+  EXPECT_EQ(json["terms_used"].size(), 0u);
 }
 
 TEST(Patterns, AreParts) {
