@@ -6,6 +6,9 @@
 namespace moesaic {
 namespace {
 
+// A spread that few shapes taught may be far off itself; a core is physical enough to be right within these factors.
+constexpr double kMost50 = 0.7, kMost90 = 1.6;
+
 /// How much less sure a prediction is than inside the measured extent: grows with the factor by which a feature leaves
 /// it.
 double outside(const KernelSurface& surface, const FeatureRow& row) {
@@ -78,7 +81,7 @@ double KernelSurface::seconds(const KernelPoint& point, const ShapeValues& shape
 
 KernelEstimate KernelSurface::estimate(const KernelPoint& point, const ShapeValues& shape, double cache) const {
   const double scale = std::exp(static_cast<double>(spread(point.features))) * outside(*this, point.features);
-  return {seconds(point, shape, cache), scale * spread50, scale * spread90};
+  return {seconds(point, shape, cache), std::min(scale * spread50, kMost50), std::min(scale * spread90, kMost90)};
 }
 
 KernelEstimate widen_borrowed(KernelEstimate estimate) {

@@ -140,15 +140,19 @@ Prediction predict(const Deployment& deployment, const Load& load) {
   result.output_tokens_per_device = result.output_tokens / static_cast<double>(result.devices);
   result.decode_tokens = PerSecond{batch / times.decode.predicted.value};
 
+  const double steps = output - 1;
+  const Seconds prefill_limit = result.prefill.limit.seconds, decode_limit = result.decode.limit.seconds;
   KindSpreads whole = kind_spreads(predictor.prefill_step(), plan.view(), *deployment.cost);
-  result.ttft_interval = interval_of(whole.relative());
+  result.ttft_interval = interval_of(whole.relative(), prefill_limit / result.prefill.seconds);
   const KindSpreads step = kind_spreads(predictor.decode_step(), plan.view(), *deployment.cost);
-  result.tpot_interval = interval_of(step.relative());
-  whole.add(step, output - 1);
-  result.end_to_end_interval = interval_of(whole.relative());
+  result.tpot_interval = interval_of(step.relative(), decode_limit / result.decode.seconds);
+  whole.add(step, steps);
+  result.end_to_end_interval =
+      interval_of(whole.relative(),
+                  (prefill_limit + decode_limit * steps) / (result.prefill.seconds + result.decode.seconds * steps));
 
   const Joules energy = power(times.prefill, deployment) * times.prefill.predicted +
-                        power(times.decode, deployment) * (times.decode.predicted * (output - 1));
+                        power(times.decode, deployment) * (times.decode.predicted * steps);
   result.energy_per_token = energy / (batch * output);
   const Dollars price = plan.machine().price_per_device() * static_cast<double>(result.devices) * times.end_to_end;
   result.per_million_tokens = price / (batch * output) * 1e6;

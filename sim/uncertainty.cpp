@@ -1,5 +1,6 @@
 #include "sim/uncertainty.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace moesaic {
@@ -33,10 +34,10 @@ KindSpreads kind_spreads(const StepGraph& graph, const MachineView& view, const 
   return spreads;
 }
 
-Interval interval_of(double relative) {
+Interval interval_of(double relative, double least) {
   constexpr double kHalf = 0.6745, kNineTenths = 1.6449;  // quantiles of the normal distribution
   const double inner = std::exp(kHalf * relative), outer = std::exp(kNineTenths * relative);
-  return {1 / inner, inner, 1 / outer, outer};
+  return {std::max(1 / inner, least), inner, std::max(1 / outer, least), outer};
 }
 
 }  // namespace moesaic

@@ -26,7 +26,7 @@ struct Interval {
   double low50 = 1, high50 = 1;
   double low90 = 1, high90 = 1;
 };
-/// Log-normal, of this relative standard deviation.
-Interval interval_of(double relative);
+/// Log-normal, of this relative standard deviation, and not below `least`: the limit's share of the predicted time.
+Interval interval_of(double relative, double least = 0);
 
 }  // namespace moesaic

@@ -1,11 +1,13 @@
 // Times of single tasks at peak rates and at achieved fractions of them.
 #include "calibrate/cost_model.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
 
+#include "calibrate/task_kernel.hpp"
 #include "model/collective.hpp"
 #include "tests/model/replicas.hpp"
 #include "tests/user_error.hpp"
@@ -141,6 +143,40 @@ TEST(CostModels, NeverBeatThePeak) {
       }
     }
   }
+}
+
+// Kernels are built for an instruction set, however near the rates of another one are.
+TEST(MeasuredCostModel, BorrowsFromTheSameInstructions) {
+  const std::pair<const char*, const char*> lenders[] = {{"h100-pcie", "h100-sxm"},    {"h20", "h100-sxm"},
+                                                         {"h800", "h100-sxm"},         {"rtx-4090", "l40s"},
+                                                         {"rtx-5090", "rtx-pro-6000"}, {"gb200", "b200"}};
+  for (const auto& [machine, lender] : lenders) {
+    EXPECT_EQ(measured_cost_model(machine_named(machine), "")->name(),
+              fmt::format("vllm-0.24.0 borrowed from {}, scaled by peak rates", lender));
+  }
+}
+
+// What the routing of the step gives, not what the micro-benchmarks drew.
+TEST(TaskKernel, ExpertsHaveTheStepsOwnLoad) {
+  const StepPlan plan = replica(preset("DeepSeek-V3"), {8, 1, 8}, resident_placement(), "dgx-h200");
+  const StepGraph graph = build_step(plan, Batch::decode(16, 1000));
+  double least_experts = 0;
+  for (const Task& task : graph.tasks) {
+    if (const auto* grouped = std::get_if<GroupedGemm>(&task.op.shape)) {
+      const auto kernel = task_kernel(task, plan.view());
+      ASSERT_TRUE(kernel && kernel->load);
+      EXPECT_EQ(kernel->shape[6], 8);    // expert parallelism
+      EXPECT_EQ(kernel->shape[3], 256);  // experts of the whole layer
+      EXPECT_EQ(kernel->load->rows, grouped->rows);
+      EXPECT_EQ(kernel->load->distinct, grouped->distinct);
+      EXPECT_GE(kernel->load->largest, grouped->rows / grouped->distinct);
+      EXPECT_LE(kernel->load->largest, 16);
+      least_experts = kernel->load->distinct;
+    }
+  }
+  // 16 tokens of 8 experts each choose fewer than half of 256.
+  EXPECT_GT(least_experts, 8);
+  EXPECT_LT(least_experts, 20);
 }
 
 TEST(LoadCostModel, ByName) {

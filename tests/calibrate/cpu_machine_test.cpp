@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "calibrate/cost_model.hpp"
 #include "hw/machine.hpp"
 
 namespace moesaic {
@@ -55,6 +56,37 @@ TEST(CpuMachine, ReadsBack) {
   EXPECT_NEAR(unit.launch_latency.value, 4.5e-6, 1e-9);
   EXPECT_NEAR(machine.device.memory.capacity.value, 64e9, 1e6);
   EXPECT_NEAR(machine.device.memory.bandwidth.value, 40.25e9, 0.06e9) << "the best read from memory, not a copy";
+}
+
+/// Products by two libraries, one of them three times slower.
+Measurements products(const CpuFacts& facts) {
+  Measurements all;
+  all.files = {"this computer"};
+  const std::uint32_t fast = all.key_index({Family::gemm, facts.device, std::string(kCpuStack), "fp32", "", "onednn"});
+  const std::uint32_t slow = all.key_index({Family::gemm, facts.device, std::string(kCpuStack), "fp32", "", "loop"});
+  for (const double n : {1024., 2048., 4096.}) {
+    for (double m = 1; m <= 512; m *= 2) {
+      const double seconds = 5e-6 + std::max(2 * m * n * 1024 / 300e9, 4 * (n * 1024 + m * (n + 1024)) / 35e9);
+      all.rows.push_back({fast, 0, 1, {n, 1024, m}, Seconds{seconds}});
+      all.rows.push_back({slow, 0, 2, {n, 1024, m}, Seconds{3 * seconds}});
+    }
+  }
+  return all;
+}
+
+TEST(CpuMachine, BringsTheFastestOfItsKernels) {
+  const CpuFacts facts = example();
+  const Measurements all = products(facts);
+  const std::optional<Profile> profile = fit_cpu_profile(facts, all, "2026-11-28");
+  ASSERT_TRUE(profile);
+  ASSERT_EQ(profile->surfaces.size(), 1U);
+  EXPECT_EQ(profile->surfaces[0].rows, all.rows.size() / 2);
+  const std::string file = testing::TempDir() + "moesaic-example-cpu-profile.json";
+  std::ofstream(file) << cpu_machine_json(facts, &*profile);
+  const Machine machine = read_machine(load_machine_config(file));
+  EXPECT_EQ(load_cost_model("measured", machine)->name(), "moesaic-cpu as measured on example-cpu");
+  EXPECT_EQ(load_cost_model("default", machine)->name(), default_cost_model()->name());
+  EXPECT_FALSE(fit_cpu_profile(facts, {}, "2026-11-28"));
 }
 
 TEST(CpuMachine, EveryFigureSaysHowItWasMeasured) {

@@ -42,6 +42,15 @@ void check_phase(const PhasePrediction& phase) {
   }
 }
 
+/// Wider for nine tenths than for a half, around the prediction, and no more below it than the limit.
+void check_interval(const Interval& interval, const PhasePrediction& phase) {
+  RC_ASSERT(interval.low90 <= interval.low50);
+  RC_ASSERT(interval.low50 <= 1 + 1e-9);
+  RC_ASSERT(interval.high50 >= 1);
+  RC_ASSERT(interval.high90 >= interval.high50);
+  RC_ASSERT(phase.seconds * interval.low90 >= phase.limit.seconds * (1 - 1e-9));
+}
+
 RC_GTEST_PROP(PredictionProperty, NeverBeatsItsLimit, ()) {
   const Scenario scenario = any_scenario();
   RC_LOG() << scenario.text << "\n";
@@ -51,6 +60,8 @@ RC_GTEST_PROP(PredictionProperty, NeverBeatsItsLimit, ()) {
     check_phase(prediction.decode);
     RC_ASSERT(prediction.end_to_end >= prediction.prefill.seconds);
     RC_ASSERT(prediction.energy_per_token.value >= 0);
+    check_interval(prediction.ttft_interval, prediction.prefill);
+    check_interval(prediction.tpot_interval, prediction.decode);
   }
   RC_ASSERT(prediction.fits == (prediction.running_batch == static_cast<double>(scenario.load.batch)));
 }
