@@ -96,8 +96,7 @@ std::string explain(const CommonOptions& options, const std::string& phase, bool
   }
   const OperatorTable table =
       explain_step(make_deployment(scenario), scenario.load, phase == "prefill" ? Phase::prefill : Phase::decode);
-  return options.format == "json" ? operators_json(table.rows, table.step)
-                                  : operators_text(table.rows, table.step, {.rich = rich});
+  return options.format == "json" ? operators_json(table) : operators_text(table, {.rich = rich});
 }
 
 /// A machine with its references resolved, or a host as its file says. What could not be predicted is not shown either.

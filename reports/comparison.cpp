@@ -55,6 +55,18 @@ std::string best_lever_cell(const Prediction& p) {
   return runs(p) && !sorted.empty() ? resource_name(sorted[0].figure) : "-";
 }
 
+/// Whose times of kernels the columns are: once where it is one for all.
+std::string cost_models_text(const std::vector<Prediction>& predictions, const std::vector<std::string>& names) {
+  const bool one = std::all_of(predictions.begin(), predictions.end(),
+                               [&](const Prediction& p) { return p.cost_model == predictions.front().cost_model; });
+  std::string text;
+  for (std::size_t i = 0; i < (one ? std::min<std::size_t>(1, predictions.size()) : predictions.size()); ++i) {
+    text += fmt::format("  {}{}\n", one ? "times of kernels: " : printable(names[i], kName) + ": ",
+                        printable(predictions[i].cost_model));
+  }
+  return text.empty() ? "" : (one ? "\n" : "\n  times of kernels\n") + text;
+}
+
 }  // namespace
 
 std::vector<ComparedRow> compare(const std::vector<Prediction>& predictions) {
@@ -123,7 +135,7 @@ std::string comparison_text(const std::vector<Prediction>& predictions, const st
   const bool marked = std::any_of(rows.begin(), rows.end(), [](const ComparedRow& row) {
     return std::find(row.best.begin(), row.best.end(), true) != row.best.end();
   });
-  return text + (marked ? "\n  * best of those that fit\n" : "");
+  return text + cost_models_text(predictions, names) + (marked ? "\n  * best of those that fit\n" : "");
 }
 
 }  // namespace moesaic

@@ -206,12 +206,15 @@ std::string comparison_json(const std::vector<Prediction>& predictions, const st
   return dump({{"version", kVersion}, {"predictions", std::move(all)}});
 }
 
-std::string operators_json(const std::vector<OperatorRow>& rows, Seconds step) {
-  Json operators = Json::array();
-  for (const OperatorRow& row : rows) {
-    operators.push_back(operator_json(row, step));
+std::string operators_json(const OperatorTable& operators) {
+  Json rows = Json::array();
+  for (const OperatorRow& row : operators.rows) {
+    rows.push_back(operator_json(row, operators.step));
   }
-  return dump({{"version", kVersion}, {"step_seconds", number(step.value)}, {"operators", std::move(operators)}});
+  return dump({{"version", kVersion},
+               {"cost_model", operators.cost_model},
+               {"step_seconds", number(operators.step.value)},
+               {"operators", std::move(rows)}});
 }
 
 }  // namespace moesaic

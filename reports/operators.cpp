@@ -24,7 +24,9 @@ std::string shape_text(const OperatorRow& row) {
 
 }  // namespace
 
-std::string operators_text(const std::vector<OperatorRow>& rows, Seconds step, const TextStyle& style) {
+std::string operators_text(const OperatorTable& operators, const TextStyle& style) {
+  const std::vector<OperatorRow>& rows = operators.rows;
+  const Seconds step = operators.step;
   if (rows.empty()) {
     return "  no operators\n";
   }
@@ -52,6 +54,7 @@ std::string operators_text(const std::vector<OperatorRow>& rows, Seconds step, c
   return table.text(style) + '\n' +
          fmt::format("  The step takes {}; its operators take {} one after another.\n", to_text(step),
                      to_text(total_time(rows))) +
+         fmt::format("  Times of kernels: {}.\n", printable(operators.cost_model)) +
          "  FLOPs, bytes and time are of one execution on one device; a FLOP/B left of its ridge is bound by memory.\n";
 }
 

@@ -115,10 +115,12 @@ Json section_data(const PageSection& section) {
           {"memory_classes", std::move(classes)},
           {"levers", levers(prediction)},
           {"operators",
-           {{"prefill", Json::parse(operators_json(section.prefill_operators,
-                                                   step_of(section.prefill_step, section.prefill_operators)))},
-            {"decode", Json::parse(operators_json(section.decode_operators,
-                                                  step_of(section.decode_step, section.decode_operators)))}}},
+           {{"prefill", Json::parse(operators_json({section.prefill_operators,
+                                                    step_of(section.prefill_step, section.prefill_operators),
+                                                    prediction.cost_model}))},
+            {"decode", Json::parse(operators_json({section.decode_operators,
+                                                   step_of(section.decode_step, section.decode_operators),
+                                                   prediction.cost_model}))}}},
           {"roofs", roofs(section)},
           {"sweep", sweep(section.sweep)}};
 }

@@ -20,12 +20,12 @@ std::string prediction_text(const Prediction& prediction, const TextStyle& style
 std::string comparison_text(const std::vector<Prediction>& predictions, const std::vector<std::string>& names,
                             const TextStyle& style);
 /// Operator table of one step.
-std::string operators_text(const std::vector<OperatorRow>& rows, Seconds step, const TextStyle& style);
+std::string operators_text(const OperatorTable& operators, const TextStyle& style);
 
 /// The contract of configs/schema/prediction.json; `version` "1". Times in seconds, sizes in bytes.
 std::string prediction_json(const Prediction& prediction);
 std::string comparison_json(const std::vector<Prediction>& predictions, const std::vector<std::string>& names);
-std::string operators_json(const std::vector<OperatorRow>& rows, Seconds step);
+std::string operators_json(const OperatorTable& operators);
 
 /// Everything that one page shows of one prediction.
 struct PageSection {

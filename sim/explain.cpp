@@ -90,6 +90,7 @@ OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase
   evaluate_step(graph, plan.view(), *deployment.cost, step);
   OperatorTable table;
   table.step = step.total;
+  table.cost_model = deployment.cost->name();
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerGraph& layer = graph.layers[i];
     const std::string block = i == 0 ? "input"

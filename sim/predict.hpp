@@ -92,10 +92,6 @@ std::vector<SweepPoint> sweep_batch(const Deployment& deployment, const Load& lo
 
 /// The operators of the prefill step, or of the decode step in the middle of the generation.
 enum class Phase { prefill, decode };
-struct OperatorTable {
-  std::vector<OperatorRow> rows;
-  Seconds step;  ///< the step as predicted
-};
 OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase);
 
 }  // namespace moesaic

@@ -135,4 +135,11 @@ struct SweepPoint {
   Seconds limit_ttft;
 };
 
+/// The operators of one step.
+struct OperatorTable {
+  std::vector<OperatorRow> rows;
+  Seconds step;            ///< the step as predicted
+  std::string cost_model;  ///< whose times
+};
+
 }  // namespace moesaic

@@ -50,6 +50,16 @@ TEST(Comparison, PutsNamesOverColumnsAndExplainsTheMark) {
   EXPECT_NE(text.find("* best of those that fit"), std::string::npos);
 }
 
+TEST(Comparison, SaysWhoseTimesOfKernelsItUses) {
+  Prediction borrowed = twice_as_fast();
+  const std::string one = comparison_text({borrowed, borrowed}, {"first", "second"}, kPlain);
+  EXPECT_NE(one.find("  times of kernels: " + borrowed.cost_model), std::string::npos) << one;
+  borrowed.cost_model = "an engine borrowed from its sibling";
+  const std::string two = comparison_text({fixture::mixtral(), borrowed}, {"first", "second"}, kPlain);
+  EXPECT_NE(two.find("  second: an engine borrowed from its sibling\n"), std::string::npos) << two;
+  EXPECT_NE(two.find("  first: " + fixture::mixtral().cost_model + "\n"), std::string::npos) << two;
+}
+
 TEST(Comparison, ManyColumnsBecomeSeveralTables) {
   const std::vector<Prediction> predictions(9, fixture::mixtral());
   std::vector<std::string> names(9, "a machine with a long name that goes on and on");

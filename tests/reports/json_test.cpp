@@ -38,7 +38,8 @@ TEST(PredictionJson, FitsItsSchema) {
   }
   EXPECT_EQ(violation("comparison.json", comparison_json({fixture::mixtral(), fixture::too_large()}, {"a", "b"})), "");
   const PageSection section = fixture::section();
-  EXPECT_EQ(violation("operators.json", operators_json(section.decode_operators, section.prediction.decode.seconds)),
+  EXPECT_EQ(violation("operators.json",
+                      operators_json({section.decode_operators, section.prediction.decode.seconds, "a profile"})),
             "");
 }
 
@@ -169,7 +170,8 @@ TEST(PredictionJson, HasNoNanInfinityOrBrokenText) {
 
 TEST(OperatorsJson, SharesAreOfTheStep) {
   const PageSection section = fixture::section();
-  const Json json = Json::parse(operators_json(section.decode_operators, section.prediction.decode.seconds));
+  const Json json =
+      Json::parse(operators_json({section.decode_operators, section.prediction.decode.seconds, "a profile"}));
   double share = 0;
   for (const Json& row : json["operators"]) {
     share += row["share_of_step"].get<double>();

@@ -140,14 +140,16 @@ TEST(PredictionText, WaterfallBarsTouch) {
 
 TEST(OperatorsText, ShowsEveryOperator) {
   const PageSection section = fixture::section();
-  const std::string text = operators_text(section.decode_operators, section.prediction.decode.seconds, kPlain);
+  const std::string text =
+      operators_text({section.decode_operators, section.prediction.decode.seconds, "a profile"}, kPlain);
   for (const OperatorRow& row : section.decode_operators) {
     EXPECT_TRUE(has(text, row.operator_)) << row.operator_;
     EXPECT_TRUE(has(text, row.shape)) << row.shape;
   }
   EXPECT_TRUE(std::regex_search(text, std::regex(R"(experts +32 +5\.64 GFLOP +356 MB +15\.8 +295 +146 us .*memory)")));
+  EXPECT_TRUE(has(text, "Times of kernels: a profile."));
   EXPECT_TRUE(std::regex_search(text, std::regex(R"(all_reduce +64 +- .*\(link\))")));
-  EXPECT_EQ(operators_text({}, Seconds{1}, kPlain), "  no operators\n");
+  EXPECT_EQ(operators_text({{}, Seconds{1}, "a profile"}, kPlain), "  no operators\n");
 }
 
 }  // namespace
