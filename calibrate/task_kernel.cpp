@@ -30,40 +30,46 @@ std::uint8_t product_format(const StorageType& weights, DType arithmetic) {
 
 std::uint8_t cache_format(const StorageType& kv) { return kv.bits <= 9 ? 2 : 1; }
 
-TaskKernel kernel_of(const Gemm& gemm) {
+/// Written field by field: costs are asked for by the million, and a copy of what was just written waits for its parts.
+template <class... Values>
+bool set(TaskKernel& kernel, Family family, std::uint8_t format, std::uint8_t cache, std::uint8_t operation,
+         Values... shape) {
+  kernel.family = family;
+  kernel.format = format;
+  kernel.cache = cache;
+  kernel.kernel = operation;
+  std::size_t column = 0;
+  ((kernel.shape[column++] = static_cast<double>(shape)), ...);
+  return true;
+}
+
+bool fill(TaskKernel& kernel, const Gemm& gemm) {
   const std::uint8_t format = product_format(gemm.weights, gemm.arithmetic);
   constexpr double kLatent = 512, kHead = 128;  // what the absorbing products were measured with
   if (gemm.count > 1 && ((gemm.n == kLatent && gemm.k == kHead) || (gemm.n == kHead && gemm.k == kLatent))) {
-    return {Family::mla_bmm, format, 0, static_cast<std::uint8_t>(gemm.n == kLatent ? 0 : 1), {gemm.count, gemm.m}};
+    return set(kernel, Family::mla_bmm, format, 0, gemm.n == kLatent ? 0 : 1, gemm.count, gemm.m);
   }
-  return {Family::gemm, format, 0, 0, {gemm.n * gemm.count, gemm.k, gemm.m}};
+  return set(kernel, Family::gemm, format, 0, 0, gemm.n * gemm.count, gemm.k, gemm.m);
 }
 
-TaskKernel kernel_of(const SoftmaxScores& scores) {
+bool fill(TaskKernel& kernel, const SoftmaxScores& scores) {
   const std::uint8_t cache = cache_format(scores.kv);
   constexpr double kLatentRow = 576, kUnabsorbedRow = 192;
   if (scores.shared_kv && scores.qk_dim == kLatentRow) {
-    return {Family::mla_decode, kBf16, cache, 0, {scores.heads, scores.sequences, scores.read_tokens}};
+    return set(kernel, Family::mla_decode, kBf16, cache, 0, scores.heads, scores.sequences, scores.read_tokens);
   }
   if (scores.new_tokens == 1) {
     // A window is the same as a context of that length; an aligned chunk likewise.
     const double context = scores.chunked ? scores.read_tokens : scores.context + 1;
-    return {
-        Family::attention_decode,
-        kBf16,
-        cache,
-        0,
-        {scores.heads, scores.kv_heads, scores.qk_dim, scores.sequences, context, scores.chunked ? 0 : scores.window}};
+    return set(kernel, Family::attention_decode, kBf16, cache, 0, scores.heads, scores.kv_heads, scores.qk_dim,
+               scores.sequences, context, scores.chunked ? 0 : scores.window);
   }
   if (scores.heads == scores.kv_heads && scores.qk_dim == kUnabsorbedRow && scores.v_dim == 128 && scores.window <= 0) {
-    return {Family::mla_prefill, kBf16, cache, 0, {scores.heads, scores.sequences, scores.new_tokens, scores.context}};
+    return set(kernel, Family::mla_prefill, kBf16, cache, 0, scores.heads, scores.sequences, scores.new_tokens,
+               scores.context);
   }
-  return {Family::attention_prefill,
-          kBf16,
-          cache,
-          0,
-          {scores.heads, scores.kv_heads, scores.qk_dim, scores.sequences, scores.new_tokens, scores.context,
-           scores.window}};
+  return set(kernel, Family::attention_prefill, kBf16, cache, 0, scores.heads, scores.kv_heads, scores.qk_dim,
+             scores.sequences, scores.new_tokens, scores.context, scores.window);
 }
 
 /// Rows of the most loaded expert: the largest of as many Poisson counts as the rank has experts, by its tail,
@@ -74,48 +80,33 @@ double largest_load(const GroupedGemm& g) {
   return std::clamp(mean + std::sqrt(2 * mean * tail) + tail / 3, g.rows / g.distinct, std::min(g.rows, g.tokens));
 }
 
-std::optional<TaskKernel> kernel_of(const GroupedGemm& g) {
+bool fill(TaskKernel& kernel, const GroupedGemm& g) {
   if (g.rows <= 0 || g.matrices < 2) {
-    return std::nullopt;
+    return false;
   }
-  return TaskKernel{Family::moe,
-                    product_format(g.weights, g.arithmetic),
-                    0,
-                    0,
-                    {g.hidden, g.width, g.top_k, g.experts * g.ranks, g.matrices, 1, g.ranks, 0, g.tokens},
-                    ExpertLoad{g.rows, g.distinct, largest_load(g)}};
+  kernel.load.emplace(ExpertLoad{g.rows, g.distinct, largest_load(g)});
+  return set(kernel, Family::moe, product_format(g.weights, g.arithmetic), 0, 0, g.hidden, g.width, g.top_k,
+             g.experts * g.ranks, g.matrices, 1, g.ranks, 0, g.tokens);
 }
 
-std::optional<TaskKernel> kernel_of(const Elementwise& e, OperatorKind kind) {
+bool fill(TaskKernel& kernel, const Elementwise& e, OperatorKind kind) {
   const double elements = std::max(e.elements_read, e.elements_written);
-  if (elements <= 0) {
-    return std::nullopt;
-  }
-  std::uint8_t operation = 0;
-  switch (kind) {
-    case OperatorKind::norm:
-      operation = 0;
-      break;
-    case OperatorKind::rotary:
-      operation = 1;
-      break;
-    case OperatorKind::activation:
-      operation = 2;
-      break;
-    default:
-      return std::nullopt;
+  const bool measured = kind == OperatorKind::norm || kind == OperatorKind::rotary || kind == OperatorKind::activation;
+  if (elements <= 0 || !measured) {
+    return false;
   }
   // Only the product of width and tokens is known here; kernels of one operation depend on little else.
   constexpr double kWidth = 4096;
-  return TaskKernel{Family::elementwise, kBf16, 0, operation, {kWidth, elements / kWidth}};
+  return set(kernel, Family::elementwise, kBf16, 0,
+             kind == OperatorKind::norm     ? 0
+             : kind == OperatorKind::rotary ? 1
+                                            : 2,
+             kWidth, elements / kWidth);
 }
 
-TaskKernel kernel_of(const Collective& collective) {
-  return {Family::collective,
-          kBf16,
-          0,
-          static_cast<std::uint8_t>(collective.kind),
-          {collective.bytes.value, static_cast<double>(collective.ranks), static_cast<double>(collective.ranks)}};
+bool fill(TaskKernel& kernel, const Collective& collective) {
+  return set(kernel, Family::collective, kBf16, 0, static_cast<std::uint8_t>(collective.kind), collective.bytes.value,
+             collective.ranks, collective.ranks);
 }
 
 }  // namespace
@@ -142,20 +133,26 @@ std::span<const std::string_view> kernel_operations(Family family) {
 }
 
 std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view) {
+  std::optional<TaskKernel> result;  // returned on every path: built where the caller wants it
   if (view.units[task.unit].on_host || task.unit != 0) {
-    return std::nullopt;  // measured kernels are those of a device's main unit
+    return result;  // measured kernels are those of a device's main unit
   }
+  result.emplace();
   struct Visitor {
     const Task& task;
-    std::optional<TaskKernel> operator()(const Gemm& gemm) const { return kernel_of(gemm); }
-    std::optional<TaskKernel> operator()(const GroupedGemm& grouped) const { return kernel_of(grouped); }
-    std::optional<TaskKernel> operator()(const SoftmaxScores& scores) const { return kernel_of(scores); }
-    std::optional<TaskKernel> operator()(const Elementwise& e) const { return kernel_of(e, task.op.kind); }
-    std::optional<TaskKernel> operator()(const Collective& collective) const { return kernel_of(collective); }
-    std::optional<TaskKernel> operator()(const StateUpdate&) const { return std::nullopt; }
-    std::optional<TaskKernel> operator()(const Transfer&) const { return std::nullopt; }
+    TaskKernel& kernel;
+    bool operator()(const Gemm& gemm) const { return fill(kernel, gemm); }
+    bool operator()(const GroupedGemm& grouped) const { return fill(kernel, grouped); }
+    bool operator()(const SoftmaxScores& scores) const { return fill(kernel, scores); }
+    bool operator()(const Elementwise& e) const { return fill(kernel, e, task.op.kind); }
+    bool operator()(const Collective& collective) const { return fill(kernel, collective); }
+    bool operator()(const StateUpdate&) const { return false; }
+    bool operator()(const Transfer&) const { return false; }
   };
-  return std::visit(Visitor{task}, task.op.shape);
+  if (!std::visit(Visitor{task, *result}, task.op.shape)) {
+    result.reset();
+  }
+  return result;
 }
 
 }  // namespace moesaic
