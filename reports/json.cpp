@@ -58,6 +58,7 @@ Json advice_json(const FitAdvice& advice) {
   return {{"largest_batch", whole(advice.largest_batch)},
           {"longest_context", whole(advice.longest_context)},
           {"fewest_devices", maybe(advice.fewest_devices)},
+          {"fewest_devices_mapping", maybe(advice.fewest_mapping)},
           {"smaller_type", maybe(advice.smaller_type)}};
 }
 

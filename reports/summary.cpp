@@ -35,7 +35,8 @@ std::vector<std::string> advice(const FitAdvice& advice) {
   parts.push_back(advice.longest_context >= 1 ? "longest context " + count_text(advice.longest_context)
                                               : "no context fits this batch");
   if (advice.fewest_devices) {
-    parts.push_back("fewest devices " + count_text(static_cast<double>(*advice.fewest_devices)));
+    const std::string mapping = advice.fewest_mapping ? " (" + *advice.fewest_mapping + ")" : "";
+    parts.push_back("fewest devices " + count_text(static_cast<double>(*advice.fewest_devices)) + mapping);
   }
   if (advice.smaller_type) {
     parts.push_back(printable(*advice.smaller_type) + " would fit");

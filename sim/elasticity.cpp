@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/error.hpp"
 #include "hw/figures.hpp"
 #include "sim/predict.hpp"
 
@@ -25,6 +26,19 @@ bool narrower(const Precision& one, const Precision& than) {
     fewer = fewer || (one.*stored).bits < (than.*stored).bits;
   }
   return fewer;
+}
+
+/// The mapping that is used when none is given, then every split of the devices into tensor and data parallelism, which
+/// divides caches that tensor parallelism does not; experts are spread where attention is.
+std::vector<Mapping> mappings_of(const Architecture& architecture, int devices, std::int64_t batch) {
+  const Mapping usual = default_mapping(architecture, devices);
+  std::vector<Mapping> mappings{usual};
+  for (int tensor = devices / 2; tensor >= 1 && devices / tensor <= batch; tensor /= 2) {
+    for (const int expert : {devices, 1}) {
+      mappings.push_back({.tensor = tensor, .data = devices / tensor, .expert = expert});
+    }
+  }
+  return mappings;
 }
 
 }  // namespace
@@ -84,20 +98,24 @@ FitAdvice fit_advice(const Deployment& deployment, const Load& load) {
     return replica_memory(tried, Predictor({tried, deployment.cost}).memory_load(load, static_cast<double>(load.batch)))
         .fits();
   };
+  // Every device of this mapping holds a part of the weights, so no mapping has fewer devices than hold that part.
+  const MemoryFootprint& device = replica_memory(plan, wanted).device;
   Machine machine = plan.machine();
-  for (int devices = 1; devices <= 4096; devices *= 2) {
-    machine.devices = std::max(machine.devices, devices);
-    Mapping mapping = default_mapping(plan.architecture(), devices);
-    if (plan.mapping().data > 1 && plan.mapping().tensor == 1) {
-      mapping = {.tensor = 1, .data = devices, .expert = mapping.expert == 1 ? 1 : devices};
+  for (int devices = 1; devices <= 4096 && !advice.fewest_devices; devices *= 2) {
+    if (device.capacity * devices < device.weights) {
+      continue;
     }
-    try {
-      if (fits(StepPlan(plan.architecture(), plan.precision(), machine, mapping, plan.placement_pointer()))) {
-        advice.fewest_devices = devices;
-        break;
+    machine.devices = std::max(machine.devices, devices);
+    for (const Mapping& mapping : mappings_of(plan.architecture(), devices, load.batch)) {
+      try {
+        if (fits(StepPlan(plan.architecture(), plan.precision(), machine, mapping, plan.placement_pointer()))) {
+          advice.fewest_devices = devices;
+          advice.fewest_mapping = to_text(mapping);
+          break;
+        }
+      } catch (const UserError&) {
+        continue;  // the architecture cannot be mapped so
       }
-    } catch (const std::exception&) {
-      continue;  // this many devices cannot be mapped
     }
   }
   // The least change first.

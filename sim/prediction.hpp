@@ -80,7 +80,8 @@ struct Elasticity {
 struct FitAdvice {
   double largest_batch = 0;                    ///< at this context; 0: none
   double longest_context = 0;                  ///< for this batch; 0: none
-  std::optional<std::int64_t> fewest_devices;  ///< of this machine with the same style of mapping
+  std::optional<std::int64_t> fewest_devices;  ///< a power of two, whatever the machine's scale-up domain holds
+  std::optional<std::string> fewest_mapping;   ///< theirs, as --map takes it
   std::optional<std::string> smaller_type;     ///< such as "weights=fp8,kv=fp8" if that would fit
 };
 

@@ -57,6 +57,12 @@ TEST(Predict, SaysWhatWouldFit) {
   EXPECT_EQ(json["running_batch"], 0);
   EXPECT_TRUE(json["ttft_s"].is_null());
   EXPECT_EQ(json["advice"]["fewest_devices"], 16);
+  // Latent caches are the same on every tensor-parallel rank: 1,024 x 9,216 tokens of 70 kB are 663 GB, and 1.34 TB of
+  // weights in bf16 are 21 GB on each of 64. Fewer devices hold more attention weights or more cache than 80 GB.
+  const Json cached = predict_json(
+      "--model DeepSeek-V3 --machine dgx-a100 --dtype weights=bf16 --batch 1024 --input 8192 --output 1024");
+  EXPECT_EQ(cached["advice"]["fewest_devices"], 64);
+  EXPECT_EQ(cached["advice"]["fewest_devices_mapping"], "tp=4,ep=64,dp=16");
   const Json large = predict_json("--model Mixtral-8x7B --machine dgx-h100 --batch 8000 --input 4096 --output 512");
   EXPECT_FALSE(large["fits"]);
   const double running = large["running_batch"];

@@ -92,7 +92,8 @@ RC_GTEST_PROP(KernelModel, TermsGrowWithTheWork, ()) {
   const KernelTerms small = kernel_point(setting(growing.family, growing.kernel), less).terms;
   const KernelTerms large = kernel_point(setting(growing.family, growing.kernel), more).terms;
   RC_ASSERT(large.memory >= small.memory);
-  RC_ASSERT(large.compute >= small.compute * (1 - 1e-12));
+  // Tiles of experts are expected numbers between those of equal and of scattered loads, which one token more may tip.
+  RC_ASSERT(large.compute >= small.compute * (growing.family == Family::moe ? 1 - 2e-3 : 1 - 1e-12));
 }
 
 RC_GTEST_PROP(KernelCore, IsNeverAboveTheRoofs, ()) {

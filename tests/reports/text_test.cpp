@@ -31,13 +31,14 @@ TEST(PredictionText, BeginsWithTheVerdict) {
   EXPECT_EQ(lines(prediction_text(fixture::mixtral(), kPlain))[0], "fits: 19.6 GB of 80.0 GB per device");
   const auto turns = lines(prediction_text(fixture::in_turns(), kPlain));
   EXPECT_EQ(turns[0],
-            "DOES NOT FIT: short by 10.5 GB per device; largest batch 40; longest context 800; fewest devices 16; "
+            "DOES NOT FIT: short by 10.5 GB per device; largest batch 40; longest context 800; fewest devices 16 "
+            "(tp=16,ep=1,dp=1); "
             "kv=fp8 would fit");
   EXPECT_EQ(turns[1], "Times are for 40 requests running at once; the other 24 of the batch wait their turn.");
   const auto large = lines(prediction_text(fixture::too_large(), kPlain));
   EXPECT_EQ(large[0],
             "DOES NOT FIT: short by 30.7 GB per device; no batch fits at this context; no context fits this batch; "
-            "fewest devices 2; weights=int4 would fit");
+            "fewest devices 2 (tp=2,ep=1,dp=1); weights=int4 would fit");
   EXPECT_EQ(large[1], "Nothing runs, so there are no times.");
 }
 
