@@ -1,6 +1,7 @@
 // Fitting one kernel: core, residual, and the spread of what the fit says of shapes that it has not seen.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.hpp"
 #include "base/statistics.hpp"
@@ -27,6 +28,20 @@ void quantise(std::vector<float>& values) {
   for (float& value : values) {
     value = static_cast<float>(std::round(static_cast<double>(value) / kUnit) * kUnit);
   }
+}
+
+/// Knots with others between them wherever two are more than a factor of two apart.
+std::vector<float> filled(const std::vector<float>& knots) {
+  std::vector<float> result;
+  for (std::size_t i = 0; i + 1 < knots.size(); ++i) {
+    const float gap = knots[i + 1] - knots[i];
+    const int parts = std::max(1, static_cast<int>(std::lround(gap / std::numbers::ln2_v<float>)));
+    for (int part = 0; part < parts; ++part) {
+      result.push_back(knots[i] + gap * static_cast<float>(part) / static_cast<float>(parts));
+    }
+  }
+  result.push_back(knots.back());
+  return result;
 }
 
 class SurfaceFit {
@@ -112,14 +127,18 @@ class SurfaceFit {
     return usual.size() == rows.size() ? chosen : choose_usual(std::move(usual));
   }
 
-  std::vector<std::vector<float>> lattice_knots() const {
+  std::vector<std::vector<float>> lattice_knots(std::span<const LatticePoint> coordinates) const {
     std::vector<std::vector<float>> axes;
     for (std::size_t a = 0; a < axes_; ++a) {
       std::vector<float> values;
-      for (const LatticePoint& point : coordinates_) {
+      for (const LatticePoint& point : coordinates) {
         values.push_back(static_cast<float>(point[a]));
       }
       axes.push_back(knots(std::move(values), kMostKnots));
+      // Between measured shapes that are far apart the trees know of tiles and waves what a straight line does not.
+      if (a < describe(setting_.family).whole) {
+        axes.back() = filled(axes.back());
+      }
     }
     return axes;
   }
@@ -157,7 +176,7 @@ class SurfaceFit {
         continue;
       }
       const Forest forest = fit_forest(chosen);
-      const Lattice lattice = fit_lattice(lattice_knots(), chosen.coordinates, chosen.targets, options_.lattice);
+      const Lattice lattice = fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
       for (const std::uint32_t i : left) {
         left_out_.push_back({i, fold, core(i) + forest(points_[i].features), core(i) + lattice(coordinates_[i])});
       }
@@ -196,7 +215,7 @@ class SurfaceFit {
       quantise(surface.trees.leaves);
       return;
     }
-    surface.lattice = fit_lattice(lattice_knots(), chosen.coordinates, chosen.targets, options_.lattice);
+    surface.lattice = fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
     if (blend_ > 0) {
       const Forest forest = fit_forest(chosen);
       const std::vector<LatticePoint> nodes = surface.lattice.nodes();

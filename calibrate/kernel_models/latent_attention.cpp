@@ -23,7 +23,8 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
   const double last = context + tokens;
   const double pairs = tokens * context + tokens * (tokens + 1) / 2;
   const double attention_flops = 2 * heads * batch * pairs * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue);
-  const double padded = decode ? attention_flops * ceil_div(heads, kRows) * kRows / heads : attention_flops;
+  const double tiles = decode ? ceil_div(heads, kRows) : heads;
+  const double padded = decode ? attention_flops * tiles * kRows / heads : attention_flops;
   const double attention_bytes = batch * last * (kLatent + kRope) * formats.kv_bytes +
                                  batch * tokens * heads * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue) * 2;
   const double rows = batch * tokens;
@@ -38,9 +39,9 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
   point.terms.compute = padded * per_flop + 2 * rows * weights * per_weight_flop;
   point.terms.memory =
       (attention_bytes + weights * formats.weight_bytes + (module ? 4 * rows * kHidden : 0)) * machine.seconds_per_byte;
-  point.terms.steps = decode ? last * std::min(1.0, batch / machine.multiprocessors) : last;
+  const double blocks = batch * tiles * ceil_div(tokens, 128) / machine.multiprocessors;
+  point.terms.steps = decode ? last * ceil_div(batch * tiles, machine.multiprocessors) : last;
   point.terms.footprint = attention_bytes + weights * formats.weight_bytes;
-  const double blocks = batch * heads * ceil_div(tokens, 128) / machine.multiprocessors;
   point.features = {static_cast<float>(heads),
                     static_cast<float>(batch),
                     static_cast<float>(tokens),
@@ -48,15 +49,15 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
                     static_cast<float>(last),
                     static_cast<float>(batch * last),
                     static_cast<float>(rows),
-                    static_cast<float>(rows * heads),
-                    static_cast<float>(batch * heads),
+                    static_cast<float>(rows * tiles),
+                    static_cast<float>(batch * tiles),
                     static_cast<float>(batch * pairs),
-                    static_cast<float>(attention_flops),
+                    static_cast<float>(padded),
                     static_cast<float>(attention_bytes),
                     static_cast<float>(blocks),
-                    static_cast<float>(last * heads),
+                    static_cast<float>(last * tiles),
                     static_cast<float>(std::min(4.0, ceil_div(blocks, 1) / blocks)),
-                    static_cast<float>(batch * last * heads)};
+                    static_cast<float>(batch * last * tiles)};
   return point;
 }
 
