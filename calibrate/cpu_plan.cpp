@@ -95,7 +95,8 @@ void add_decode(std::vector<CpuPoint>& plan, const cpu::Processor& processor, co
 
 void add_experts(std::vector<CpuPoint>& plan, const cpu::Processor& processor, cpu::ExpertShape shape, DType storage,
                  const std::vector<int>& tokens) {
-  const Bytes weights{3.0 * shape.hidden * shape.inter * shape.experts * (storage == DType::bf16 ? 2 : 4)};
+  const double bytes = storage == DType::fp32 ? 4 : storage == DType::bf16 ? 2 : storage == DType::int8 ? 1 : 0.5;
+  const Bytes weights{bytes * 3 * shape.hidden * shape.inter * shape.experts};
   shape.most_tokens = *std::max_element(tokens.begin(), tokens.end());
   if (fits(processor, weights)) {
     for (const int count : tokens) {
@@ -113,6 +114,7 @@ void add_quick_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& proces
     add_decode(plan, processor, {.sequences = 2, .context = 256, .q_heads = 8, .kv_heads = 2}, storage);
     add_experts(plan, processor, {.hidden = 256, .inter = 128, .experts = 8, .top_k = 2}, storage, {1, 8});
   }
+  add_experts(plan, processor, {.hidden = 256, .inter = 128, .experts = 8, .top_k = 2}, DType::int4, {1, 8});
 }
 
 // The layers come last: if time runs out, what is lost is another layer of a kind that has been measured.
@@ -128,6 +130,10 @@ void add_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
     add_decode(plan, processor, {4, 4096, 16, 2, 64}, storage);
     add_experts(plan, processor, {2048, 1024, storage == DType::bf16 ? 16 : 8, 2, 1}, storage, {1, 4, 16, 64, 256});
     add_experts(plan, processor, {1024, 512, 32, 4, 1}, storage, {1, 4, 16, 64, 256});
+  }
+  for (const DType storage : {DType::int8, DType::int4}) {  // more experts, so that they come from memory too
+    add_experts(plan, processor, {2048, 1024, 48, 2, 1}, storage, {1, 4, 16, 64});
+    add_experts(plan, processor, {1024, 512, 64, 4, 1}, storage, {1, 4, 16, 64});
   }
   struct Layer {
     int n, k;

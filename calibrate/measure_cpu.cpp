@@ -215,7 +215,11 @@ class CpuRun {
     };
     const Timing timing = time([&] { experts_->run(); }, caches_for(experts_->weight_bytes()), next_experts);
     constexpr double kMatrices = 3, kRanks = 1, kBalanced = 0;
-    record(key(Family::moe, point.storage, "", "own-blocked"),
+    MeasurementKey key_of = key(Family::moe, point.storage, "", "own-blocked");
+    if (point.storage == DType::int8 || point.storage == DType::int4) {
+      key_of.dtype += "-wo";  // weights only: activations and arithmetic are of 32 bits
+    }
+    record(key_of,
            {double(shape.hidden), double(shape.inter), double(shape.top_k), double(shape.experts), kMatrices, kRanks,
             kRanks, kBalanced, double(point.tokens)},
            timing);

@@ -6,6 +6,7 @@
 
 #include "base/dtype.hpp"
 #include "base/quantity.hpp"
+#include "kernels/cpu/instructions.hpp"
 #include "kernels/cpu/threads.hpp"
 
 namespace moesaic::cpu {
@@ -25,7 +26,8 @@ struct DecodeShape {
 class DecodeAttention {
  public:
   /// storage: of keys and values, bf16 or fp32; arithmetic is in fp32. Throws std::bad_alloc.
-  DecodeAttention(const DecodeShape& shape, DType storage, int copies, const Threads& threads);
+  DecodeAttention(const DecodeShape& shape, DType storage, int copies, const Threads& threads,
+                  Instructions instructions = best_instructions());
   ~DecodeAttention();
 
   /// Threads share the pairs of a sequence and a KV head.

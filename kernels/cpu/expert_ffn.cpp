@@ -5,34 +5,15 @@
 #include "base/error.hpp"
 #include "kernels/cpu/buffer.hpp"
 #include "kernels/cpu/exponential.hpp"
-#include "kernels/cpu/multiply.hpp"
+#include "kernels/cpu/stored_weights.hpp"
 #include "kernels/cpu/vector_clones.hpp"
 
 namespace moesaic::cpu {
 namespace {
 
-constexpr int kColumns = 16;  // of a task: as many weight rows as stay in the first-level cache together
-constexpr int kPanel = 384;
-constexpr int kRows = 64;
+constexpr int kColumns = 16;  // of a task
 
 std::size_t at(int row, int width) { return static_cast<std::size_t>(row) * static_cast<std::size_t>(width); }
-
-/// y[rows, columns] = x w^T, panel by panel.
-template <class W>
-void product(const float* x, const W* w, int k, Block<float> y, int rows, int columns) {
-  for (int row = 0; row < rows; ++row) {
-    std::fill_n(y.data + static_cast<std::size_t>(row) * y.stride, columns, 0.0F);
-  }
-  const auto stride = static_cast<std::size_t>(k);
-  for (int panel = 0; panel < k; panel += kPanel) {
-    const int depth = std::min(kPanel, k - panel);
-    for (int row = 0; row < rows; row += kRows) {
-      multiply_add({x + at(row, k) + panel, stride}, {w + panel, stride},
-                   {y.data + static_cast<std::size_t>(row) * y.stride, y.stride}, std::min(kRows, rows - row), columns,
-                   depth);
-    }
-  }
-}
 
 MOESAIC_VECTOR_CLONES void silu_times(float* __restrict gate, const float* __restrict up, int size) {
 #pragma omp simd
@@ -44,9 +25,10 @@ MOESAIC_VECTOR_CLONES void silu_times(float* __restrict gate, const float* __res
 }  // namespace
 
 struct ExpertFfn::Impl {
-  Impl(const ExpertShape& s, const Threads& t)
+  Impl(const ExpertShape& s, DType storage, const Threads& t, Instructions set)
       : shape(s),
         threads(t),
+        instructions(set),
         x(at(s.most_tokens, s.hidden)),
         gathered(at(s.most_tokens * s.top_k, s.hidden)),
         middle(at(s.most_tokens * s.top_k, s.inter)),
@@ -55,11 +37,38 @@ struct ExpertFfn::Impl {
         y(at(s.most_tokens, s.hidden)) {
     MOESAIC_ASSERT(s.top_k >= 1 && s.top_k <= s.experts);
     x.fill(t, [](std::size_t i) { return small_number(i); });
+    for (std::size_t m = 0; m < 3; ++m) {
+      const bool is_down = m == 2;
+      const int height = is_down ? s.hidden : s.inter, width = is_down ? s.inter : s.hidden;
+      // About 1 / sqrt(width), so that a layer's output is as large as its input.
+      const float scale = 2 / std::sqrt(static_cast<float>(width));
+      weights[m] = StoredWeights(storage, s.experts * height, width, t,
+                                 [&](std::size_t i) { return scale * small_number(3 * i + m); });
+    }
   }
-  virtual ~Impl() = default;
-  virtual void gate_and_up(int expert, int first, int columns) = 0;
-  virtual void down(int expert, int first, int columns) = 0;
-  virtual float weight(ExpertMatrix matrix, std::size_t element) const = 0;
+
+  void product(std::size_t matrix, const float* in, int expert, int first, int columns, float* out) const {
+    const int height = matrix == 2 ? shape.hidden : shape.inter, width = matrix == 2 ? shape.inter : shape.hidden;
+    weights[matrix].multiply(in, static_cast<std::size_t>(width), rows(expert), expert * height + first, columns, out,
+                             static_cast<std::size_t>(height), instructions);
+  }
+
+  void gate_and_up(int expert, int first, int columns) {
+    const int row = first_row(expert);
+    const float* in = gathered.data() + at(row, shape.hidden);
+    const std::size_t out = at(row, shape.inter) + static_cast<std::size_t>(first);
+    product(0, in, expert, first, columns, middle.data() + out);
+    product(1, in, expert, first, columns, up.data() + out);
+    for (int i = 0; i < rows(expert); ++i) {
+      silu_times(middle.data() + out + at(i, shape.inter), up.data() + out + at(i, shape.inter), columns);
+    }
+  }
+
+  void down(int expert, int first, int columns) {
+    const int row = first_row(expert);
+    product(2, middle.data() + at(row, shape.inter), expert, first, columns,
+            expert_out.data() + at(row, shape.hidden) + first);
+  }
 
   int rows(int expert) const {
     return begin[static_cast<std::size_t>(expert) + 1] - begin[static_cast<std::size_t>(expert)];
@@ -78,83 +87,19 @@ struct ExpertFfn::Impl {
 
   ExpertShape shape;
   Threads threads;
+  Instructions instructions;
   int tokens = 0;
-  double element_bytes = 4;
   std::vector<int> used;          ///< experts that have rows
   std::vector<int> begin;         ///< first row of each expert, and the end of the last
   std::vector<int> token_of_row;  ///< rows are sorted by expert
   std::vector<int> row_of_choice;
   std::vector<float> weight_of_choice;
   Buffer<float> x, gathered, middle, up, expert_out, y;
+  StoredWeights weights[3];
 };
 
-namespace {
-
-template <class W>
-struct Experts final : ExpertFfn::Impl {
-  Experts(const ExpertShape& s, const Threads& t) : Impl(s, t) {
-    element_bytes = sizeof(W);
-    for (std::size_t m = 0; m < 3; ++m) {
-      weights[m] = Buffer<W>(at(s.experts * s.inter, s.hidden));
-      // About 1 / sqrt(width), so that a layer's output is as large as its input.
-      const float scale = 2 / std::sqrt(static_cast<float>(m == 2 ? s.inter : s.hidden));
-      weights[m].fill(t, [&](std::size_t i) {
-        const float value = scale * small_number(3 * i + m);
-        if constexpr (std::is_same_v<W, Bf16>) {
-          return to_bf16(value);
-        } else {
-          return value;
-        }
-      });
-    }
-  }
-
-  const W* rows_of(std::size_t matrix, int expert, int first) const {
-    const int height = matrix == 2 ? shape.hidden : shape.inter, width = matrix == 2 ? shape.inter : shape.hidden;
-    return weights[matrix].data() + at(expert * height + first, width);
-  }
-
-  void gate_and_up(int expert, int first, int columns) override {
-    const int row = first_row(expert), count = rows(expert);
-    const float* in = gathered.data() + at(row, shape.hidden);
-    const auto stride = static_cast<std::size_t>(shape.inter);
-    const std::size_t out = at(row, shape.inter) + static_cast<std::size_t>(first);
-    product(in, rows_of(0, expert, first), shape.hidden, {middle.data() + out, stride}, count, columns);
-    product(in, rows_of(1, expert, first), shape.hidden, {up.data() + out, stride}, count, columns);
-    for (int i = 0; i < count; ++i) {
-      silu_times(middle.data() + out + at(i, shape.inter), up.data() + out + at(i, shape.inter), columns);
-    }
-  }
-
-  void down(int expert, int first, int columns) override {
-    const int row = first_row(expert);
-    product(middle.data() + at(row, shape.inter), rows_of(2, expert, first), shape.inter,
-            {expert_out.data() + at(row, shape.hidden) + first, static_cast<std::size_t>(shape.hidden)}, rows(expert),
-            columns);
-  }
-
-  float weight(ExpertMatrix matrix, std::size_t element) const override {
-    const W value = weights[static_cast<std::size_t>(matrix)][element];
-    if constexpr (std::is_same_v<W, Bf16>) {
-      return to_float(value);
-    } else {
-      return value;
-    }
-  }
-
-  Buffer<W> weights[3];
-};
-
-}  // namespace
-
-ExpertFfn::ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads) {
-  MOESAIC_ASSERT(storage == DType::bf16 || storage == DType::fp32);
-  if (storage == DType::bf16) {
-    impl_ = std::make_unique<Experts<Bf16>>(shape, threads);
-  } else {
-    impl_ = std::make_unique<Experts<float>>(shape, threads);
-  }
-}
+ExpertFfn::ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads, Instructions instructions)
+    : impl_(std::make_unique<Impl>(shape, storage, threads, instructions)) {}
 ExpertFfn::~ExpertFfn() = default;
 
 void ExpertFfn::route(std::span<const int> experts, std::span<const float> weights) {
@@ -224,8 +169,7 @@ std::span<const float> ExpertFfn::output() const {
 }
 
 Bytes ExpertFfn::weight_bytes() const {
-  const ExpertShape& shape = impl_->shape;
-  return {3 * static_cast<double>(at(shape.experts * shape.inter, shape.hidden)) * impl_->element_bytes};
+  return impl_->weights[0].bytes() + impl_->weights[1].bytes() + impl_->weights[2].bytes();
 }
 
 float ExpertFfn::input(int token, int i) const {
@@ -235,8 +179,8 @@ float ExpertFfn::input(int token, int i) const {
 float ExpertFfn::weight(ExpertMatrix matrix, int expert, int row, int column) const {
   const ExpertShape& shape = impl_->shape;
   const bool is_down = matrix == ExpertMatrix::down;
-  const int height = is_down ? shape.hidden : shape.inter, width = is_down ? shape.inter : shape.hidden;
-  return impl_->weight(matrix, at(expert * height + row, width) + static_cast<std::size_t>(column));
+  return impl_->weights[static_cast<std::size_t>(matrix)].element(expert * (is_down ? shape.hidden : shape.inter) + row,
+                                                                  column);
 }
 
 }  // namespace moesaic::cpu

@@ -8,6 +8,7 @@
 
 #include "base/dtype.hpp"
 #include "base/quantity.hpp"
+#include "kernels/cpu/instructions.hpp"
 #include "kernels/cpu/threads.hpp"
 
 namespace moesaic::cpu {
@@ -24,8 +25,10 @@ enum class ExpertMatrix : unsigned char { gate, up, down };
 
 class ExpertFfn {
  public:
-  /// storage: of weights, bf16 or fp32; activations and arithmetic are fp32. Throws std::bad_alloc.
-  ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads);
+  /// storage: of weights: fp32, bf16, or int8 or int4 by groups of 128, of which hidden and inter are then multiples;
+  /// activations and arithmetic are fp32. Throws std::bad_alloc.
+  ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads,
+            Instructions instructions = best_instructions());
   ~ExpertFfn();
 
   /// Who goes where: the expert and the weight of every choice, [tokens][top_k].
@@ -36,7 +39,7 @@ class ExpertFfn {
   /// [tokens][hidden] of the last run.
   std::span<const float> output() const;
 
-  Bytes weight_bytes() const;  ///< of all experts
+  Bytes weight_bytes() const;  ///< of all experts, scales included
   float input(int token, int i) const;
   /// gate and up are [inter][hidden], down is [hidden][inter].
   float weight(ExpertMatrix matrix, int expert, int row, int column) const;

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/gemm_libraries.hpp"
 #include "kernels/cpu/multiply.hpp"
+#include "kernels/cpu/vector_kernels.hpp"
 
 namespace moesaic::cpu {
 namespace {
@@ -44,10 +45,26 @@ class Blocked final : public GemmKernel {
     const auto n = static_cast<std::size_t>(problem_.n), k = static_cast<std::size_t>(problem_.k);
     const auto column = static_cast<std::size_t>(first);
     const int width = std::min(kColumns, problem_.n - first);
+    const W* weights = w_.data() + (static_cast<std::size_t>(copy_) * n + column) * k;
+    if constexpr (std::is_same_v<Y, float>) {
+      if (m_ <= kFewRows) {  // nothing to keep in a cache: weights are read once
+        vector_kernels(best_instructions())
+            .few_rows({.x = x_.data(),
+                       .x_stride = k,
+                       .rows = m_,
+                       .format = std::is_same_v<W, float> ? WeightFormat::fp32 : WeightFormat::bf16,
+                       .w = reinterpret_cast<const std::uint8_t*>(weights),
+                       .w_stride = k * sizeof(W),
+                       .columns = width,
+                       .k = problem_.k,
+                       .y = y_.data() + column,
+                       .y_stride = n});
+        return;
+      }
+    }
     for (std::size_t row = 0; row < static_cast<std::size_t>(m_); ++row) {
       std::fill_n(y_.data() + row * n + column, width, Y{});
     }
-    const W* weights = w_.data() + (static_cast<std::size_t>(copy_) * n + column) * k;
     for (int panel = 0; panel < problem_.k; panel += kPanel) {
       const int depth = std::min(kPanel, problem_.k - panel);
       for (int row = 0; row < m_; row += kRows) {

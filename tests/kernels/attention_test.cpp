@@ -32,7 +32,11 @@ std::vector<double> reference(const DecodeAttention& cache, const DecodeShape& s
   return output;
 }
 
-class Decode : public testing::TestWithParam<DType> {};
+using StorageAndInstructions = std::tuple<DType, Instructions>;
+std::string param_name(const testing::TestParamInfo<StorageAndInstructions>& info) {
+  return std::string(name(std::get<0>(info.param))) + "_" + std::string(name(std::get<1>(info.param)));
+}
+class Decode : public testing::TestWithParam<StorageAndInstructions> {};
 
 TEST_P(Decode, AgreesWithTheDefinition) {
   const DecodeShape shapes[] = {
@@ -40,10 +44,12 @@ TEST_P(Decode, AgreesWithTheDefinition) {
       {.sequences = 3, .context = 16, .q_heads = 4, .kv_heads = 4, .head_dim = 32},  // one full page
       {.sequences = 2, .context = 50, .q_heads = 8, .kv_heads = 2, .head_dim = 20},  // the last page holds 2 tokens
       {.sequences = 1, .context = 131, .q_heads = 6, .kv_heads = 2, .head_dim = 128},
+      {.sequences = 2, .context = 33, .q_heads = 26, .kv_heads = 2, .head_dim = 72},  // 8 + 4 + 1 heads at once
+      {.sequences = 1, .context = 300, .q_heads = 16, .kv_heads = 1, .head_dim = 256},
   };
   const Threads threads(2);
   for (const DecodeShape& shape : shapes) {
-    DecodeAttention attention(shape, GetParam(), 2, threads);
+    DecodeAttention attention(shape, std::get<0>(GetParam()), 2, threads, std::get<1>(GetParam()));
     for (int run = 0; run < 3; ++run) {
       attention.run();
       EXPECT_EQ(attention.copy(), run % 2);
@@ -60,8 +66,22 @@ TEST_P(Decode, AgreesWithTheDefinition) {
     }
   }
 }
-INSTANTIATE_TEST_SUITE_P(Storage, Decode, testing::Values(DType::fp32, DType::bf16),
-                         [](const auto& test) { return std::string(name(test.param)); });
+
+TEST_P(Decode, SumsOverALongContext) {
+  const DecodeShape shape{.sequences = 1, .context = 100'001, .q_heads = 2, .kv_heads = 1, .head_dim = 64};
+  DecodeAttention attention(shape, std::get<0>(GetParam()), 1, Threads(1), std::get<1>(GetParam()));
+  attention.run();
+  for (int head = 0; head < shape.q_heads; ++head) {
+    const std::vector<double> expected = reference(attention, shape, 0, head);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_NEAR(attention.output()[static_cast<std::size_t>(head * shape.head_dim) + i], expected[i], 1e-5);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Storage, Decode,
+                         testing::Combine(testing::Values(DType::fp32, DType::bf16),
+                                          testing::ValuesIn(usable_instructions())),
+                         param_name);
 
 TEST(DecodeCache, HoldsWholePages) {
   // 50 tokens need 4 pages of 16; keys and values; 2 sequences, 2 heads of 20 elements of 2 bytes.

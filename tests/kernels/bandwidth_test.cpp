@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/cpu/staging.hpp"
+
 #include "kernels/cpu/dispatch.hpp"
 
 namespace moesaic::cpu {
@@ -43,6 +45,17 @@ TEST(Streams, TrafficIsOncePerArray) {
 TEST(Dispatch, ReturnsAlsoWithMoreThreadsThanProcessors) {
   dispatch_empty(Threads(1));
   dispatch_empty(Threads(7));
+}
+
+TEST(Staging, CopiesOnePieceAfterTheOther) {
+  // Pieces are no multiple of what a thread takes at once; the last 100 bytes make no piece of their own.
+  StagingCopy copy(Bytes{3 * 800'008.0 + 100}, Bytes{800'008}, Threads(2));
+  EXPECT_EQ(copy.piece().value, 800'008);
+  for (const std::size_t index : {0U, 1U, 2U, 0U}) {
+    copy.run();
+    EXPECT_EQ(copy.index(), index);
+    EXPECT_EQ(copy.staged(), copy.expected(index));
+  }
 }
 
 }  // namespace

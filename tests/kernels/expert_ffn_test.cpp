@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "kernels/cpu/stored_weights.hpp"
+
 namespace moesaic::cpu {
 namespace {
 
@@ -49,12 +51,24 @@ void expect_sums(const ExpertFfn& ffn, const ExpertShape& shape, const std::vect
   }
 }
 
-class Experts : public testing::TestWithParam<DType> {};
+using StorageAndInstructions = std::tuple<DType, Instructions>;
+std::string param_name(const testing::TestParamInfo<StorageAndInstructions>& info) {
+  return std::string(name(std::get<0>(info.param))) + "_" + std::string(name(std::get<1>(info.param)));
+}
+class Experts : public testing::TestWithParam<StorageAndInstructions> {
+ public:
+  static DType storage() { return std::get<0>(GetParam()); }
+  static ExpertFfn make(const ExpertShape& shape) {
+    return ExpertFfn(shape, storage(), Threads(2), std::get<1>(GetParam()));
+  }
+  /// Whole numbers are stored in groups of 128.
+  static int width(int wanted) { return can_store(storage(), wanted) ? wanted : (wanted + 127) / 128 * 128; }
+};
 
 TEST_P(Experts, AgreeWithEachTokensSum) {
   // Sizes are no multiples of a block; expert 3 has no rows, expert 0 has one from every token.
-  const ExpertShape shape{.hidden = 37, .inter = 21, .experts = 5, .top_k = 2, .most_tokens = 9};
-  ExpertFfn ffn(shape, GetParam(), Threads(2));
+  const ExpertShape shape{.hidden = width(37), .inter = width(21), .experts = 5, .top_k = 2, .most_tokens = 9};
+  ExpertFfn ffn = make(shape);
   const std::vector<int> experts = {0, 1, 2, 0, 0, 4, 4, 0, 1, 0, 0, 2, 0, 1};
   std::vector<float> weights;
   for (std::size_t i = 0; i < experts.size(); ++i) {
@@ -68,14 +82,51 @@ TEST_P(Experts, AgreeWithEachTokensSum) {
 }
 
 TEST_P(Experts, EvenRoutingGoesRoundRobin) {
-  const ExpertShape shape{.hidden = 16, .inter = 405, .experts = 4, .top_k = 3, .most_tokens = 8};
-  ExpertFfn ffn(shape, GetParam(), Threads(2));
+  const ExpertShape shape{.hidden = width(16), .inter = width(405), .experts = 4, .top_k = 3, .most_tokens = 8};
+  ExpertFfn ffn = make(shape);
   ffn.route_evenly(3);
   ffn.run();
   expect_sums(ffn, shape, {0, 1, 2, 3, 0, 1, 2, 3, 0}, std::vector<float>(9, 1 / 3.0F));
 }
-INSTANTIATE_TEST_SUITE_P(Storage, Experts, testing::Values(DType::fp32, DType::bf16),
-                         [](const auto& test) { return std::string(name(test.param)); });
+
+TEST_P(Experts, AgreeForAnyNumberOfRows) {
+  // 1 to 8 rows are multiplied as weights come, more from unpacked panels; 397 leaves every block a remainder.
+  const ExpertShape shape{.hidden = width(150), .inter = width(397), .experts = 2, .top_k = 1, .most_tokens = 13};
+  ExpertFfn ffn = make(shape);
+  for (int tokens = 1; tokens <= shape.most_tokens; ++tokens) {
+    const std::vector<int> experts(static_cast<std::size_t>(tokens), 1);
+    const std::vector<float> weights(static_cast<std::size_t>(tokens), 0.5F);
+    ffn.route(experts, weights);
+    ffn.run();
+    expect_sums(ffn, shape, experts, weights);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Storage, Experts,
+                         testing::Combine(testing::Values(DType::fp32, DType::bf16, DType::int8, DType::int4),
+                                          testing::ValuesIn(usable_instructions())),
+                         param_name);
+
+TEST(StoredWeights, QuantiseToTheNearestStep) {
+  const int columns = 3, k = 256;
+  const auto value = [](std::size_t i) { return i / 128 == 1 ? 0.0F : 0.7F * small_number(i) + 0.1F; };
+  for (const auto& [storage, steps] : {std::pair{DType::int8, 127.0F}, std::pair{DType::int4, 7.5F}}) {
+    const StoredWeights stored(storage, columns, k, Threads(2), value);
+    for (int column = 0; column < columns; ++column) {
+      for (int i = 0; i < k; ++i) {
+        // A step of the range -0.6 to 0.8, a half for rounding the value and a half for the zero point.
+        EXPECT_NEAR(stored.element(column, i), value(static_cast<std::size_t>(column * k + i)), 0.81F / steps);
+      }
+    }
+    EXPECT_EQ(stored.element(0, 200), 0);  // a group of zeros stays one
+  }
+}
+
+TEST(StoredWeights, CountScalesAndZeroPoints) {
+  const auto bytes = [](DType storage) { return StoredWeights(storage, 4, 256, Threads(1), small_number).bytes(); };
+  EXPECT_EQ(bytes(DType::bf16).value, 4 * 256 * 2);
+  EXPECT_EQ(bytes(DType::int8).value, 4 * (256 + 2 * 2));
+  EXPECT_EQ(bytes(DType::int4).value, 4 * (128 + 2 * 2 + 2));
+}
 
 TEST(ExpertFfn, CountsItsWeights) {
   // Three matrices of 16 x 8 for 4 experts, 2 bytes each.

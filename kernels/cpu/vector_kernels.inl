@@ -1,0 +1,450 @@
+// The inner loops, for the instruction set that this file is compiled for; MOESAIC_INSTRUCTIONS names its namespace.
+// Nothing of the standard library is called: a copy of an inline function that was compiled here could be the one that
+// the linker keeps for everybody, also on processors without these instructions.
+#include <type_traits>
+#include <utility>
+
+#include "kernels/cpu/vector_kernels.hpp"
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace moesaic::cpu::MOESAIC_INSTRUCTIONS {
+namespace {
+
+#define MOESAIC_INLINE [[gnu::always_inline]] inline
+#define MOESAIC_INLINE_LAMBDA __attribute__((always_inline))
+
+/// f(0), ..., f(N - 1) with the indices as constants: arrays that are indexed so stay in registers.
+template <int... I, class Function>
+MOESAIC_INLINE void each(std::integer_sequence<int, I...>, const Function& f) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+template <int N, class Function>
+MOESAIC_INLINE void unrolled(const Function& f) {
+  each(std::make_integer_sequence<int, N>{}, f);
+}
+
+MOESAIC_INLINE float widen(float value) { return value; }
+MOESAIC_INLINE float widen(Bf16 value) { return __builtin_bit_cast(float, std::uint32_t{value.bits} << 16); }
+
+// Vectors ------------------------------------------------------------------------------------------------------
+
+#if defined(__AVX512F__)
+
+constexpr int kLanes = 16;
+constexpr int kRegisters = 32;
+using Vector = __m512;
+using Words = __m512i;
+MOESAIC_INLINE Vector load(const float* from) { return _mm512_loadu_ps(from); }
+MOESAIC_INLINE Vector load(const Bf16* from) {
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16));
+}
+MOESAIC_INLINE __m128i load_bytes(const std::uint8_t* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+MOESAIC_INLINE Vector load_signed(const std::uint8_t* from) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_bytes(from)));
+}
+MOESAIC_INLINE Words load_unsigned(const std::uint8_t* from) { return _mm512_cvtepu8_epi32(load_bytes(from)); }
+MOESAIC_INLINE Vector to_floats(Words words) { return _mm512_cvtepi32_ps(words); }
+MOESAIC_INLINE Words lower_nibble(Words words) { return _mm512_and_epi32(words, _mm512_set1_epi32(15)); }
+MOESAIC_INLINE Words upper_nibble(Words words) { return _mm512_srli_epi32(words, 4); }
+MOESAIC_INLINE void store(float* to, Vector vector) { _mm512_storeu_ps(to, vector); }
+MOESAIC_INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
+MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+MOESAIC_INLINE Vector greater(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+/// 2^n for whole n.
+MOESAIC_INLINE Vector power_of_two(Vector n) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
+}
+
+#elif defined(__AVX2__)
+
+constexpr int kLanes = 8;
+constexpr int kRegisters = 16;
+using Vector = __m256;
+using Words = __m256i;
+MOESAIC_INLINE Vector load(const float* from) { return _mm256_loadu_ps(from); }
+MOESAIC_INLINE Vector load(const Bf16* from) {
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))), 16));
+}
+MOESAIC_INLINE __m128i load_bytes(const std::uint8_t* from) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+}
+MOESAIC_INLINE Vector load_signed(const std::uint8_t* from) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(load_bytes(from)));
+}
+MOESAIC_INLINE Words load_unsigned(const std::uint8_t* from) { return _mm256_cvtepu8_epi32(load_bytes(from)); }
+MOESAIC_INLINE Vector to_floats(Words words) { return _mm256_cvtepi32_ps(words); }
+MOESAIC_INLINE Words lower_nibble(Words words) { return _mm256_and_si256(words, _mm256_set1_epi32(15)); }
+MOESAIC_INLINE Words upper_nibble(Words words) { return _mm256_srli_epi32(words, 4); }
+MOESAIC_INLINE void store(float* to, Vector vector) { _mm256_storeu_ps(to, vector); }
+MOESAIC_INLINE Vector broadcast(float value) { return _mm256_set1_ps(value); }
+MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+MOESAIC_INLINE Vector greater(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+MOESAIC_INLINE Vector power_of_two(Vector n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+
+#else  // any processor: four lanes, which compilers know as they are
+
+constexpr int kLanes = 4;
+constexpr int kRegisters = 16;
+using Vector = float __attribute__((vector_size(16)));
+using Words = std::int32_t __attribute__((vector_size(16)));
+MOESAIC_INLINE Vector load(const float* from) {
+  Vector vector;
+  __builtin_memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+MOESAIC_INLINE Vector load(const Bf16* from) {
+  return Vector{widen(from[0]), widen(from[1]), widen(from[2]), widen(from[3])};
+}
+MOESAIC_INLINE Words load_unsigned(const std::uint8_t* from) { return Words{from[0], from[1], from[2], from[3]}; }
+MOESAIC_INLINE Vector to_floats(Words words) { return __builtin_convertvector(words, Vector); }
+MOESAIC_INLINE Vector load_signed(const std::uint8_t* from) { return to_floats((load_unsigned(from) ^ 128) - 128); }
+MOESAIC_INLINE Words lower_nibble(Words words) { return words & 15; }
+MOESAIC_INLINE Words upper_nibble(Words words) { return words >> 4; }
+MOESAIC_INLINE void store(float* to, Vector vector) { __builtin_memcpy(to, &vector, sizeof vector); }
+MOESAIC_INLINE Vector broadcast(float value) { return Vector{value, value, value, value}; }
+MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+MOESAIC_INLINE Vector greater(Vector a, Vector b) {
+  return Vector{a[0] > b[0] ? a[0] : b[0], a[1] > b[1] ? a[1] : b[1], a[2] > b[2] ? a[2] : b[2],
+                a[3] > b[3] ? a[3] : b[3]};
+}
+MOESAIC_INLINE Vector power_of_two(Vector n) {
+  return __builtin_bit_cast(Vector, (__builtin_convertvector(n, Words) + 127) << 23);
+}
+
+#endif
+
+/// In a fixed order.
+MOESAIC_INLINE float sum_of(Vector vector) {
+  float lanes[kLanes];
+  store(lanes, vector);
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) {
+      lanes[i] += lanes[i + width];
+    }
+  }
+  return lanes[0];
+}
+
+/// e^x as in exponential.hpp, for x <= 0.
+MOESAIC_INLINE Vector exponential(Vector x) {
+  x = greater(x, broadcast(-87.0F));
+  const Vector round = broadcast(12582912.0F);
+  const Vector n = multiply_add(x, broadcast(1.44269504F), round) - round;
+  const Vector r = multiply_add(n, broadcast(2.12194440e-4F), multiply_add(n, broadcast(-0.693359375F), x));
+  Vector p = broadcast(1.9875691500e-4F);
+  for (const float next : {1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F}) {
+    p = multiply_add(p, r, broadcast(next));
+  }
+  return (multiply_add(p * r, r, r) + broadcast(1)) * power_of_two(n);
+}
+
+// Attention ----------------------------------------------------------------------------------------------------
+
+constexpr int kCacheLine = 64;
+constexpr int kSecondLevel = 2;  // of caches: the first has too few lines on their way for a whole page
+constexpr int kTokenVectors = kPageLanes / kLanes;
+constexpr int kMostHeads = kRegisters == 32 ? 8 : kLanes == 8 ? 4 : 2;  ///< whose sums fit into registers
+constexpr int kState = kPageLanes + 1;  ///< of a head: sums of weights, lane by lane, and the greatest score so far
+
+/// The softmax goes on page by page without knowing the greatest score in advance.
+MOESAIC_INLINE float soften(float* scores, int tokens, float scale, float* state) {
+  float greatest = state[kPageLanes];
+  for (int t = 0; t < kPageLanes; ++t) {
+    scores[t] = t < tokens ? scores[t] * scale : -__builtin_inff();
+    greatest = scores[t] > greatest ? scores[t] : greatest;
+  }
+  const Vector shrink = exponential(broadcast(state[kPageLanes] - greatest));
+  unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
+    float* at = scores + v * kLanes;
+    store(at, exponential(load(at) - broadcast(greatest)));
+  });
+  for (int t = tokens; t < kPageLanes; ++t) {
+    scores[t] = 0;
+  }
+  unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
+    store(state + v * kLanes, multiply_add(load(state + v * kLanes), shrink, load(scores + v * kLanes)));
+  });
+  state[kPageLanes] = greatest;
+  float lanes[kLanes];
+  store(lanes, shrink);
+  return lanes[0];
+}
+
+template <class T>
+struct Page {
+  const T* keys;
+  const T* values;
+  int tokens;
+  const T* next_keys;  ///< of the page that comes after, fetched ahead
+  const T* next_values;
+};
+
+/// One page for `Heads` query heads from `first` on: their scores, the softmax so far, and their share of the values.
+template <class T, int Heads>
+MOESAIC_INLINE void attend_page(const PagedHeads<T>& of, int first, const Page<T>& page) {
+  const int dim = of.dim;
+  const float* query = of.query + first * dim;
+  // A few heads leave too few sums in flight: take some dimensions at once.
+  constexpr int kAtOnce = Heads * kTokenVectors >= 8 ? 1 : 8 / (Heads * kTokenVectors);
+  Vector sums[kAtOnce * Heads * kTokenVectors];
+  unrolled<kAtOnce * Heads * kTokenVectors>([&](auto i) MOESAIC_INLINE_LAMBDA { sums[i] = broadcast(0); });
+  const auto add = [&](int d, auto u) MOESAIC_INLINE_LAMBDA {
+    unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
+      const Vector key = load(page.keys + d * kPageLanes + v * kLanes);
+      unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
+        Vector& sum = sums[(u * Heads + h) * kTokenVectors + v];
+        sum = multiply_add(broadcast(query[h * dim + d]), key, sum);
+      });
+    });
+  };
+  int d = 0;
+  for (; d + kAtOnce <= dim; d += kAtOnce) {
+    if (d * kPageLanes * static_cast<int>(sizeof(T)) % kCacheLine == 0) {
+      __builtin_prefetch(page.next_keys + d * kPageLanes, 0, kSecondLevel);
+      __builtin_prefetch(page.next_values + d * kPageLanes, 0, kSecondLevel);
+    }
+    unrolled<kAtOnce>([&](auto u) MOESAIC_INLINE_LAMBDA { add(d + u, u); });
+  }
+  for (; d < dim; ++d) {
+    add(d, std::integral_constant<int, 0>{});
+  }
+  alignas(64) float weights[Heads * kPageLanes];
+  float shrink[Heads];
+  unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
+    unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
+      Vector sum = sums[h * kTokenVectors + v];
+      unrolled<kAtOnce - 1>([&](auto u)
+                                MOESAIC_INLINE_LAMBDA { sum = sum + sums[((u + 1) * Heads + h) * kTokenVectors + v]; });
+      store(weights + h * kPageLanes + v * kLanes, sum);
+    });
+    shrink[h] = soften(weights + h * kPageLanes, page.tokens, of.scale, of.state + (first + h) * kState);
+  });
+  constexpr int kBlock = kRegisters == 32 ? 2 : 1;  // vectors of the output at once
+  float* output = of.output + first * dim;
+  int i = 0;
+  for (; i + kBlock * kLanes <= dim; i += kBlock * kLanes) {
+    Vector outputs[Heads * kBlock];
+    unrolled<Heads * kBlock>([&](auto at) MOESAIC_INLINE_LAMBDA {
+      outputs[at] = load(output + at / kBlock * dim + i + at % kBlock * kLanes) * broadcast(shrink[at / kBlock]);
+    });
+    for (int t = 0; t < page.tokens; ++t) {
+      unrolled<kBlock>([&](auto b) MOESAIC_INLINE_LAMBDA {
+        const Vector value = load(page.values + t * dim + i + b * kLanes);
+        unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
+          outputs[h * kBlock + b] =
+              multiply_add(broadcast(weights[h * kPageLanes + t]), value, outputs[h * kBlock + b]);
+        });
+      });
+    }
+    unrolled<Heads * kBlock>([&](auto at) MOESAIC_INLINE_LAMBDA {
+      store(output + at / kBlock * dim + i + at % kBlock * kLanes, outputs[at]);
+    });
+  }
+  for (; i < dim; ++i) {
+    for (int h = 0; h < Heads; ++h) {
+      float sum = output[h * dim + i] * shrink[h];
+      for (int t = 0; t < page.tokens; ++t) {
+        sum += weights[h * kPageLanes + t] * widen(page.values[t * dim + i]);
+      }
+      output[h * dim + i] = sum;
+    }
+  }
+}
+
+template <class T>
+void attend(const PagedHeads<T>& of) {
+  for (int h = 0; h < of.heads; ++h) {
+    float* state = of.state + h * kState;
+    for (int i = 0; i < kPageLanes; ++i) {
+      state[i] = 0;
+    }
+    state[kPageLanes] = -__builtin_inff();
+    for (int i = 0; i < of.dim; ++i) {
+      of.output[h * of.dim + i] = 0;
+    }
+  }
+  for (int index = 0; index < of.page_count; ++index) {
+    const std::size_t at = of.pages[index], next = of.pages[index + 1 < of.page_count ? index + 1 : index];
+    const int left = of.context - index * kPageLanes;
+    const Page<T> page{of.keys + at, of.values + at, left < kPageLanes ? left : kPageLanes, of.keys + next,
+                       of.values + next};
+    // A page is read from memory once, whatever the number of heads, and then from the first cache.
+    int head = 0;
+    for (; head + kMostHeads <= of.heads; head += kMostHeads) {
+      attend_page<T, kMostHeads>(of, head, page);
+    }
+    if constexpr (kMostHeads > 4) {
+      for (; head + 4 <= of.heads; head += 4) {
+        attend_page<T, 4>(of, head, page);
+      }
+    }
+    for (; head < of.heads; ++head) {
+      attend_page<T, 1>(of, head, page);
+    }
+  }
+  for (int h = 0; h < of.heads; ++h) {
+    float sum = 0;
+    for (int i = 0; i < kPageLanes; ++i) {
+      sum += of.state[h * kState + i];
+    }
+    for (int i = 0; i < of.dim; ++i) {
+      of.output[h * of.dim + i] /= sum;
+    }
+  }
+}
+
+// Products -----------------------------------------------------------------------------------------------------
+
+/// A group of one column's weights.
+template <WeightFormat Format>
+struct Group {
+  const std::uint8_t* bytes;
+  float scale = 1, zero = 0;
+#if defined(__AVX512F__)
+  Vector table;  ///< int4: the value of every nibble
+#endif
+
+  MOESAIC_INLINE Group(const FewRows& of, int column, int index) {
+    constexpr std::size_t kBytes = Format == WeightFormat::fp32   ? kGroup * 4
+                                   : Format == WeightFormat::bf16 ? kGroup * 2
+                                   : Format == WeightFormat::int8 ? kGroup
+                                                                  : kGroup / 2;
+    bytes = of.w + static_cast<std::size_t>(column) * of.w_stride + static_cast<std::size_t>(index) * kBytes;
+    if constexpr (Format == WeightFormat::int8 || Format == WeightFormat::int4) {
+      const std::size_t at =
+          static_cast<std::size_t>(column) * static_cast<std::size_t>(of.k / kGroup) + static_cast<std::size_t>(index);
+      scale = widen(of.scales[at]);
+      if constexpr (Format == WeightFormat::int4) {
+        zero = static_cast<float>(of.zeros[at]);
+#if defined(__AVX512F__)
+        table =
+            (_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) - broadcast(zero)) * broadcast(scale);
+#endif
+      }
+    }
+  }
+
+  /// Two vectors, half a group apart.
+  MOESAIC_INLINE void pair(int at, Vector& low, Vector& high) const {
+    constexpr int kHalf = kGroup / 2;
+    if constexpr (Format == WeightFormat::fp32) {
+      low = load(reinterpret_cast<const float*>(bytes) + at);
+      high = load(reinterpret_cast<const float*>(bytes) + at + kHalf);
+    } else if constexpr (Format == WeightFormat::bf16) {
+      low = load(reinterpret_cast<const Bf16*>(bytes) + at);
+      high = load(reinterpret_cast<const Bf16*>(bytes) + at + kHalf);
+    } else if constexpr (Format == WeightFormat::int8) {
+      low = load_signed(bytes + at) * broadcast(scale);
+      high = load_signed(bytes + at + kHalf) * broadcast(scale);
+    } else {
+      const Words both = load_unsigned(bytes + at);
+#if defined(__AVX512F__)
+      low = _mm512_permutexvar_ps(both, table);  // looks at the lower four bits only
+      high = _mm512_permutexvar_ps(upper_nibble(both), table);
+#else
+      low = (to_floats(lower_nibble(both)) - broadcast(zero)) * broadcast(scale);
+      high = (to_floats(upper_nibble(both)) - broadcast(zero)) * broadcast(scale);
+#endif
+    }
+  }
+};
+
+template <WeightFormat Format, int Rows, int Columns>
+MOESAIC_INLINE void block(const FewRows& of, int row, int column) {
+  Vector sums[Rows * Columns];
+  unrolled<Rows * Columns>([&](auto i) MOESAIC_INLINE_LAMBDA { sums[i] = broadcast(0); });
+  const float* x = of.x + static_cast<std::size_t>(row) * of.x_stride;
+  const int groups = of.k / kGroup;
+  for (int g = 0; g < groups; ++g) {
+    const auto add = [&](const auto&... group) MOESAIC_INLINE_LAMBDA {
+      const Group<Format> columns[] = {group...};
+      for (int at = 0; at < kGroup / 2; at += kLanes) {
+        Vector low[Columns], high[Columns];
+        unrolled<Columns>([&](auto c) MOESAIC_INLINE_LAMBDA { columns[c].pair(at, low[c], high[c]); });
+        const float* here = x + g * kGroup + at;
+        unrolled<Rows>([&](auto r) MOESAIC_INLINE_LAMBDA {
+          const float* of_row = here + static_cast<std::size_t>(r) * of.x_stride;
+          const Vector x_low = load(of_row), x_high = load(of_row + kGroup / 2);
+          unrolled<Columns>([&](auto c) MOESAIC_INLINE_LAMBDA {
+            Vector& sum = sums[r * Columns + c];
+            sum = multiply_add(x_high, high[c], multiply_add(x_low, low[c], sum));
+          });
+        });
+      }
+    };
+    if constexpr (Columns == 4) {
+      add(Group<Format>(of, column, g), Group<Format>(of, column + 1, g), Group<Format>(of, column + 2, g),
+          Group<Format>(of, column + 3, g));
+    } else if constexpr (Columns == 2) {
+      add(Group<Format>(of, column, g), Group<Format>(of, column + 1, g));
+    } else {
+      add(Group<Format>(of, column, g));
+    }
+  }
+  unrolled<Rows * Columns>([&](auto i) MOESAIC_INLINE_LAMBDA {
+    constexpr int kRow = i / Columns, kColumn = i % Columns;
+    float sum = sum_of(sums[i]);
+    if constexpr (Format == WeightFormat::fp32 || Format == WeightFormat::bf16) {
+      using Element = std::conditional_t<Format == WeightFormat::fp32, float, Bf16>;
+      const auto* w = reinterpret_cast<const Element*>(of.w + static_cast<std::size_t>(column + kColumn) * of.w_stride);
+      for (int at = groups * kGroup; at < of.k; ++at) {
+        sum += x[kRow * of.x_stride + static_cast<std::size_t>(at)] * widen(w[at]);
+      }
+    }
+    of.y[static_cast<std::size_t>(row + kRow) * of.y_stride + static_cast<std::size_t>(column + kColumn)] = sum;
+  });
+}
+
+template <WeightFormat Format, int Rows>
+void rows_by_columns(const FewRows& of, int row) {
+  constexpr int kColumns = kRegisters == 32 ? 4 : Rows == 4 ? 2 : 4;
+  int column = 0;
+  for (; column + kColumns <= of.columns; column += kColumns) {
+    block<Format, Rows, kColumns>(of, row, column);
+  }
+  for (; column < of.columns; ++column) {
+    block<Format, Rows, 1>(of, row, column);
+  }
+}
+
+template <WeightFormat Format>
+void few_rows_of(const FewRows& of) {
+  int row = 0;
+  for (; row + 4 <= of.rows; row += 4) {
+    rows_by_columns<Format, 4>(of, row);
+  }
+  for (; row + 2 <= of.rows; row += 2) {
+    rows_by_columns<Format, 2>(of, row);
+  }
+  for (; row < of.rows; ++row) {
+    rows_by_columns<Format, 1>(of, row);
+  }
+}
+
+void few_rows(const FewRows& of) {
+  switch (of.format) {
+    case WeightFormat::fp32:
+      return few_rows_of<WeightFormat::fp32>(of);
+    case WeightFormat::bf16:
+      return few_rows_of<WeightFormat::bf16>(of);
+    case WeightFormat::int8:
+      return few_rows_of<WeightFormat::int8>(of);
+    case WeightFormat::int4:
+      return few_rows_of<WeightFormat::int4>(of);
+  }
+}
+
+}  // namespace
+
+extern const VectorKernels kKernels;
+const VectorKernels kKernels{attend<float>, attend<Bf16>, few_rows};
+
+}  // namespace moesaic::cpu::MOESAIC_INSTRUCTIONS

@@ -1,0 +1,2 @@
+#define MOESAIC_INSTRUCTIONS baseline
+#include "kernels/cpu/vector_kernels.inl"
