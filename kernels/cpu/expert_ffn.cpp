@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "kernels/cpu/buffer.hpp"
 #include "kernels/cpu/exponential.hpp"
+#include "kernels/cpu/gemm_libraries.hpp"
 #include "kernels/cpu/stored_weights.hpp"
 #include "kernels/cpu/vector_clones.hpp"
 
@@ -25,10 +26,10 @@ MOESAIC_VECTOR_CLONES void silu_times(float* __restrict gate, const float* __res
 }  // namespace
 
 struct ExpertFfn::Impl {
-  Impl(const ExpertShape& s, DType storage, const Threads& t, Instructions set)
+  Impl(const ExpertShape& s, DType storage, const Threads& t, const ExpertOptions& options)
       : shape(s),
         threads(t),
-        instructions(set),
+        instructions(options.instructions),
         x(at(s.most_tokens, s.hidden)),
         gathered(at(s.most_tokens * s.top_k, s.hidden)),
         middle(at(s.most_tokens * s.top_k, s.inter)),
@@ -36,6 +37,12 @@ struct ExpertFfn::Impl {
         expert_out(at(s.most_tokens * s.top_k, s.hidden)),
         y(at(s.most_tokens, s.hidden)) {
     MOESAIC_ASSERT(s.top_k >= 1 && s.top_k <= s.experts);
+    if (options.libraries && (storage == DType::bf16 || storage == DType::fp32)) {
+      library = plain_product(storage, t);
+    }
+    if (library && storage == DType::bf16) {
+      rounded = Buffer<Bf16>(at(s.most_tokens * s.top_k, std::max(s.hidden, s.inter)));
+    }
     x.fill(t, [](std::size_t i) { return small_number(i); });
     for (std::size_t m = 0; m < 3; ++m) {
       const bool is_down = m == 2;
@@ -70,18 +77,51 @@ struct ExpertFfn::Impl {
             expert_out.data() + at(row, shape.hidden) + first);
   }
 
+  bool is_many(int expert) const { return library && rows(expert) > kFewRows; }
+
+  /// Rows of one expert as the library takes them, in the weights' format.
+  const void* library_input(const float* in, int expert, int width) {
+    if (rounded.size() == 0) {
+      return in;
+    }
+    threads.parallel(rows(expert), [&](int row) {
+      for (std::size_t i = at(row, width); i < at(row + 1, width); ++i) {
+        rounded[i] = to_bf16(in[i]);
+      }
+    });
+    return rounded.data();
+  }
+
+  /// The library's own threads share one expert after the other.
+  void many_gate_and_up(int expert) {
+    const int count = rows(expert), width = shape.inter;
+    const std::size_t out = at(first_row(expert), width);
+    const void* in = library_input(gathered.data() + at(first_row(expert), shape.hidden), expert, shape.hidden);
+    library->run(in, weights[0].column(expert * width), middle.data() + out, count, width, shape.hidden);
+    library->run(in, weights[1].column(expert * width), up.data() + out, count, width, shape.hidden);
+    threads.parallel(count, [&](int row) {
+      silu_times(middle.data() + out + at(row, width), up.data() + out + at(row, width), width);
+    });
+  }
+
+  void many_down(int expert) {
+    const void* in = library_input(middle.data() + at(first_row(expert), shape.inter), expert, shape.inter);
+    library->run(in, weights[2].column(expert * shape.hidden), expert_out.data() + at(first_row(expert), shape.hidden),
+                 rows(expert), shape.hidden, shape.inter);
+  }
+
   int rows(int expert) const {
     return begin[static_cast<std::size_t>(expert) + 1] - begin[static_cast<std::size_t>(expert)];
   }
   int first_row(int expert) const { return begin[static_cast<std::size_t>(expert)]; }
 
-  /// Blocks of columns of every expert that has rows: fn(expert, first column, columns).
+  /// Blocks of columns of every expert that has few rows: fn(expert, first column, columns).
   template <class Function>
   void each_block(int width, const Function& fn) const {
     const int blocks = (width + kColumns - 1) / kColumns;
-    threads.balanced(static_cast<int>(used.size()) * blocks, [&](int task) {
+    threads.balanced(static_cast<int>(few.size()) * blocks, [&](int task) {
       const int first = task % blocks * kColumns;
-      fn(used[static_cast<std::size_t>(task / blocks)], first, std::min(kColumns, width - first));
+      fn(few[static_cast<std::size_t>(task / blocks)], first, std::min(kColumns, width - first));
     });
   }
 
@@ -89,17 +129,19 @@ struct ExpertFfn::Impl {
   Threads threads;
   Instructions instructions;
   int tokens = 0;
-  std::vector<int> used;          ///< experts that have rows
+  std::vector<int> few, many;     ///< experts that have rows: by our own loops, by the library
   std::vector<int> begin;         ///< first row of each expert, and the end of the last
   std::vector<int> token_of_row;  ///< rows are sorted by expert
   std::vector<int> row_of_choice;
   std::vector<float> weight_of_choice;
   Buffer<float> x, gathered, middle, up, expert_out, y;
+  Buffer<Bf16> rounded;  ///< rows of one expert
   StoredWeights weights[3];
+  std::unique_ptr<PlainProduct> library;
 };
 
-ExpertFfn::ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads, Instructions instructions)
-    : impl_(std::make_unique<Impl>(shape, storage, threads, instructions)) {}
+ExpertFfn::ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads, const ExpertOptions& options)
+    : impl_(std::make_unique<Impl>(shape, storage, threads, options)) {}
 ExpertFfn::~ExpertFfn() = default;
 
 void ExpertFfn::route(std::span<const int> experts, std::span<const float> weights) {
@@ -112,13 +154,14 @@ void ExpertFfn::route(std::span<const int> experts, std::span<const float> weigh
   for (const int expert : experts) {
     ++own.begin[static_cast<std::size_t>(expert) + 1];
   }
-  own.used.clear();
+  own.few.clear();
+  own.many.clear();
   for (int expert = 0; expert < own.shape.experts; ++expert) {
     const auto index = static_cast<std::size_t>(expert);
-    if (own.begin[index + 1] > 0) {
-      own.used.push_back(expert);
-    }
     own.begin[index + 1] += own.begin[index];
+    if (own.rows(expert) > 0) {
+      (own.is_many(expert) ? own.many : own.few).push_back(expert);
+    }
   }
   std::vector<int> next(own.begin.begin(), own.begin.end() - 1);
   own.token_of_row.resize(experts.size());
@@ -149,6 +192,10 @@ void ExpertFfn::run() {
                 own.gathered.data() + at(row, hidden));
   });
   own.each_block(own.shape.inter, [&](int expert, int first, int columns) { own.gate_and_up(expert, first, columns); });
+  for (const int expert : own.many) {
+    own.many_gate_and_up(expert);
+    own.many_down(expert);
+  }
   own.each_block(hidden, [&](int expert, int first, int columns) { own.down(expert, first, columns); });
   // The scatter-add, written from the token's side: no two threads add to the same row, and the order is fixed.
   own.threads.balanced(own.tokens, [&](int token) {

@@ -21,14 +21,20 @@ struct ExpertShape {
   int most_tokens = 1;
 };
 
+struct ExpertOptions {
+  Instructions instructions = best_instructions();
+  /// Experts with more rows than a few are multiplied by oneDNN where it is there, which takes activations in the
+  /// weights' format: bf16 then rounds them too.
+  bool libraries = true;
+};
+
 enum class ExpertMatrix : unsigned char { gate, up, down };
 
 class ExpertFfn {
  public:
   /// storage: of weights: fp32, bf16, or int8 or int4 by groups of 128, of which hidden and inter are then multiples;
-  /// activations and arithmetic are fp32. Throws std::bad_alloc.
-  ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads,
-            Instructions instructions = best_instructions());
+  /// activations and sums are fp32. Throws std::bad_alloc.
+  ExpertFfn(const ExpertShape& shape, DType storage, const Threads& threads, const ExpertOptions& options = {});
   ~ExpertFfn();
 
   /// Who goes where: the expert and the weight of every choice, [tokens][top_k].

@@ -13,6 +13,15 @@ std::optional<GemmLibrary> gemm_openblas();
 std::optional<GemmLibrary> gemm_onednn();
 GemmLibrary gemm_blocked();
 
+/// y[m, n] = x[m, k] w[n, k]^T with weights as they lie in memory; x in the weights' format, y in fp32.
+class PlainProduct {
+ public:
+  virtual ~PlainProduct() = default;
+  virtual void run(const void* x, const void* w, float* y, int m, int n, int k) = 0;
+};
+/// By oneDNN, for fp32 or bf16; null where it is not there or has only reference code for the format.
+std::unique_ptr<PlainProduct> plain_product(DType storage, const Threads& threads);
+
 template <class T>
 T element(float value) {
   return static_cast<T>(value);

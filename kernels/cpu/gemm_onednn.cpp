@@ -7,6 +7,8 @@
 
 #if defined(MOESAIC_ONEDNN) && DNNL_VERSION_MAJOR == 2  // version 3 describes products by other functions
 
+#include <array>
+#include <map>
 #include <stdexcept>
 
 #include "kernels/cpu/shared_library.hpp"
@@ -220,7 +222,82 @@ std::string implementation(const OneDnn& dnnl, DType dtype) {
   }
 }
 
+class OneDnnPlain final : public PlainProduct {
+ public:
+  OneDnnPlain(const OneDnn& dnnl, dnnl_data_type_t type, const Threads& threads)
+      : dnnl_(dnnl), type_(type), threads_(threads.count()) {
+    engine_ = own<dnnl_engine>("an engine", dnnl_.engine_destroy,
+                               [&](auto* out) { return dnnl_.engine_create(out, dnnl_cpu, 0); });
+    stream_ = own<dnnl_stream>("a stream", dnnl_.stream_destroy, [&](auto* out) {
+      return dnnl_.stream_create(out, engine_.get(), dnnl_stream_default_flags);
+    });
+  }
+
+  void run(const void* x, const void* w, float* y, int m, int n, int k) override {
+    dnnl_.set_threads(threads_);
+    const Made& made = made_.contains({m, n, k}) ? *made_[{m, n, k}] : make(m, n, k);
+    // The library takes what it only reads without const.
+    const auto in = memory(made.x, const_cast<void*>(x)), weights = memory(made.w, const_cast<void*>(w));  // NOLINT
+    const auto out = memory(made.y, y);
+    const dnnl_exec_arg_t arguments[] = {
+        {DNNL_ARG_SRC, in.get()}, {DNNL_ARG_WEIGHTS, weights.get()}, {DNNL_ARG_DST, out.get()}};
+    check(dnnl_.execute(made.primitive.get(), stream_.get(), 3, arguments), "a product");
+    check(dnnl_.stream_wait(stream_.get()), "waiting for a product");
+  }
+
+  /// Whether it is more than reference code.
+  bool is_fast() { return !make(64, 64, 64).implementation.starts_with("ref"); }
+
+ private:
+  struct Made {
+    dnnl_memory_desc_t x, w, y;
+    std::shared_ptr<dnnl_primitive> primitive;
+    std::string implementation;
+  };
+
+  const Made& make(int m, int n, int k) {
+    Made made{layout(dnnl_, m, k, type_, dnnl_ab), layout(dnnl_, k, n, type_, dnnl_ba),
+              layout(dnnl_, m, n, dnnl_f32, dnnl_ab), nullptr, ""};
+    dnnl_matmul_desc_t product;
+    check(dnnl_.matmul(&product, &made.x, &made.w, nullptr, &made.y), "describing a product");
+    const auto desc = own<dnnl_primitive_desc>("choosing a kernel", dnnl_.desc_destroy, [&](auto* out) {
+      return dnnl_.desc_create(out, &product, nullptr, engine_.get(), nullptr);
+    });
+    const char* chosen = nullptr;
+    check(dnnl_.query(desc.get(), dnnl_query_impl_info_str, 0, static_cast<void*>(&chosen)), "naming a kernel");
+    made.implementation = chosen;
+    made.primitive = own<dnnl_primitive>("making a kernel", dnnl_.primitive_destroy,
+                                         [&](auto* out) { return dnnl_.primitive_create(out, desc.get()); });
+    return *(made_[{m, n, k}] = std::make_unique<Made>(std::move(made)));
+  }
+
+  std::shared_ptr<dnnl_memory> memory(const dnnl_memory_desc_t& desc, void* data) {
+    return own<dnnl_memory>("memory", dnnl_.memory_destroy,
+                            [&](auto* out) { return dnnl_.memory_create(out, &desc, engine_.get(), data); });
+  }
+
+  OneDnn dnnl_;
+  dnnl_data_type_t type_;
+  int threads_;
+  std::shared_ptr<dnnl_engine> engine_;
+  std::shared_ptr<dnnl_stream> stream_;
+  std::map<std::array<int, 3>, std::unique_ptr<Made>> made_;
+};
+
 }  // namespace
+
+std::unique_ptr<PlainProduct> plain_product(DType storage, const Threads& threads) {
+  OneDnn dnnl;
+  if (!dnnl.load()) {
+    return nullptr;
+  }
+  try {
+    auto product = std::make_unique<OneDnnPlain>(dnnl, storage == DType::bf16 ? dnnl_bf16 : dnnl_f32, threads);
+    return product->is_fast() ? std::move(product) : nullptr;
+  } catch (const std::runtime_error&) {  // not in this format
+    return nullptr;
+  }
+}
 
 std::optional<GemmLibrary> gemm_onednn() {
   OneDnn dnnl;
@@ -249,6 +326,7 @@ std::optional<GemmLibrary> gemm_onednn() {
 
 namespace moesaic::cpu {
 std::optional<GemmLibrary> gemm_onednn() { return std::nullopt; }
+std::unique_ptr<PlainProduct> plain_product(DType, const Threads&) { return nullptr; }
 }  // namespace moesaic::cpu
 
 #endif

@@ -138,6 +138,11 @@ float StoredWeights::element(int column, int i) const {
   return reinterpret_cast<const float*>(data_.data())[at];
 }
 
+const void* StoredWeights::column(int index) const {
+  MOESAIC_ASSERT(!is_grouped(format_));
+  return data_.data() + static_cast<std::size_t>(index) * (data_.size() / static_cast<std::size_t>(columns_));
+}
+
 Bytes StoredWeights::bytes() const {
   return {static_cast<double>(data_.size() + zeros_.size() + scales_.size() * sizeof(Bf16))};
 }

@@ -20,6 +20,8 @@ class StoredWeights {
   /// y[rows][columns] = x[rows][k] w[first ... first + columns)[k]^T. Sums are of 32-bit floating point.
   void multiply(const float* x, std::size_t x_stride, int rows, int first, int columns, float* y, std::size_t y_stride,
                 Instructions instructions) const;
+  /// Where a column of plain numbers begins.
+  const void* column(int index) const;
   /// What an element has become by being stored.
   float element(int column, int i) const;
   Bytes bytes() const;
