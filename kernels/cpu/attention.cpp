@@ -20,7 +20,7 @@ float wide(Bf16 value) { return to_float(value); }
 struct DecodeAttention::Impl {
   Impl(const DecodeShape& s, int copy_count, const Threads& t, Instructions set)
       : shape(s), threads(t), instructions(set), copies(copy_count) {
-    MOESAIC_ASSERT(s.context >= 1 && s.q_heads % s.kv_heads == 0 && copy_count >= 1);
+    MOESAIC_ASSERT(s.context >= 1 && s.q_heads % s.kv_heads == 0 && s.head_dim % 2 == 0 && copy_count >= 1);
     pages = (s.context + kPageTokens - 1) / kPageTokens;
     page_of.resize(static_cast<std::size_t>(copies) * static_cast<std::size_t>(s.sequences) *
                    static_cast<std::size_t>(pages));
@@ -55,9 +55,10 @@ struct DecodeAttention::Impl {
            static_cast<std::size_t>(shape.head_dim);
   }
   float element(bool is_key, int of_copy, int sequence, int token, int kv_head, int i) const {
-    const int at = token % kPageTokens;
-    return cached(is_key, place(of_copy, sequence, token / kPageTokens, kv_head) +
-                              static_cast<std::size_t>(is_key ? i * kPageTokens + at : at * shape.head_dim + i));
+    const int slot = token % kPageTokens;
+    const int row = is_key ? i : slot, column = is_key ? slot : i, width = is_key ? kPageTokens : shape.head_dim;
+    const int at = element_bytes == 2 ? row / 2 * 2 * width + 2 * column + row % 2 : row * width + column;
+    return cached(is_key, place(of_copy, sequence, token / kPageTokens, kv_head) + static_cast<std::size_t>(at));
   }
 
   DecodeShape shape;
@@ -66,7 +67,7 @@ struct DecodeAttention::Impl {
   int copies;
   int pages = 0;  ///< of one sequence
   int copy = -1;
-  double element_bytes = 4;
+  std::size_t element_bytes = 4;
   std::vector<std::size_t> page_of;
   Buffer<float> queries;
   std::vector<float> output;
@@ -145,7 +146,7 @@ void DecodeAttention::run() {
 const std::vector<float>& DecodeAttention::output() const { return impl_->output; }
 int DecodeAttention::copy() const { return impl_->copy; }
 Bytes DecodeAttention::cache_bytes() const {
-  return {2 * static_cast<double>(impl_->cache_size()) * impl_->element_bytes / impl_->copies};
+  return {2 * static_cast<double>(impl_->cache_size() * impl_->element_bytes) / impl_->copies};
 }
 
 float DecodeAttention::query(int copy, int sequence, int q_head, int i) const {

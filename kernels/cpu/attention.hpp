@@ -18,7 +18,7 @@ struct DecodeShape {
   int context = 1;  ///< tokens in the cache, of every sequence
   int q_heads = 1;  ///< a multiple of kv_heads: the heads of a group read the same keys
   int kv_heads = 1;
-  int head_dim = 128;
+  int head_dim = 128;  ///< even
 };
 
 /// The cache and the queries of one layer, in `copies` that runs use in turn. Pages lie in memory in random order, as

@@ -16,7 +16,8 @@ inline constexpr int kPageLanes = 16;
 inline constexpr int kGroup = 128;
 
 /// The query heads of one KV head against all pages of one sequence. A page holds keys as [dim][kPageLanes], so that
-/// the scores of its tokens grow side by side, and values as [kPageLanes][dim].
+/// the scores of its tokens grow side by side, and values as [kPageLanes][dim]; of 16-bit numbers, two rows lie
+/// element by element beside each other, [rows / 2][width][2], so that one load gives both. dim is even.
 template <class T>
 struct PagedHeads {
   const float* query = nullptr;  ///< [heads][dim]

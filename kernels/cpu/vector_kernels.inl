@@ -41,6 +41,11 @@ MOESAIC_INLINE Vector load(const Bf16* from) {
   return _mm512_castsi512_ps(
       _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16));
 }
+MOESAIC_INLINE void load_interleaved(const Bf16* from, Vector& even, Vector& odd) {
+  const __m512i both = _mm512_loadu_si512(from);
+  even = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+  odd = _mm512_castsi512_ps(_mm512_and_epi32(both, _mm512_set1_epi32(~0xFFFF)));
+}
 MOESAIC_INLINE __m128i load_bytes(const std::uint8_t* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
@@ -55,6 +60,7 @@ MOESAIC_INLINE void store(float* to, Vector vector) { _mm512_storeu_ps(to, vecto
 MOESAIC_INLINE Vector broadcast(float value) { return _mm512_set1_ps(value); }
 MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
 MOESAIC_INLINE Vector greater(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+MOESAIC_INLINE float greatest_of(Vector vector) { return _mm512_reduce_max_ps(vector); }
 /// 2^n for whole n.
 MOESAIC_INLINE Vector power_of_two(Vector n) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
@@ -71,6 +77,11 @@ MOESAIC_INLINE Vector load(const Bf16* from) {
   return _mm256_castsi256_ps(
       _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))), 16));
 }
+MOESAIC_INLINE void load_interleaved(const Bf16* from, Vector& even, Vector& odd) {
+  const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  even = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+  odd = _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(~0xFFFF)));
+}
 MOESAIC_INLINE __m128i load_bytes(const std::uint8_t* from) {
   return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
 }
@@ -85,6 +96,11 @@ MOESAIC_INLINE void store(float* to, Vector vector) { _mm256_storeu_ps(to, vecto
 MOESAIC_INLINE Vector broadcast(float value) { return _mm256_set1_ps(value); }
 MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 MOESAIC_INLINE Vector greater(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+MOESAIC_INLINE float greatest_of(Vector vector) {
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(vector), _mm256_extractf128_ps(vector, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
 MOESAIC_INLINE Vector power_of_two(Vector n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
@@ -103,6 +119,12 @@ MOESAIC_INLINE Vector load(const float* from) {
 MOESAIC_INLINE Vector load(const Bf16* from) {
   return Vector{widen(from[0]), widen(from[1]), widen(from[2]), widen(from[3])};
 }
+MOESAIC_INLINE void load_interleaved(const Bf16* from, Vector& even, Vector& odd) {
+  Words both;
+  __builtin_memcpy(&both, from, sizeof both);
+  even = __builtin_bit_cast(Vector, both << 16);
+  odd = __builtin_bit_cast(Vector, both & ~0xFFFF);
+}
 MOESAIC_INLINE Words load_unsigned(const std::uint8_t* from) { return Words{from[0], from[1], from[2], from[3]}; }
 MOESAIC_INLINE Vector to_floats(Words words) { return __builtin_convertvector(words, Vector); }
 MOESAIC_INLINE Vector load_signed(const std::uint8_t* from) { return to_floats((load_unsigned(from) ^ 128) - 128); }
@@ -114,6 +136,13 @@ MOESAIC_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * b 
 MOESAIC_INLINE Vector greater(Vector a, Vector b) {
   return Vector{a[0] > b[0] ? a[0] : b[0], a[1] > b[1] ? a[1] : b[1], a[2] > b[2] ? a[2] : b[2],
                 a[3] > b[3] ? a[3] : b[3]};
+}
+MOESAIC_INLINE float greatest_of(Vector vector) {
+  float greatest = vector[0];
+  for (int i = 1; i < kLanes; ++i) {
+    greatest = vector[i] > greatest ? vector[i] : greatest;
+  }
+  return greatest;
 }
 MOESAIC_INLINE Vector power_of_two(Vector n) {
   return __builtin_bit_cast(Vector, (__builtin_convertvector(n, Words) + 127) << 23);
@@ -149,84 +178,121 @@ MOESAIC_INLINE Vector exponential(Vector x) {
 // Attention ----------------------------------------------------------------------------------------------------
 
 constexpr int kCacheLine = 64;
-constexpr int kSecondLevel = 2;  // of caches: the first has too few lines on their way for a whole page
+constexpr int kSecondLevel = 2;  // of caches: the first has too few lines on their way for whole pages
 constexpr int kTokenVectors = kPageLanes / kLanes;
 constexpr int kMostHeads = kRegisters == 32 ? 8 : kLanes == 8 ? 4 : 2;  ///< whose sums fit into registers
+constexpr int kPagesAtOnce = 4;                                         ///< between two looks at the greatest score
+constexpr int kTokensAtOnce = kPagesAtOnce * kPageLanes;
 constexpr int kState = kPageLanes + 1;  ///< of a head: sums of weights, lane by lane, and the greatest score so far
 
-/// The softmax goes on page by page without knowing the greatest score in advance.
-MOESAIC_INLINE float soften(float* scores, int tokens, float scale, float* state) {
-  float greatest = state[kPageLanes];
-  for (int t = 0; t < kPageLanes; ++t) {
-    scores[t] = t < tokens ? scores[t] * scale : -__builtin_inff();
-    greatest = scores[t] > greatest ? scores[t] : greatest;
-  }
-  const Vector shrink = exponential(broadcast(state[kPageLanes] - greatest));
-  unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
-    float* at = scores + v * kLanes;
-    store(at, exponential(load(at) - broadcast(greatest)));
-  });
-  for (int t = tokens; t < kPageLanes; ++t) {
-    scores[t] = 0;
-  }
-  unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
-    store(state + v * kLanes, multiply_add(load(state + v * kLanes), shrink, load(scores + v * kLanes)));
-  });
-  state[kPageLanes] = greatest;
-  float lanes[kLanes];
-  store(lanes, shrink);
-  return lanes[0];
+/// Two neighbouring dimensions of a vector of tokens; of a vector of dimensions two neighbouring tokens.
+MOESAIC_INLINE void load_two(const float* from, int stride, Vector& even, Vector& odd) {
+  even = load(from);
+  odd = load(from + stride);
+}
+MOESAIC_INLINE void load_two(const Bf16* from, int, Vector& even, Vector& odd) { load_interleaved(from, even, odd); }
+/// Where element `i` of a row of `width` begins in the pair of rows that `pair` counts.
+template <class T>
+MOESAIC_INLINE int in_pair(int pair, int width, int i) {
+  return 2 * pair * width + (sizeof(T) == sizeof(Bf16) ? 2 * i : i);
 }
 
+/// A few pages that lie one behind the other in a sequence.
 template <class T>
-struct Page {
-  const T* keys;
-  const T* values;
-  int tokens;
-  const T* next_keys;  ///< of the page that comes after, fetched ahead
-  const T* next_values;
+struct Pages {
+  const T* keys[kPagesAtOnce];
+  const T* values[kPagesAtOnce];
+  const T* next_keys[kPagesAtOnce];  ///< of the pages that come after, fetched ahead
+  const T* next_values[kPagesAtOnce];
+  int count;
+  int tokens;  ///< of all pages
 };
 
-/// One page for `Heads` query heads from `first` on: their scores, the softmax so far, and their share of the values.
+/// The softmax goes on page by page without knowing the greatest score in advance: scores become weights, and what
+/// was summed before has to shrink by the result.
+MOESAIC_INLINE float soften(float* scores, int count, int tokens, float scale, float* state) {
+  for (int t = tokens; t < count * kPageLanes; ++t) {
+    scores[t] = -__builtin_inff();
+  }
+  const int vectors = count * kTokenVectors;
+  Vector most = broadcast(-__builtin_inff());
+  for (int v = 0; v < vectors; ++v) {
+    most = greater(most, load(scores + v * kLanes));
+  }
+  const float before = state[kPageLanes], here = greatest_of(most) * scale;
+  const float greatest = here > before ? here : before;
+  const float shrink = __builtin_expf(before - greatest);
+  Vector sums[kTokenVectors];
+  unrolled<kTokenVectors>([&](auto v)
+                              MOESAIC_INLINE_LAMBDA { sums[v] = load(state + v * kLanes) * broadcast(shrink); });
+  for (int page = 0; page < count; ++page) {
+    unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
+      float* at = scores + page * kPageLanes + v * kLanes;
+      const Vector weight = exponential(multiply_add(load(at), broadcast(scale), broadcast(-greatest)));
+      store(at, weight);
+      sums[v] = sums[v] + weight;
+    });
+  }
+  unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA { store(state + v * kLanes, sums[v]); });
+  for (int t = tokens; t < count * kPageLanes; ++t) {  // e^-87 is not nothing
+    scores[t] = 0;
+  }
+  state[kPageLanes] = greatest;
+  return shrink;
+}
+
+/// Scores of one page for `Heads` query heads.
 template <class T, int Heads>
-MOESAIC_INLINE void attend_page(const PagedHeads<T>& of, int first, const Page<T>& page) {
+MOESAIC_INLINE void score_page(const PagedHeads<T>& of, int first, const T* keys, const T* next_keys,
+                               const T* next_values, float* scores) {
   const int dim = of.dim;
   const float* query = of.query + first * dim;
-  // A few heads leave too few sums in flight: take some dimensions at once.
-  constexpr int kAtOnce = Heads * kTokenVectors >= 8 ? 1 : 8 / (Heads * kTokenVectors);
-  Vector sums[kAtOnce * Heads * kTokenVectors];
-  unrolled<kAtOnce * Heads * kTokenVectors>([&](auto i) MOESAIC_INLINE_LAMBDA { sums[i] = broadcast(0); });
-  const auto add = [&](int d, auto u) MOESAIC_INLINE_LAMBDA {
+  // A few heads leave too few sums in flight: even and odd dimensions then have their own.
+  constexpr int kSums = Heads * kTokenVectors >= 8 ? 1 : 2;
+  Vector sums[kSums * Heads * kTokenVectors];
+  unrolled<kSums * Heads * kTokenVectors>([&](auto i) MOESAIC_INLINE_LAMBDA { sums[i] = broadcast(0); });
+  constexpr int kLines = 2 * kPageLanes * static_cast<int>(sizeof(T)) / kCacheLine;
+  for (int pair = 0; pair < dim / 2; ++pair) {
+    unrolled<kLines>([&](auto line) MOESAIC_INLINE_LAMBDA {
+      constexpr int kElements = kCacheLine / static_cast<int>(sizeof(T));
+      __builtin_prefetch(next_keys + (pair * kLines + line) * kElements, 0, kSecondLevel);
+      __builtin_prefetch(next_values + (pair * kLines + line) * kElements, 0, kSecondLevel);
+    });
     unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
-      const Vector key = load(page.keys + d * kPageLanes + v * kLanes);
+      Vector even, odd;
+      load_two(keys + in_pair<T>(pair, kPageLanes, v * kLanes), kPageLanes, even, odd);
       unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
-        Vector& sum = sums[(u * Heads + h) * kTokenVectors + v];
-        sum = multiply_add(broadcast(query[h * dim + d]), key, sum);
+        const float* element = query + h * dim + 2 * pair;
+        Vector& first_sum = sums[h * kTokenVectors + v];
+        first_sum = multiply_add(broadcast(element[0]), even, first_sum);
+        Vector& second_sum = sums[((kSums - 1) * Heads + h) * kTokenVectors + v];
+        second_sum = multiply_add(broadcast(element[1]), odd, second_sum);
       });
     });
-  };
-  int d = 0;
-  for (; d + kAtOnce <= dim; d += kAtOnce) {
-    if (d * kPageLanes * static_cast<int>(sizeof(T)) % kCacheLine == 0) {
-      __builtin_prefetch(page.next_keys + d * kPageLanes, 0, kSecondLevel);
-      __builtin_prefetch(page.next_values + d * kPageLanes, 0, kSecondLevel);
+  }
+  unrolled<Heads * kTokenVectors>([&](auto i) MOESAIC_INLINE_LAMBDA {
+    Vector sum = sums[i];
+    if constexpr (kSums == 2) {
+      sum = sum + sums[Heads * kTokenVectors + i];
     }
-    unrolled<kAtOnce>([&](auto u) MOESAIC_INLINE_LAMBDA { add(d + u, u); });
-  }
-  for (; d < dim; ++d) {
-    add(d, std::integral_constant<int, 0>{});
-  }
-  alignas(64) float weights[Heads * kPageLanes];
-  float shrink[Heads];
-  unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
-    unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
-      Vector sum = sums[h * kTokenVectors + v];
-      unrolled<kAtOnce - 1>([&](auto u)
-                                MOESAIC_INLINE_LAMBDA { sum = sum + sums[((u + 1) * Heads + h) * kTokenVectors + v]; });
-      store(weights + h * kPageLanes + v * kLanes, sum);
-    });
-    shrink[h] = soften(weights + h * kPageLanes, page.tokens, of.scale, of.state + (first + h) * kState);
+    store(scores + i / kTokenVectors * kTokensAtOnce + i % kTokenVectors * kLanes, sum);
   });
+}
+
+/// A few pages for `Heads` query heads from `first` on: scores, the softmax so far, and the share of their values.
+template <class T, int Heads>
+MOESAIC_INLINE void attend_pages(const PagedHeads<T>& of, int first, const Pages<T>& pages) {
+  const int dim = of.dim;
+  alignas(64) float weights[Heads * kTokensAtOnce];
+  for (int page = 0; page < pages.count; ++page) {
+    score_page<T, Heads>(of, first, pages.keys[page], pages.next_keys[page], pages.next_values[page],
+                         weights + page * kPageLanes);
+  }
+  float shrink[Heads];
+  for (int h = 0; h < Heads; ++h) {
+    shrink[h] =
+        soften(weights + h * kTokensAtOnce, pages.count, pages.tokens, of.scale, of.state + (first + h) * kState);
+  }
   constexpr int kBlock = kRegisters == 32 ? 2 : 1;  // vectors of the output at once
   float* output = of.output + first * dim;
   int i = 0;
@@ -235,14 +301,18 @@ MOESAIC_INLINE void attend_page(const PagedHeads<T>& of, int first, const Page<T
     unrolled<Heads * kBlock>([&](auto at) MOESAIC_INLINE_LAMBDA {
       outputs[at] = load(output + at / kBlock * dim + i + at % kBlock * kLanes) * broadcast(shrink[at / kBlock]);
     });
-    for (int t = 0; t < page.tokens; ++t) {
-      unrolled<kBlock>([&](auto b) MOESAIC_INLINE_LAMBDA {
-        const Vector value = load(page.values + t * dim + i + b * kLanes);
-        unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
-          outputs[h * kBlock + b] =
-              multiply_add(broadcast(weights[h * kPageLanes + t]), value, outputs[h * kBlock + b]);
+    for (int page = 0; page < pages.count; ++page) {
+      for (int pair = 0; pair < kPageLanes / 2; ++pair) {
+        unrolled<kBlock>([&](auto b) MOESAIC_INLINE_LAMBDA {
+          Vector even, odd;
+          load_two(pages.values[page] + in_pair<T>(pair, dim, i + b * kLanes), dim, even, odd);
+          unrolled<Heads>([&](auto h) MOESAIC_INLINE_LAMBDA {
+            const float* weight = weights + h * kTokensAtOnce + page * kPageLanes + 2 * pair;
+            Vector& sum = outputs[h * kBlock + b];
+            sum = multiply_add(broadcast(weight[1]), odd, multiply_add(broadcast(weight[0]), even, sum));
+          });
         });
-      });
+      }
     }
     unrolled<Heads * kBlock>([&](auto at) MOESAIC_INLINE_LAMBDA {
       store(output + at / kBlock * dim + i + at % kBlock * kLanes, outputs[at]);
@@ -251,8 +321,10 @@ MOESAIC_INLINE void attend_page(const PagedHeads<T>& of, int first, const Page<T
   for (; i < dim; ++i) {
     for (int h = 0; h < Heads; ++h) {
       float sum = output[h * dim + i] * shrink[h];
-      for (int t = 0; t < page.tokens; ++t) {
-        sum += weights[h * kPageLanes + t] * widen(page.values[t * dim + i]);
+      for (int t = 0; t < pages.tokens; ++t) {
+        const int row = t % kPageLanes;
+        const T* pair = pages.values[t / kPageLanes] + in_pair<T>(row / 2, dim, i);
+        sum += weights[h * kTokensAtOnce + t] * widen(pair[row % 2 * (sizeof(T) == sizeof(Bf16) ? 1 : dim)]);
       }
       output[h * dim + i] = sum;
     }
@@ -271,23 +343,32 @@ void attend(const PagedHeads<T>& of) {
       of.output[h * of.dim + i] = 0;
     }
   }
-  for (int index = 0; index < of.page_count; ++index) {
-    const std::size_t at = of.pages[index], next = of.pages[index + 1 < of.page_count ? index + 1 : index];
-    const int left = of.context - index * kPageLanes;
-    const Page<T> page{of.keys + at, of.values + at, left < kPageLanes ? left : kPageLanes, of.keys + next,
-                       of.values + next};
-    // A page is read from memory once, whatever the number of heads, and then from the first cache.
+  for (int begin = 0; begin < of.page_count; begin += kPagesAtOnce) {
+    Pages<T> pages;
+    const int left = of.page_count - begin;
+    pages.count = left < kPagesAtOnce ? left : kPagesAtOnce;
+    pages.tokens = of.context - begin * kPageLanes;
+    pages.tokens = pages.tokens < kTokensAtOnce ? pages.tokens : kTokensAtOnce;
+    for (int page = 0; page < pages.count; ++page) {
+      const int index = begin + page, after = index + kPagesAtOnce;
+      const std::size_t next = of.pages[after < of.page_count ? after : index];
+      pages.keys[page] = of.keys + of.pages[index];
+      pages.values[page] = of.values + of.pages[index];
+      pages.next_keys[page] = of.keys + next;
+      pages.next_values[page] = of.values + next;
+    }
+    // A page is read from memory once, whatever the number of heads, and then from a cache.
     int head = 0;
     for (; head + kMostHeads <= of.heads; head += kMostHeads) {
-      attend_page<T, kMostHeads>(of, head, page);
+      attend_pages<T, kMostHeads>(of, head, pages);
     }
     if constexpr (kMostHeads > 4) {
       for (; head + 4 <= of.heads; head += 4) {
-        attend_page<T, 4>(of, head, page);
+        attend_pages<T, 4>(of, head, pages);
       }
     }
     for (; head < of.heads; ++head) {
-      attend_page<T, 1>(of, head, page);
+      attend_pages<T, 1>(of, head, pages);
     }
   }
   for (int h = 0; h < of.heads; ++h) {

@@ -20,6 +20,8 @@ const Threads& threads() {
   return all;
 }
 
+constexpr int kRuns = 30;  ///< each reads all of memory()
+
 /// Larger than the last cache, whatever the processor.
 Bytes footprint() { return std::max(Bytes{400e6}, 3 * read_processor().last_cache()); }
 
@@ -51,16 +53,29 @@ void against_memory(benchmark::State& state, Bytes bytes, const Kernel& kernel) 
   state.counters["goal"] = 0.8;
 }
 
-/// Llama-3-70B's heads on a cache that exceeds the last-level cache: 80% of the memory's bandwidth.
+/// The heads of Mixtral-8x7B (4 of a group), Llama-3-70B (8) and of a network without groups.
 void BM_DecodeAttention(benchmark::State& state, DType storage) {
-  const DecodeShape shape{.sequences = 16, .context = 4096, .q_heads = 64, .kv_heads = 8, .head_dim = 128};
+  const int group = static_cast<int>(state.range(0));
+  const DecodeShape shape{.sequences = 16, .context = 4096, .q_heads = 8 * group, .kv_heads = 8, .head_dim = 128};
   const double bytes =
       2.0 * shape.sequences * shape.context * shape.kv_heads * shape.head_dim * (storage == DType::bf16 ? 2 : 4);
   DecodeAttention attention(shape, storage, std::max(1, static_cast<int>(footprint().value / bytes) + 1), threads());
   against_memory(state, attention.cache_bytes(), [&] { attention.run(); });
 }
-BENCHMARK_CAPTURE(BM_DecodeAttention, bf16, DType::bf16)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_DecodeAttention, fp32, DType::fp32)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_DecodeAttention, bf16, DType::bf16)
+    ->Arg(1)
+    ->Arg(4)
+    ->Arg(8)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_DecodeAttention, fp32, DType::fp32)
+    ->Arg(1)
+    ->Arg(4)
+    ->Arg(8)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMillisecond);
 
 /// Mixtral's experts, one or a few tokens at a time, which go to the next experts each time.
 void BM_ExpertsOfFewTokens(benchmark::State& state, DType storage) {
@@ -79,12 +94,25 @@ BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, bf16, DType::bf16)
     ->Arg(1)
     ->Arg(4)
     ->UseManualTime()
+    ->Iterations(kRuns)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, fp32, DType::fp32)->Arg(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, fp32, DType::fp32)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMillisecond);
 
 /// Whole-number weights: what memory gives is again the floor, of fewer bytes.
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int8, DType::int8)->Arg(1)->UseManualTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int4, DType::int4)->Arg(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int8, DType::int8)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int4, DType::int4)
+    ->Arg(1)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMillisecond);
 
 /// A linear layer of 4096 x 4096 for a few rows, by each source of products.
 void BM_Gemv(benchmark::State& state, const std::string& library, DType dtype) {
@@ -102,9 +130,18 @@ void BM_Gemv(benchmark::State& state, const std::string& library, DType dtype) {
   }
   state.SkipWithError("the library is not here, or not in this format");
 }
-BENCHMARK_CAPTURE(BM_Gemv, own_bf16, "own-blocked", DType::bf16)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(BM_Gemv, own_fp32, "own-blocked", DType::fp32)->UseManualTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(BM_Gemv, onednn_bf16, "onednn", DType::bf16)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_Gemv, own_bf16, "own-blocked", DType::bf16)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_Gemv, own_fp32, "own-blocked", DType::fp32)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_Gemv, onednn_bf16, "onednn", DType::bf16)
+    ->UseManualTime()
+    ->Iterations(kRuns)
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace moesaic::cpu
