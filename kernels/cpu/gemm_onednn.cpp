@@ -9,7 +9,7 @@
 
 #include <stdexcept>
 
-#include "kernels/cpu/shared_library.hpp"
+#include "kernels/shared_library.hpp"
 
 namespace moesaic::cpu {
 namespace {
