@@ -69,7 +69,7 @@ struct GpuPlanOptions {
   int devices = 1;
   bool quick = false;     ///< few and small points
   bool host_nccl = true;  ///< collectives can be measured
-  std::string routing;    ///< of experts, measured beside even and skewed ones; empty: none
+  std::string routing{};  ///< of experts, measured beside even and skewed ones; empty: none
 };
 
 /// The essential points come first, then what the machine can do, then kernels of all families in turn: if time runs
