@@ -126,7 +126,10 @@ class Planner {
   }
 
   Bytes l2() const { return std::max(device_.l2, Bytes{4 * kMiB}); }
-  Bytes memory_footprint() const { return std::min(16 * l2(), device_.memory * kLargestShare); }
+  /// So large that neither the cache nor the start of a kernel shows.
+  Bytes memory_footprint() const {
+    return std::min(std::max(16 * l2(), Bytes{1024 * kMiB}), device_.memory * kLargestShare);
+  }
 
   void add_rates() {
     for (const DType dtype : {DType::bf16, DType::fp16, DType::fp8, DType::int8}) {

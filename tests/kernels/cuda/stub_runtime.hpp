@@ -34,7 +34,7 @@ class StubRuntime final : public Runtime {
                           .minor = 0,
                           .multiprocessors = 100,
                           .memory = {64e9},
-                          .l2 = {40e6},
+                          .l2 = {8e6},
                           .shared_memory_per_block = {200e3},
                           .core_clock = {1.5e9},
                           .memory_clock = {2e9},
