@@ -16,7 +16,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kDatasheet = "the catalog's figure for this device, from its datasheet";
 
-/// "H2D" for people.
 std::string_view text(CopyDirection direction) {
   return direction == CopyDirection::to_device ? "host to device"
          : direction == CopyDirection::to_host ? "device to host"

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "base/error.hpp"
-#include "base/quantity_text.hpp"
 #include "calibrate/kernel_model.hpp"
 #include "model/routing.hpp"
 
@@ -14,6 +13,7 @@ namespace moesaic {
 namespace {
 
 constexpr double kMiB = 1024.0 * 1024;
+constexpr Bytes kSmallCopy{4096}, kLargeCopy{64 * kMiB};
 constexpr Seconds kLongestCall{15e-3};  // at peak rates
 constexpr double kLargestShare = 0.25;  // of the device's memory, for the data of one point
 
@@ -116,8 +116,8 @@ class Planner {
     plan_.push_back({GpuLaunchPoint{true}, true});
     plan_.push_back({GpuLaunchPoint{false}, true});
     plan_.push_back({GpuStreamPoint{cuda::Stream::read, "memory", memory_footprint()}, true});
-    plan_.push_back({GpuCopyPoint{CopyDirection::to_device, true, {4096}}, true});
-    plan_.push_back({GpuCopyPoint{CopyDirection::to_device, true, {64 * kMiB}}, true});
+    plan_.push_back({GpuCopyPoint{CopyDirection::to_device, true, kSmallCopy}, true});
+    plan_.push_back({GpuCopyPoint{CopyDirection::to_device, true, kLargeCopy}, true});
     const double size = options_.quick ? 1024 : 8192;
     for (const char* dtype : {"bf16", "fp16", "fp8", "int8"}) {
       add(plan_, {Family::gemm, dtype, "", "cublaslt", {size, size, size}}, true);
@@ -161,13 +161,17 @@ class Planner {
   }
 
   void add_copies() {
-    const std::vector<double> sizes = options_.quick
-                                          ? std::vector<double>{kMiB}
-                                          : std::vector<double>{4096, 65536, kMiB, 16 * kMiB, 64 * kMiB, 256 * kMiB};
+    const std::vector<double> sizes =
+        options_.quick ? std::vector<double>{kMiB}
+                       : std::vector<double>{kSmallCopy.value, 65536, kMiB, 16 * kMiB, kLargeCopy.value, 256 * kMiB};
     for (const bool pinned : {true, false}) {
       for (const CopyDirection direction : {CopyDirection::to_device, CopyDirection::to_host}) {
         for (const double bytes : sizes) {
-          plan_.push_back({GpuCopyPoint{direction, pinned, {bytes}}});
+          const bool known = pinned && direction == CopyDirection::to_device &&
+                             (bytes == kSmallCopy.value || bytes == kLargeCopy.value);
+          if (!known) {  // else it is one of the essential points
+            plan_.push_back({GpuCopyPoint{direction, pinned, {bytes}}});
+          }
         }
       }
     }
@@ -422,53 +426,6 @@ const Planner::Rows Planner::kAllRows = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 
 const Planner::Rows Planner::kManyRows = {1, 4, 16, 32, 64, 128, 256, 512, 2048, 8192};
 const Planner::Rows Planner::kFewRows = {1, 8, 32, 128, 512, 2048};
 
-std::string_view text(CopyDirection direction) {
-  return direction == CopyDirection::to_device ? "host to device"
-         : direction == CopyDirection::to_host ? "device to host"
-                                               : "both ways between host and device";
-}
-
-std::string_view text(cuda::Stream stream) {
-  constexpr std::string_view kNames[] = {"read", "write", "copy", "triad"};
-  return kNames[static_cast<std::size_t>(stream)];
-}
-
-struct Describe {
-  std::string operator()(const GpuLaunchPoint& point) const {
-    return point.graph ? "empty kernels in a graph" : "empty kernels, launched one by one";
-  }
-  std::string operator()(const GpuStreamPoint& point) const {
-    return fmt::format("{} {} of {}", point.level, text(point.stream), to_text(point.footprint));
-  }
-  std::string operator()(const GpuChasePoint& point) const {
-    return fmt::format("{} latency in {}", point.level, to_text(point.footprint));
-  }
-  std::string operator()(const GpuCopyPoint& point) const {
-    return fmt::format("copy {}, {}, {}", text(point.direction), point.pinned ? "pinned" : "pageable",
-                       to_text(point.bytes));
-  }
-  std::string operator()(const GpuPeerPoint& point) const {
-    return fmt::format("copy from device to device, {}", to_text(point.bytes));
-  }
-  std::string operator()(const GpuIssuePoint& point) const {
-    return point.tensor ? fmt::format("tensor cores {}", name(point.dtype)) : "fused multiply-add fp32";
-  }
-  std::string operator()(const GpuOverlapPoint& point) const {
-    return fmt::format("a product beside copies {}", text(point.direction));
-  }
-  std::string operator()(const GpuStatePoint& point) const {
-    return fmt::format("lightning attention, {} heads of {}, {} sequences", point.shape.heads, point.shape.head_dim,
-                       point.sequences);
-  }
-  std::string operator()(const GpuKernelPoint& point) const {
-    Measurement row;
-    row.shape = point.shape;
-    return fmt::format("{} {}{} {} {}", name(point.family), point.dtype,
-                       point.kv_dtype.empty() ? "" : " kv=" + point.kv_dtype, point.kernel,
-                       shape_text(row, point.family));
-  }
-};
-
 }  // namespace
 
 std::vector<GpuPoint> gpu_plan(const cuda::DeviceProperties& device, const ModelShapes& shapes,
@@ -501,7 +458,5 @@ Seconds expected_time(const cuda::DeviceProperties& device, const GpuPoint& poin
   const Demand needs = demand(device, *kernel);
   return kSetUp + 2 * needs.data / nominal_bandwidth(device) + std::max(kShort, needs.call * (kCalls / kOfPeak));
 }
-
-std::string describe(const GpuPoint& point) { return std::visit(Describe{}, point.what); }
 
 }  // namespace moesaic
