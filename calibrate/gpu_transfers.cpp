@@ -149,18 +149,19 @@ Timing time_peer_copy(const GpuBench& bench, const GpuPeerPoint& point, const cu
   return cuda::time_on_stream(runtime, bench.stream, {enqueue, 1, false}, patience);
 }
 
-Timing time_collective(const GpuBench& bench, const GpuKernelPoint& point, const cuda::Patience& patience) {
-  const int count = static_cast<int>(std::llround(point.shape[1]));
+Timing time_collective(const GpuBench& bench, const GpuKernelPoint& point, void* communicator,
+                       const cuda::Patience& patience) {
   const Bytes bytes{point.shape[0]};
-  const cuda::Owned communicator = cuda::create_communicator(bench.runtime, count);
-  const Ranks ranks(bench, count, bytes);
+  const Ranks ranks(bench, ranks_of(point), bytes);
   const auto enqueue = [&](int) {
-    cuda::check(bench.runtime.collective(communicator.get(), collective_op(point.kernel), ranks.send, ranks.receive,
+    cuda::check(bench.runtime.collective(communicator, collective_op(point.kernel), ranks.send, ranks.receive,
                                          static_cast<std::size_t>(bytes.value), ranks.streams),
                 "a collective");
   };
   return cuda::time_on_stream(bench.runtime, bench.stream, {enqueue, 1, false}, patience);
 }
+
+int ranks_of(const GpuKernelPoint& point) { return static_cast<int>(std::llround(point.shape[1])); }
 
 std::optional<GpuOverlap> measure_overlap(const GpuBench& bench, CopyDirection direction,
                                           const cuda::Patience& patience) {

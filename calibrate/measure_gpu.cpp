@@ -250,11 +250,26 @@ class GpuRun {
     }
   }
 
+  /// Connecting the ranks takes longer than a point, so one communicator serves all points of as many.
+  Timing measure_collective(const GpuKernelPoint& point) {
+    if (communicator_ranks_ != ranks_of(point)) {
+      communicator_ranks_ = 0;
+      communicator_.reset();
+      communicator_ = cuda::create_communicator(runtime_, ranks_of(point));
+      communicator_ranks_ = ranks_of(point);
+    }
+    try {
+      return time_collective(*bench_, point, communicator_.get(), patience_);
+    } catch (const cuda::Error&) {
+      communicator_ranks_ = 0;  // nobody knows how far each rank came
+      throw;
+    }
+  }
+
   void measure(const GpuKernelPoint& point) {
     patience_.rule.caches = Caches::cold;
     if (point.family == Family::collective) {
-      const Timing timing = time_collective(*bench_, point, patience_);
-      record(point, timing);
+      record(point, measure_collective(point));
       return;
     }
     const PreparedWorks works = prepare(*bench_, point);
@@ -329,6 +344,8 @@ class GpuRun {
   GpuCalibration result_;
   const GpuBench* bench_ = nullptr;
   cuda::Patience patience_;
+  cuda::Owned communicator_;
+  int communicator_ranks_ = 0;
   std::string point_;  ///< that is being measured
   Troubles troubles_;
 };

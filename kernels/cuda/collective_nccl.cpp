@@ -1,3 +1,6 @@
+// Collectives by NCCL, of all devices of one process.
+#include <cuda_runtime_api.h>
+
 #include "kernels/cuda/cuda_libraries.hpp"
 
 #ifdef MOESAIC_NCCL
@@ -96,7 +99,7 @@ Status CollectiveLibrary::version(std::string& version) {
     return {static_cast<int>(cudaErrorNotSupported), "there is no libnccl.so." + std::to_string(NCCL_MAJOR) + " here"};
   }
   int number = 0;
-  const Status status = state_->status(state_->get_version(&number), "ncclGetVersion");
+  Status status = state_->status(state_->get_version(&number), "ncclGetVersion");
   version =
       std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." + std::to_string(number % 100);
   return status;
@@ -109,7 +112,7 @@ Status CollectiveLibrary::create(void*& communicator, int ranks) {
   }
   auto made = std::make_unique<Communicator>();
   made->ranks.resize(static_cast<std::size_t>(ranks));
-  const Status status = state_->status(state_->init_all(made->ranks.data(), ranks, nullptr), "ncclCommInitAll");
+  Status status = state_->status(state_->init_all(made->ranks.data(), ranks, nullptr), "ncclCommInitAll");
   communicator = status.ok() ? made.release() : nullptr;
   return status;
 }

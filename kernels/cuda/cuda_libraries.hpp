@@ -2,8 +2,6 @@
 // where they are absent. Errors come back as the CUDA runtime's numbers with the library's own text.
 #pragma once
 
-#include <cuda_runtime_api.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +11,8 @@
 
 namespace moesaic::cuda {
 
-/// Also forgets an error that does not last, which the next launch would report as its own.
-Status status_of(cudaError_t error);
+/// Of a cudaError_t. Also forgets an error that does not last, which the next launch would report as its own.
+Status status_of(int error);
 /// Of this version or any, from where the system or the toolkit has it.
 SharedLibrary load_cuda_library(const std::string& name, int version);
 

@@ -1,11 +1,11 @@
 #include "kernels/cuda/cuda_runtime.hpp"
 
+#include <cuda_runtime_api.h>
+
 #include "kernels/cuda/cuda_libraries.hpp"
 
 namespace moesaic::cuda {
 namespace {
-
-constexpr Status kGood{};
 
 cudaStream_t native(StreamHandle stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t native_event(EventHandle event) { return static_cast<cudaEvent_t>(event); }
@@ -39,7 +39,7 @@ class CudaRuntime final : public Runtime {
               .memory_clock = {1e3 * memory_khz},
               .memory_bus_bits = raw.memoryBusWidth,
               .pci = pci};
-    return kGood;
+    return {};
   }
 
   Status set_device(int device) override { return status_of(cudaSetDevice(device)); }
@@ -77,8 +77,8 @@ class CudaRuntime final : public Runtime {
     if (const cudaError_t error = cudaSetDevice(device); error != cudaSuccess) {
       return status_of(error);
     }
-    const Status enabled = status_of(cudaDeviceEnablePeerAccess(peer, 0));
-    const Status restored = status_of(cudaSetDevice(before));
+    Status enabled = status_of(cudaDeviceEnablePeerAccess(peer, 0));
+    Status restored = status_of(cudaSetDevice(before));
     return enabled.ok() || enabled.code == cudaErrorPeerAccessAlreadyEnabled ? restored : enabled;
   }
 
@@ -93,7 +93,7 @@ class CudaRuntime final : public Runtime {
 
   Status create_stream(StreamHandle& stream) override {
     cudaStream_t made = nullptr;
-    const Status status = status_of(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
+    Status status = status_of(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
     stream = made;
     return status;
   }
@@ -102,7 +102,7 @@ class CudaRuntime final : public Runtime {
 
   Status create_event(EventHandle& event) override {
     cudaEvent_t made = nullptr;
-    const Status status = status_of(cudaEventCreate(&made));
+    Status status = status_of(cudaEventCreate(&made));
     event = made;
     return status;
   }
@@ -115,7 +115,7 @@ class CudaRuntime final : public Runtime {
   }
   Status elapsed(Seconds& time, EventHandle begin, EventHandle end) override {
     float milliseconds = 0;
-    const Status status = status_of(cudaEventElapsedTime(&milliseconds, native_event(begin), native_event(end)));
+    Status status = status_of(cudaEventElapsedTime(&milliseconds, native_event(begin), native_event(end)));
     time = {1e-3 * static_cast<double>(milliseconds)};
     return status;
   }
@@ -129,9 +129,9 @@ class CudaRuntime final : public Runtime {
       return status_of(error);
     }
     cudaGraphExec_t made = nullptr;
-    const Status status = status_of(cudaGraphInstantiateWithFlags(&made, drawn, 0));
+    Status status = status_of(cudaGraphInstantiateWithFlags(&made, drawn, 0));
     graph = made;
-    const Status destroyed = status_of(cudaGraphDestroy(drawn));
+    Status destroyed = status_of(cudaGraphDestroy(drawn));
     return status.ok() ? destroyed : status;
   }
   Status launch_graph(GraphHandle graph, StreamHandle stream) override {
@@ -166,12 +166,12 @@ class CudaRuntime final : public Runtime {
 
 }  // namespace
 
-Status status_of(cudaError_t error) {
+Status status_of(int error) {
   if (error == cudaSuccess) {
     return {};
   }
   cudaGetLastError();
-  return {static_cast<int>(error), cudaGetErrorString(error)};
+  return {error, cudaGetErrorString(static_cast<cudaError_t>(error))};
 }
 
 SharedLibrary load_cuda_library(const std::string& name, int version) {

@@ -1,4 +1,6 @@
+// Products of matrices by cuBLASLt.
 #include <cublasLt.h>
+#include <cuda_runtime_api.h>
 
 #include <map>
 #include <tuple>

@@ -1,109 +1,211 @@
 #include "kernels/cuda/work.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 namespace moesaic::cuda {
 namespace {
 
-double bytes_of(DType dtype) { return dtype == DType::fp32 ? 4 : dtype == DType::fp8 || dtype == DType::int8 ? 1 : 2; }
+double element_bytes(DType dtype) {
+  switch (dtype) {
+    case DType::fp64:
+      return 8;
+    case DType::fp32:
+    case DType::tf32:
+      return 4;
+    case DType::bf16:
+    case DType::fp16:
+      return 2;
+    case DType::fp8:
+    case DType::int8:
+      return 1;
+    case DType::fp6:
+      return 0.75;
+    case DType::fp4:
+    case DType::int4:
+      return 0.5;
+  }
+  return 0;
+}
 
-struct FloorOf {
-  Floor operator()(const EmptyWork&) const { return {}; }
-  Floor operator()(const StreamWork& w) const {
-    const double arrays = w.stream == Stream::triad ? 3 : w.stream == Stream::copy ? 2 : 1;
-    return {{arrays * double(w.bytes)}, {w.stream == Stream::triad ? double(w.bytes) / 2 : 0}};
-  }
-  Floor operator()(const ChaseWork& w) const { return {{4.0 * w.steps}, {}}; }
-  Floor operator()(const TensorIssueWork& w) const { return {{}, {4 * 2 * 16.0 * 8 * 16 * w.loops * w.blocks}}; }
-  Floor operator()(const FmaIssueWork& w) const { return {{}, {2 * 8 * 256.0 * w.loops * w.blocks}}; }
-  Floor operator()(const GemmWork& w) const {
-    const double m = w.m, n = w.n, k = w.k, out = w.dtype == DType::fp32 || w.dtype == DType::int8 ? 4 : 2;
-    return {{w.batch * (bytes_of(w.dtype) * (m * k + n * k) + out * m * n)}, {2 * w.batch * m * n * k}};
-  }
-  Floor operator()(const GemvWork& w) const {
-    const double m = w.m, n = w.n, k = w.k;
-    return {{2 * m * k + bytes_of(w.dtype) * n * k + 2 * m * n}, {2 * m * n * k}};
-  }
-  Floor operator()(const RouteWork& w) const {
-    return {{4.0 * w.tokens * w.experts + 8.0 * w.tokens * w.top_k}, {4.0 * w.tokens * w.experts}};
-  }
-  Floor operator()(const PermuteWork& w) const {
-    const double rows = double(w.tokens) * w.top_k;
-    return {{2.0 * w.hidden * (w.tokens + rows) + 8 * rows + 4.0 * (w.experts + 1)}, {}};
-  }
-  Floor operator()(const GroupedGemmWork& w) const {
-    const double columns = (w.gated ? 2.0 : 1.0) * w.n, used = std::min(w.rows, w.experts);
-    return {{2.0 * (double(w.rows) * w.k + used * columns * w.k + double(w.rows) * w.n)},
-            {2.0 * w.rows * columns * w.k}};
-  }
-  Floor operator()(const UnpermuteWork& w) const {
-    const double rows = double(w.tokens) * w.top_k;
-    return {{2.0 * w.hidden * (w.tokens + rows) + 8 * rows}, {2 * rows * w.hidden}};
-  }
-  Floor operator()(const DecodeAttentionWork& w) const {
-    const double held = double(w.pages_per_sequence) * w.page_tokens,
-                 read = w.window > 0 ? std::min<double>(held, w.window) : held;
-    const double tokens = w.sequences * read;
-    return {{2 * tokens * w.kv_heads * w.head_dim * bytes_of(w.kv_dtype) + 4.0 * w.sequences * w.q_heads * w.head_dim},
-            {4 * tokens * w.q_heads * w.head_dim}};
-  }
-  Floor operator()(const MlaDecodeWork& w) const {
-    const double tokens = double(w.sequences) * w.pages_per_sequence * w.page_tokens, row = w.latent + w.rope;
-    return {{2 * tokens * row + 2.0 * w.sequences * w.heads * (row + w.latent)},
-            {2 * tokens * w.heads * (row + w.latent)}};
-  }
-  Floor operator()(const PrefillAttentionWork& w) const {
-    const double t = w.tokens, window = w.window > 0 ? std::min<double>(t, w.window) : t;
-    const double pairs = w.sequences * (window * (window + 1) / 2 + (t - window) * window);
-    return {{4.0 * w.sequences * t * w.head_dim * (w.q_heads + w.kv_heads)}, {4 * pairs * w.q_heads * w.head_dim}};
-  }
-  Floor operator()(const LinearAttentionWork& w) const {
-    const double heads = double(w.sequences) * w.heads, dim = w.head_dim;
-    return {{heads * (8 * dim * dim + 8 * dim)}, {heads * 5 * dim * dim}};
-  }
-  Floor operator()(const RmsNormWork& w) const { return {{(4.0 * w.rows + 2) * w.width}, {4.0 * w.rows * w.width}}; }
-  Floor operator()(const SiluMulWork& w) const { return {{6.0 * w.rows * w.width}, {4.0 * w.rows * w.width}}; }
-  Floor operator()(const RotaryWork& w) const {
-    const double values = double(w.tokens) * w.heads * w.head_dim;
-    return {{4 * values + 4.0 * w.tokens}, {3 * values}};
-  }
-  Floor operator()(const QuantizeWork& w) const {
-    const double values = double(w.rows) * w.width;
-    return {{3 * values + values / 32}, {2 * values}};
-  }
-};
+Floor make_floor(double bytes, double flops) { return {.bytes = {bytes}, .flops = {flops}}; }
 
-struct NameOf {
-  std::string operator()(const EmptyWork&) const { return "empty kernel"; }
-  std::string operator()(const StreamWork& w) const { return "stream over " + std::to_string(w.bytes) + " bytes"; }
-  std::string operator()(const ChaseWork& w) const { return "pointer chase of " + std::to_string(w.steps) + " steps"; }
-  std::string operator()(const TensorIssueWork& w) const { return "tensor cores " + std::string(name(w.dtype)); }
-  std::string operator()(const FmaIssueWork&) const { return "fused multiply-add"; }
-  std::string operator()(const GemmWork& w) const { return product("gemm", w); }
-  std::string operator()(const GemvWork& w) const { return product("skinny gemm", w); }
-  std::string operator()(const RouteWork&) const { return "routing"; }
-  std::string operator()(const PermuteWork&) const { return "permutation"; }
-  std::string operator()(const GroupedGemmWork&) const { return "grouped gemm"; }
-  std::string operator()(const UnpermuteWork&) const { return "weighted sum of experts"; }
-  std::string operator()(const DecodeAttentionWork&) const { return "decode attention"; }
-  std::string operator()(const MlaDecodeWork&) const { return "latent decode attention"; }
-  std::string operator()(const PrefillAttentionWork&) const { return "prefill attention"; }
-  std::string operator()(const LinearAttentionWork&) const { return "linear attention"; }
-  std::string operator()(const RmsNormWork&) const { return "norm"; }
-  std::string operator()(const SiluMulWork&) const { return "activation"; }
-  std::string operator()(const RotaryWork&) const { return "rotary"; }
-  std::string operator()(const QuantizeWork&) const { return "quantisation"; }
-
-  template <class Product>
-  static std::string product(const char* what, const Product& w) {
-    return std::string(what) + ' ' + std::string(name(w.dtype)) + " m=" + std::to_string(w.m) +
-           " n=" + std::to_string(w.n) + " k=" + std::to_string(w.k);
+Floor least(const EmptyWork&) { return {}; }
+Floor least(const StreamWork& w) {
+  const double bytes = static_cast<double>(w.bytes);
+  switch (w.stream) {
+    case Stream::read:
+    case Stream::write:
+      return make_floor(bytes, 0);
+    case Stream::copy:
+      return make_floor(2 * bytes, 0);
+    case Stream::triad:
+      return make_floor(3 * bytes, bytes / 4 * 2);
   }
-};
+  return {};
+}
+Floor least(const ChaseWork& w) { return make_floor(4.0 * w.steps, 0); }
+
+Floor least(const TensorIssueWork& w) {
+  const double depth = kIssueBytes / element_bytes(w.dtype);
+  return make_floor(4.0 * 128 * w.blocks, 2.0 * kIssueRows * kIssueColumns * depth * w.loops * w.blocks);
+}
+Floor least(const FmaIssueWork& w) {
+  return make_floor(4.0 * 256 * w.blocks, 2.0 * kFmaChains * kFmaLinks * 256 * w.loops * w.blocks);
+}
+
+Floor least(const GemmWork& w) {
+  const double m = w.m, n = w.n, k = w.k, result_bytes = w.dtype == DType::int8 ? 4 : 2;
+  return make_floor(w.batch * (element_bytes(w.dtype) * (m * k + n * k) + result_bytes * m * n),
+                    2 * w.batch * m * n * k);
+}
+Floor least(const GemvWork& w) {
+  const double m = w.m, n = w.n, k = w.k;
+  return make_floor(2 * m * k + element_bytes(w.dtype) * n * k + 2 * m * n, 2 * m * n * k);
+}
+
+Floor least(const RouteWork& w) { return make_floor(4.0 * w.tokens * w.experts + 8.0 * w.tokens * w.top_k, 0); }
+Floor least(const PermuteWork& w) {
+  const double choices = static_cast<double>(w.tokens) * w.top_k;
+  return make_floor(8 * choices + 4.0 * (w.experts + 1) + 2.0 * w.hidden * (w.tokens + choices), 0);
+}
+Floor least(const GroupedGemmWork& w) {
+  const double rows = w.rows, k = w.k, columns = w.n * (w.gated ? 2.0 : 1.0), experts = std::min(w.experts, w.rows);
+  return make_floor(
+      4.0 * (w.experts + 1) + element_bytes(w.dtype) * (rows * k + experts * columns * k) + 2.0 * rows * w.n,
+      2 * rows * columns * k);
+}
+Floor least(const UnpermuteWork& w) {
+  const double choices = static_cast<double>(w.tokens) * w.top_k;
+  return make_floor(8 * choices + 2.0 * w.hidden * (choices + w.tokens), 2 * choices * w.hidden);
+}
+
+Floor least(const DecodeAttentionWork& w) {
+  const double full = static_cast<double>(w.pages_per_sequence) * w.page_tokens;
+  const double tokens = w.window > 0 ? std::min<double>(full, w.window) : full;
+  const double heads = static_cast<double>(w.sequences) * w.q_heads;
+  const double cache = 2.0 * w.sequences * w.kv_heads * tokens * w.head_dim * element_bytes(w.kv_dtype);
+  return make_floor(cache + 2 * 2 * heads * w.head_dim + 4.0 * w.sequences * (1 + tokens / w.page_tokens),
+                    2 * 2 * heads * tokens * w.head_dim);
+}
+Floor least(const MlaDecodeWork& w) {
+  const double tokens = static_cast<double>(w.pages_per_sequence) * w.page_tokens;
+  const double heads = static_cast<double>(w.sequences) * w.heads, row = w.latent + w.rope;
+  return make_floor(
+      2.0 * w.sequences * tokens * row + 2 * heads * (row + w.latent) + 4.0 * w.sequences * (1 + w.pages_per_sequence),
+      2 * heads * tokens * (row + w.latent));
+}
+Floor least(const PrefillAttentionWork& w) {
+  const double tokens = w.tokens, seen = w.window > 0 ? std::min<double>(w.window, tokens) : tokens;
+  const double pairs = seen * tokens - seen * (seen - 1) / 2;
+  return make_floor(2.0 * w.sequences * tokens * w.head_dim * (2.0 * w.q_heads + 2.0 * w.kv_heads),
+                    2.0 * 2 * w.sequences * w.q_heads * pairs * w.head_dim);
+}
+Floor least(const LinearAttentionWork& w) {
+  const double heads = static_cast<double>(w.sequences) * w.heads, dim = w.head_dim;
+  // An element of the state is decayed (1), gets its product (2), and adds to the output (2).
+  return make_floor(4.0 * w.heads + heads * (2 * 4 * dim * dim + 4 * 2 * dim), 5 * heads * dim * dim);
+}
+
+Floor least(const RmsNormWork& w) {
+  const double elements = static_cast<double>(w.rows) * w.width;  // squared and added; scaled and weighted
+  return make_floor(2 * 2 * elements + 2.0 * w.width, 4 * elements);
+}
+Floor least(const SiluMulWork& w) {
+  const double elements = static_cast<double>(w.rows) * w.width;  // exponential, sum, quotient and two products
+  return make_floor(3 * 2 * elements, 5 * elements);
+}
+Floor least(const RotaryWork& w) {
+  const double elements = static_cast<double>(w.tokens) * w.heads * w.head_dim;  // two products and a sum
+  return make_floor(2 * 2 * elements + 4.0 * w.tokens, 3 * elements);
+}
+Floor least(const QuantizeWork& w) {
+  const double elements = static_cast<double>(w.rows) * w.width;  // compared and scaled
+  return make_floor(3 * elements + elements / 128 * 4, 2 * elements);
+}
+
+std::string text(std::string subject, std::initializer_list<std::pair<const char*, double>> sizes) {
+  for (const auto& [what, size] : sizes) {
+    subject.append(" ").append(what).append("=").append(std::to_string(static_cast<long long>(size)));
+  }
+  return subject;
+}
+std::string with(const char* subject, DType dtype) { return std::string(subject).append(" ").append(name(dtype)); }
+
+std::string words(const EmptyWork&) { return "empty kernel"; }
+std::string words(const StreamWork& w) {
+  constexpr const char* kNames[] = {"read", "write", "copy", "triad"};
+  return text(kNames[static_cast<std::size_t>(w.stream)],
+              {{"bytes", static_cast<double>(w.bytes)}, {"blocks", w.blocks}});
+}
+std::string words(const ChaseWork& w) { return text("pointer chase", {{"steps", w.steps}}); }
+std::string words(const TensorIssueWork& w) {
+  return text(with("tensor issue", w.dtype), {{"loops", w.loops}, {"blocks", w.blocks}});
+}
+std::string words(const FmaIssueWork& w) { return text("fma issue fp32", {{"loops", w.loops}, {"blocks", w.blocks}}); }
+std::string words(const GemmWork& w) {
+  return text(with("gemm", w.dtype), {{"m", w.m}, {"n", w.n}, {"k", w.k}, {"batch", w.batch}});
+}
+std::string words(const GemvWork& w) { return text(with("gemv", w.dtype), {{"m", w.m}, {"n", w.n}, {"k", w.k}}); }
+std::string words(const RouteWork& w) {
+  return text("route", {{"tokens", w.tokens}, {"experts", w.experts}, {"top_k", w.top_k}});
+}
+std::string words(const PermuteWork& w) {
+  return text("permute", {{"tokens", w.tokens}, {"experts", w.experts}, {"top_k", w.top_k}, {"hidden", w.hidden}});
+}
+std::string words(const GroupedGemmWork& w) {
+  return text(with(w.gated ? "gated grouped gemm" : "grouped gemm", w.dtype),
+              {{"rows", w.rows}, {"n", w.n}, {"k", w.k}, {"experts", w.experts}});
+}
+std::string words(const UnpermuteWork& w) {
+  return text("unpermute", {{"tokens", w.tokens}, {"top_k", w.top_k}, {"hidden", w.hidden}});
+}
+std::string words(const DecodeAttentionWork& w) {
+  return text(with("decode attention", w.kv_dtype), {{"sequences", w.sequences},
+                                                     {"q_heads", w.q_heads},
+                                                     {"kv_heads", w.kv_heads},
+                                                     {"head_dim", w.head_dim},
+                                                     {"page_tokens", w.page_tokens},
+                                                     {"pages_per_sequence", w.pages_per_sequence},
+                                                     {"window", w.window},
+                                                     {"splits", w.splits}});
+}
+std::string words(const MlaDecodeWork& w) {
+  return text("mla decode bf16", {{"sequences", w.sequences},
+                                  {"heads", w.heads},
+                                  {"latent", w.latent},
+                                  {"rope", w.rope},
+                                  {"page_tokens", w.page_tokens},
+                                  {"pages_per_sequence", w.pages_per_sequence},
+                                  {"splits", w.splits}});
+}
+std::string words(const PrefillAttentionWork& w) {
+  return text("prefill attention bf16", {{"sequences", w.sequences},
+                                         {"tokens", w.tokens},
+                                         {"q_heads", w.q_heads},
+                                         {"kv_heads", w.kv_heads},
+                                         {"head_dim", w.head_dim},
+                                         {"window", w.window}});
+}
+std::string words(const LinearAttentionWork& w) {
+  return text("linear attention", {{"sequences", w.sequences}, {"heads", w.heads}, {"head_dim", w.head_dim}});
+}
+std::string words(const RmsNormWork& w) { return text("rms norm bf16", {{"rows", w.rows}, {"width", w.width}}); }
+std::string words(const SiluMulWork& w) { return text("silu mul bf16", {{"rows", w.rows}, {"width", w.width}}); }
+std::string words(const RotaryWork& w) {
+  return text("rotary bf16", {{"tokens", w.tokens}, {"heads", w.heads}, {"head_dim", w.head_dim}});
+}
+std::string words(const QuantizeWork& w) { return text("quantize fp8", {{"rows", w.rows}, {"width", w.width}}); }
 
 }  // namespace
 
-Floor floor(const Work& work) { return std::visit(FloorOf{}, work); }
-std::string describe(const Work& work) { return std::visit(NameOf{}, work); }
+Floor floor(const Work& work) {
+  return std::visit([](const auto& one) { return least(one); }, work);
+}
+
+std::string describe(const Work& work) {
+  return std::visit([](const auto& one) { return words(one); }, work);
+}
 
 }  // namespace moesaic::cuda

@@ -118,6 +118,7 @@ TEST(MeasureGpu, SeveralGpusAreMeasuredAsPeersAndInCollectives) {
     }
   }
   EXPECT_EQ(measured.size(), 5U * 2) << "five operations on 2 and on 4 GPUs";
+  EXPECT_EQ(stub.calls_of["create_communicator"], 2U);
   EXPECT_EQ(stub.alive(), 0U);
 
   stub.has_nccl = false;
