@@ -33,18 +33,17 @@ std::optional<Device> catalog_device(const std::string& name) {
   return read_machine(load_machine_config(found->file.string())).device;
 }
 
-/// What happened to points, each kind told once.
+/// What happened to points, each reason told once.
 class Troubles {
  public:
-  void add(const std::string& point, const std::string& what) {
-    auto& [first, count] = found_[what];
-    first = count++ == 0 ? point : first;
+  void add(const std::string& point, const std::string& what, const std::string& reason) {
+    auto& [first, count] = found_[reason];
+    first = count++ == 0 ? point + ": " + what : first;
   }
   void tell(std::vector<std::string>& warnings) const {
-    for (const auto& [what, points] : found_) {
+    for (const auto& [reason, points] : found_) {
       const auto& [first, count] = points;
-      warnings.push_back(count == 1 ? fmt::format("{}: {}", first, what)
-                                    : fmt::format("{} and {} other points: {}", first, count - 1, what));
+      warnings.push_back(count == 1 ? first : fmt::format("{}; the same at {} other points", first, count - 1));
     }
   }
 
@@ -85,6 +84,7 @@ class GpuRun {
 
  private:
   bool raised() const { return options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed); }
+  void trouble(const std::string& what) { troubles_.add(point_, what, what); }
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
 
   void find_device() {
@@ -144,11 +144,11 @@ class GpuRun {
       look_at_sensors();
     } catch (const cuda::Error& error) {
       if (error.failure() == cuda::Failure::device_lost || error.failure() == cuda::Failure::no_device) {
-        throw cuda::Error(error.failure(), point_ + ": " + error.what());
+        throw cuda::Error(error.failure(), point_, error.what());
       }
-      troubles_.add(point_, error.what());
+      troubles_.add(point_, error.what(), error.reason());
     } catch (const std::bad_alloc&) {
-      troubles_.add(point_, "not enough memory of the host");
+      trouble("not enough memory of the host");
     }
   }
 
@@ -169,7 +169,7 @@ class GpuRun {
       return false;
     }
     if (!std::isfinite(timing.median.value) || timing.median.value <= 0) {
-      troubles_.add(point_, "its time is no positive number");
+      trouble("its time is no positive number");
       return false;
     }
     ++result_.done;
@@ -318,7 +318,7 @@ class GpuRun {
                              ? ((least.bytes - facts.properties.l2) / facts.datasheet->memory.bandwidth).value
                              : 0;
     if (timing.median.value < kTolerance * std::max(arithmetic, moved)) {
-      troubles_.add(point_, "faster than the datasheet's peak rates allow");
+      trouble("faster than the datasheet's peak rates allow");
     }
   }
 

@@ -15,11 +15,13 @@ class Tally {
 
   std::vector<Shape> sorted() const {
     std::vector<std::pair<int, Shape>> all;
+    all.reserve(counts_.size());
     for (const auto& [shape, count] : counts_) {
       all.emplace_back(-count, shape);
     }
     std::sort(all.begin(), all.end());
     std::vector<Shape> shapes;
+    shapes.reserve(all.size());
     for (const auto& [count, shape] : all) {
       shapes.push_back(shape);
     }

@@ -29,7 +29,7 @@ class Interval {
     Seconds time{};
     check(runtime_.elapsed(time, begin_.get(), end_.get()), "reading an event");
     if (!std::isfinite(time.value) || time.value < 0) {
-      throw Error(Failure::launch_failed, "reading an event: it says " + std::to_string(time.value) + " s");
+      throw Error(Failure::launch_failed, "reading an event", "it says " + std::to_string(time.value) + " s");
     }
     return time;
   }
@@ -82,8 +82,8 @@ Failure failure_of(int code) {
 
 void check(const Status& status, std::string_view doing) {
   if (!status.ok()) {
-    throw Error(failure_of(status.code), std::string(doing) + ": " + printable(status.text) + " (CUDA error " +
-                                             std::to_string(status.code) + ")");
+    throw Error(failure_of(status.code), std::string(doing),
+                printable(status.text) + " (CUDA error " + std::to_string(status.code) + ")");
   }
 }
 

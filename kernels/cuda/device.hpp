@@ -28,11 +28,15 @@ Failure failure_of(int code);
 
 class Error : public std::runtime_error {
  public:
-  Error(Failure failure, const std::string& what) : std::runtime_error(what), failure_(failure) {}
+  Error(Failure failure, const std::string& doing, std::string reason)
+      : std::runtime_error(doing + ": " + reason), failure_(failure), reason_(std::move(reason)) {}
   Failure failure() const { return failure_; }
+  /// Without what was done: "out of memory (CUDA error 2)".
+  const std::string& reason() const { return reason_; }
 
  private:
   Failure failure_;
+  std::string reason_;
 };
 
 /// Throws Error, "DOING: TEXT (CUDA error CODE)", unless all is well.

@@ -169,6 +169,21 @@ TEST(MeasureGpu, WhatDoesNotFitIsLeftOutWithAWarning) {
   EXPECT_EQ(stub.alive(), 0U);
 }
 
+TEST(MeasureGpu, AKernelThatIsRefusedIsOneWarningWhateverTheShape) {
+  cuda::StubRuntime stub;
+  stub.refuse = [](const cuda::Work& work) {
+    return std::holds_alternative<cuda::PrefillAttentionWork>(work) ? cuda::Status{801, "no such kernel"}
+                                                                    : cuda::Status{};
+  };
+  const GpuCalibration result = measure_gpu(stub, stub_options(stub));
+  ASSERT_EQ(result.warnings.size(), 1U);
+  EXPECT_NE(result.warnings[0].find("prefill"), std::string::npos) << result.warnings[0];
+  EXPECT_NE(result.warnings[0].find("no such kernel (CUDA error 801); the same at 1"), std::string::npos)
+      << result.warnings[0];
+  EXPECT_TRUE(std::none_of(result.measurements.keys.begin(), result.measurements.keys.end(),
+                           [](const MeasurementKey& key) { return key.family == Family::attention_prefill; }));
+}
+
 TEST(MeasureGpu, ALostGpuEndsItAndKeepsWhatIsDone) {
   cuda::StubRuntime stub;
   stub.fail = [](std::uint64_t number, const char*) {

@@ -18,6 +18,7 @@ TEST(Device, AnErrorSaysWhatWasDoneAndWhatItMeans) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "allocating memory: out of memory (CUDA error 2)");
+    EXPECT_EQ(error.reason(), "out of memory (CUDA error 2)");
     EXPECT_EQ(error.failure(), Failure::out_of_memory);
   }
   EXPECT_NO_THROW(check({}, "nothing"));
@@ -48,7 +49,7 @@ TEST(Device, WhatIsOwnedIsReleasedOnce) {
 TEST(Device, AGraphThatCannotBeDrawnLeavesNothing) {
   StubRuntime stub;
   const Owned stream = create_stream(stub);
-  EXPECT_THROW(capture(stub, stream.get(), [] { throw Error(Failure::launch_failed, "no"); }), Error);
+  EXPECT_THROW(capture(stub, stream.get(), [] { throw Error(Failure::launch_failed, "drawing", "no"); }), Error);
   EXPECT_EQ(stub.alive(), 1U);
   EXPECT_EQ(stub.calls_of["end_capture"], 1U);
   check(stub.launch(kWork, stream.get()), "the stream does not capture any more");

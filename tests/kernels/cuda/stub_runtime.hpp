@@ -44,6 +44,8 @@ class StubRuntime final : public Runtime {
   bool has_nccl = true;
   /// Called before each call with its number, from 1, and its name; what it returns is the call's error.
   std::function<Status(std::uint64_t number, const char* name)> fail;
+  /// What launching this work says.
+  std::function<Status(const Work&)> refuse;
   /// Replaces what an event says.
   std::function<Seconds(Seconds)> event_time;
   /// What the device can hold at once.
@@ -170,6 +172,11 @@ class StubRuntime final : public Runtime {
 
   Status launch(const Work& what, StreamHandle stream) override {
     ++launches;
+    if (refuse) {
+      if (Status refused = refuse(what); !refused.ok()) {
+        return refused;
+      }
+    }
     return work("launch", time_of(what), stream);
   }
 
