@@ -367,7 +367,7 @@ PreparedWorks prepare(const GpuBench& bench, const GpuStatePoint& point) {
 }
 
 PreparedWorks prepare(const GpuBench& bench, const GpuStreamPoint& point) {
-  constexpr int kBlocksEach = 8;
+  constexpr int kBlocksEach = 4;  // what fills a multiprocessor: see StreamWork
   PreparedWorks works = empty(bench);
   const int arrays = point.stream == cuda::Stream::triad ? 3 : point.stream == cuda::Stream::copy ? 2 : 1;
   const Bytes one{std::floor(point.footprint.value / arrays / 16) * 16};
@@ -383,8 +383,8 @@ PreparedWorks prepare(const GpuBench& bench, const GpuStreamPoint& point) {
 }
 
 PreparedWorks prepare(const GpuBench& bench, const GpuIssuePoint& point) {
-  // Two blocks for every multiprocessor, and enough rounds for some hundred microseconds.
-  const int blocks = 2 * std::max(1, bench.device.multiprocessors);
+  // As many blocks as keep a multiprocessor busy, and enough rounds for some hundred microseconds.
+  const int blocks = (point.tensor ? 2 : 8) * std::max(1, bench.device.multiprocessors);
   PreparedWorks works = empty(bench);
   auto* out = reinterpret_cast<float*>(works.data.output({kFloat * blocks * 256}));
   if (point.tensor) {
