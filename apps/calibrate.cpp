@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
@@ -11,48 +10,27 @@
 
 #include "apps/interrupt.hpp"
 #include "apps/output.hpp"
+#include "apps/progress_line.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "calibrate/cpu_machine.hpp"
 #include "calibrate/measure_cpu.hpp"
 #include "calibrate/read_measurements.hpp"
+#include "kernels/cuda/runtime.hpp"
 
 namespace moesaic {
 namespace {
 
-constexpr double kMostSeconds = 3600;
-
-/// One line that is written over and over, on a terminal; nothing elsewhere.
-class ProgressLine {
- public:
-  explicit ProgressLine(std::ostream& err) : err_(err), shown_(&err == &std::cerr && isatty(STDERR_FILENO) == 1) {}
-  ~ProgressLine() {
-    if (shown_) {
-      err_ << "\r\033[K" << std::flush;
-    }
-  }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(const CpuProgress& progress) {
-    if (shown_) {
-      err_ << fmt::format("\r\033[K{:>3}/{} {}", progress.done, progress.total, progress.what) << std::flush;
-    }
-  }
-
- private:
-  std::ostream& err_;
-  bool shown_;
-};
+constexpr double kMostSeconds = 3600, kCpuSeconds = 100;
 
 CpuCalibration measure_with_progress(const CalibrateOptions& options, std::ostream& err) {
   const Interrupt interrupt;
   ProgressLine line(err);
   CpuMeasureOptions measure;
   measure.threads = options.threads;
-  measure.budget = {options.seconds};
+  measure.budget = {options.seconds.value_or(kCpuSeconds)};
   measure.stop = &interrupt.flag();
-  measure.progress = [&](const CpuProgress& progress) { line.show(progress); };
+  measure.progress = [&](const MeasureProgress& progress) { line.show(progress); };
   return measure_cpu(measure);
 }
 
@@ -82,8 +60,8 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
                      options.output_file, options.output_file);
 }
 
-/// Always ends in a UserError that says what is missing.
-[[noreturn]] void calibrate_cuda() {
+/// Says what is missing where there is no GPU that can be measured.
+void require_gpu() {
   const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL),
                                                      [](void* handle) { return handle ? dlclose(handle) : 0; });
   if (!driver) {
@@ -95,8 +73,17 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
   if (init == nullptr || count_of == nullptr || init(0) != 0 || count_of(&count) != 0 || count == 0) {
     throw UserError("--device cuda: there is an NVIDIA driver here but no GPU that it can use");
   }
-  throw UserError(fmt::format("--device cuda: {} GPU{} here, but this build has no CUDA kernels to measure {} with",
-                              count, count == 1 ? "" : "s", count == 1 ? "it" : "them"));
+}
+
+void calibrate_cuda(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
+  require_gpu();
+  const std::unique_ptr<cuda::Runtime> runtime = cuda::cuda_runtime();
+  if (!runtime) {
+    throw UserError(
+        "--device cuda: there is a GPU here, but this build has no CUDA kernels to measure it with; install the CUDA "
+        "Toolkit and build again");
+  }
+  calibrate_gpu(*runtime, options, out, err);
 }
 
 }  // namespace
@@ -112,11 +99,18 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
       .add_option("-o,--output-file", options.output_file,
                   "Write the machine, or with --from the profile, to this file")
       ->type_name("FILE");
-  command.add_option("--seconds", options.seconds, "About how long to measure (default 100)")->type_name("N");
-  command.add_option("--threads", options.threads, "Threads to use (default: one for every core)")->type_name("N");
+  command.add_option("--seconds", options.seconds, "About how long to measure (default: 100 for cpu, 780 for cuda)")
+      ->type_name("N");
+  command.add_option("--threads", options.threads, "Threads to use, not for cuda (default: one for every core)")
+      ->type_name("N");
   command
       .add_option("--measurements", options.measurements_file, "Also write every measured kernel time to this CSV file")
       ->type_name("FILE");
+  command
+      .add_option("--routing", options.routing,
+                  "With --device cuda: measure experts also in this routing: zipf:EXPONENT or a JSON file with a "
+                  "histogram or trace")
+      ->type_name("ROUTING");
   command
       .add_option("--from", options.from,
                   "Fit a profile to the measurements in these files and folders (docs/measurements.md)")
@@ -127,8 +121,18 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
 }
 
 void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
-  if (!(options.seconds > 0) || options.seconds > kMostSeconds) {
-    throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", options.seconds, kMostSeconds));
+  if (options.seconds && (!(*options.seconds > 0) || *options.seconds > kMostSeconds)) {
+    throw UserError(fmt::format("--seconds: {} is not above 0 and at most {}", *options.seconds, kMostSeconds));
+  }
+  const bool measures_gpu = options.from.empty() && options.device == "cuda";
+  if (!options.routing.empty() && !measures_gpu) {
+    throw UserError("--routing: is for measuring with --device cuda");
+  }
+  if (options.threads != 0 && measures_gpu) {
+    throw UserError("--threads: is not for --device cuda");
+  }
+  if (options.output_file.empty() && measures_gpu) {
+    throw UserError("-o: 'moesaic calibrate --device cuda' needs a file to write the machine to");
   }
   if (options.from.empty() && !options.stack.empty()) {
     throw UserError("--stack: fits measurements that are there; give their files or folders with --from");
@@ -141,7 +145,7 @@ void calibrate(const CalibrateOptions& options, std::ostream& out, std::ostream&
   } else if (options.device == "cpu") {
     calibrate_cpu(options, out, err);
   } else if (options.device == "cuda") {
-    calibrate_cuda();
+    calibrate_cuda(options, out, err);
   } else {
     const std::string known[] = {"cpu", "cuda"};
     throw UserError(

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "kernels/timing.hpp"
 
 namespace CLI {
 class App;
@@ -12,16 +15,21 @@ class App;
 namespace moesaic {
 
 struct Profile;
+namespace cuda {
+class Runtime;
+}
 
 struct CalibrateOptions {
   std::string device;
   std::string output_file;
-  double seconds = 100;
+  std::optional<double> seconds;  ///< none: 100 for a CPU, 780 for a GPU
   int threads = 0;
   std::string measurements_file;
   std::vector<std::string> from;  ///< fit these measurements of `device` instead of measuring
   std::string stack;
   std::string date;
+  std::string routing;  ///< of experts on a GPU, beside even and skewed ones
+  Clock clock;          ///< for the budget on a GPU; none: the steady clock
 };
 
 /// Adds the command's options, each bound to `options`.
@@ -29,6 +37,9 @@ void add_calibrate_options(CLI::App& command, CalibrateOptions& options);
 
 /// Fits a profile to the measurements of options.device and options.stack in the files options.from.
 void calibrate_from(const CalibrateOptions& options, std::ostream& out, std::ostream& err);
+
+/// Measures the GPUs of `runtime`.
+void calibrate_gpu(cuda::Runtime& runtime, const CalibrateOptions& options, std::ostream& out, std::ostream& err);
 
 /// The kernels of a fit and their errors, for people.
 std::string fit_summary(const Profile& profile);

@@ -209,10 +209,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
 
   CalibrateOptions calibrate_options;
   CLI::App* calibrate_command =
-      app.add_subcommand("calibrate", "Measure this computer, or fit a profile to measurements");
+      app.add_subcommand("calibrate", "Measure this computer or its GPU, or fit a profile to measurements");
   add_calibrate_options(*calibrate_command, calibrate_options);
   calibrate_command->footer(
       "Example:\n  moesaic calibrate --device cpu -o this-computer.json\n"
+      "  moesaic calibrate --device cuda -o my-gpu.json --measurements my-gpu.csv\n"
       "  moesaic calibrate --from measurements --device h100-sxm --stack vllm-0.24 -o profile.json");
 
   std::string shown;

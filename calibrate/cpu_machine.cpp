@@ -2,23 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"
+#include "calibrate/measured_machine.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// How sure a figure is.
-std::string repeats(const Timing& timing) {
-  return fmt::format("median of {} repeats, spread {:.1f}%{}", timing.samples, 100 * timing.spread,
-                     timing.noisy ? " (noisy)" : "");
-}
 
 std::string bandwidth_line(const CpuBandwidth& one) {
   return fmt::format("{} {} of {} by {} {}: {}", one.level, one.stream, to_text(one.footprint), one.threads,
@@ -33,15 +26,6 @@ std::string all_bandwidths(const CpuFacts& facts) {
   return text;
 }
 
-std::string all_peaks(const CpuFacts& facts) {
-  std::string text = "measured here, achieved and not theoretical: ";
-  for (const CpuPeak& peak : facts.peaks) {
-    text += fmt::format("{}{} by {}, {}", &peak == facts.peaks.data() ? "" : "; ", name(peak.dtype), peak.kernel,
-                        repeats(peak.timing));
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
@@ -50,7 +34,7 @@ std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
     throw UserError("measuring ended before memory bandwidth and one product were known; nothing is written");
   }
   Json peak = Json::object();
-  for (const CpuPeak& one : facts.peaks) {
+  for (const MeasuredPeak& one : facts.peaks) {
     peak[std::string(name(one.dtype))] = to_text(one.rate);
   }
   Json json;
@@ -65,7 +49,7 @@ std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
     json["memory"]["cache"] = to_text(facts.last_cache);
   }
   json["sources"] = {
-      {"units.cpu.peak", all_peaks(facts)},
+      {"units.cpu.peak", all_peaks(facts.peaks)},
       {"units.cpu.launch_latency",
        fmt::format("measured here: an empty parallel region in which all {} threads meet", facts.threads)},
       {"memory.capacity", "the operating system: installed memory, or what this process may use"},
@@ -82,28 +66,11 @@ std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
 
 std::optional<Profile> fit_cpu_profile(const CpuFacts& facts, const Measurements& measurements,
                                        const std::string& date) {
-  Measurements fastest;
-  fastest.files = measurements.files;
-  std::map<std::pair<std::uint32_t, ShapeValues>, std::size_t> at;
-  for (const Measurement& row : measurements.rows) {
-    MeasurementKey key = measurements.key_of(row);
-    key.kernel.clear();
-    Measurement copy = row;
-    copy.key = fastest.key_index(key);
-    const auto [found, is_new] = at.emplace(std::pair{copy.key, row.shape}, fastest.rows.size());
-    if (is_new) {
-      fastest.rows.push_back(copy);
-    } else if (row.latency < fastest.rows[found->second].latency) {
-      fastest.rows[found->second] = copy;
-    }
-  }
-  if (fastest.rows.empty()) {
+  if (measurements.rows.empty()) {
     return std::nullopt;
   }
-  std::vector<std::uint32_t> rows(fastest.rows.size());
-  std::iota(rows.begin(), rows.end(), 0U);
   const Machine machine = read_machine(machine_of_one(Config::parse(cpu_machine_json(facts), facts.device)));
-  return fit_profile(fastest, rows, machine, {.surface = {}, .date = date, .threads = 0});
+  return fit_measured_profile(measurements, machine, date);
 }
 
 std::string cpu_facts_text(const CpuFacts& facts) {
@@ -113,7 +80,7 @@ std::string cpu_facts_text(const CpuFacts& facts) {
   if (facts.dispatch.value > 0) {
     text += fmt::format("  dispatch  {:>14}  start all threads and wait for them\n", to_text(facts.dispatch));
   }
-  for (const CpuPeak& peak : facts.peaks) {
+  for (const MeasuredPeak& peak : facts.peaks) {
     text += fmt::format("  {:<8}  {:>14}  {}, spread {:.1f}%\n", name(peak.dtype), to_text(peak.rate), peak.kernel,
                         100 * peak.timing.spread);
   }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <new>
 #include <stdexcept>
 
 #include "base/error.hpp"
 #include "calibrate/cpu_plan.hpp"
+#include "calibrate/measured_machine.hpp"
 #include "kernels/cpu/dispatch.hpp"
 
 namespace moesaic {
@@ -17,22 +17,6 @@ namespace {
 constexpr Seconds kQuick{10};
 constexpr Seconds kLongestPoint{2};
 constexpr double kNoisyShare = 0.1;
-
-/// "AMD EPYC 7742 64-Core Processor" -> "amd-epyc-7742-64-core-processor".
-std::string device_name(const std::string& model) {
-  std::string device;
-  for (const char c : model) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) {
-      device += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    } else if (!device.empty() && device.back() != '-') {
-      device += '-';
-    }
-  }
-  while (device.ends_with('-')) {
-    device.pop_back();
-  }
-  return device.empty() ? "cpu" : device;
-}
 
 /// One run over the plan. Each measure() times one point and keeps what it says.
 class CpuRun {
@@ -44,7 +28,7 @@ class CpuRun {
                                   options.threads, processor_.processors));
     }
     CpuFacts& facts = result_.facts;
-    facts.device = options.device.empty() ? device_name(processor_.model) : options.device;
+    facts.device = options.device.empty() ? name_with_dashes(processor_.model, "cpu") : options.device;
     facts.model = processor_.model;
     facts.processors = processor_.processors;
     facts.cores = processor_.cores;
@@ -171,18 +155,7 @@ class CpuRun {
            {double(problem.n), double(problem.k), double(point.m)}, timing);
     if (timing.samples > 0) {
       const Flops work{2.0 * point.m * problem.n * problem.k};
-      keep_peak({point.dtype, work / timing.median, describe({point}, libraries_), timing});
-    }
-  }
-
-  void keep_peak(const CpuPeak& peak) {
-    std::vector<CpuPeak>& peaks = result_.facts.peaks;
-    const auto known =
-        std::find_if(peaks.begin(), peaks.end(), [&](const CpuPeak& other) { return other.dtype == peak.dtype; });
-    if (known == peaks.end()) {
-      peaks.push_back(peak);
-    } else if (peak.rate > known->rate) {  // also a noisy one: noise makes nothing faster
-      *known = peak;
+      keep_peak(result_.facts.peaks, {point.dtype, work / timing.median, describe({point}, libraries_), timing});
     }
   }
 

@@ -6,27 +6,20 @@
 #include <string>
 #include <vector>
 
-#include "base/dtype.hpp"
+#include "calibrate/measured_facts.hpp"
 #include "calibrate/measurement.hpp"
-#include "kernels/timing.hpp"
 
 namespace moesaic {
 
 /// The stack of these measurements in profiles and files.
 inline constexpr std::string_view kCpuStack = "moesaic-cpu";
 
-struct CpuProgress {
-  std::size_t done = 0;
-  std::size_t total = 0;
-  std::string what;  ///< the point that begins now
-};
-
 struct CpuMeasureOptions {
   std::string device;                       ///< its name in the results; empty: made of the processor's name
   int threads = 0;                          ///< 0: one for every core
   Seconds budget{100};                      ///< for all points; below 10 s only few and small ones are planned
   const std::atomic<bool>* stop = nullptr;  ///< when it becomes true, what is done so far is returned
-  std::function<void(const CpuProgress&)> progress;
+  std::function<void(const MeasureProgress&)> progress;
   Clock clock = steady_clock();
 };
 
@@ -36,15 +29,6 @@ struct CpuBandwidth {
   Bytes footprint{};
   int threads = 1;
   BytesPerSecond rate{};
-  Timing timing;
-};
-
-/// The highest rate of any product in one format: achieved, not
-/// theoretical.
-struct CpuPeak {
-  DType dtype = DType::fp32;
-  FlopsPerSecond rate{};
-  std::string kernel;  ///< "gemm onednn fp32 n=2048 k=2048 m=512"
   Timing timing;
 };
 
@@ -64,7 +48,7 @@ struct CpuFacts {
   Bytes l2{}, last_cache{};  ///< of all cores together
   bool caches_known = false;
   std::vector<CpuBandwidth> bandwidth;
-  std::vector<CpuPeak> peaks;
+  std::vector<MeasuredPeak> peaks;
   Seconds dispatch{};  ///< to start all threads and to wait for them; zero: not measured
   CpuNoise noise;
 

@@ -57,8 +57,7 @@ Clock steady_clock() {
   };
 }
 
-Timing time_calls(const std::function<void()>& call, const TimingRule& rule, const Clock& clock,
-                  const std::atomic<bool>* stop, const std::function<void()>& prepare) {
+Timing time_samples(const Sampler& sample, const TimingRule& rule, const Clock& clock, const std::atomic<bool>* stop) {
   MOESAIC_ASSERT(rule.fewest_samples >= 1 && rule.most_samples >= rule.fewest_samples);
   Timing timing{.caches = rule.caches};
   const Seconds begin = clock();
@@ -68,37 +67,44 @@ Timing time_calls(const std::function<void()>& call, const TimingRule& rule, con
     if (raised(stop)) {
       return timing;
     }
-    if (prepare) {
-      prepare();
-    }
-    const Seconds before = clock();
-    call();
+    shortest = std::min(shortest, sample(1));
     now = clock();
-    shortest = std::min(shortest, now - before);
   } while (now - begin < rule.warm_up && now - begin < rule.budget * 0.5);
 
-  if (!prepare && shortest < rule.shortest_sample) {
+  if (shortest < rule.shortest_sample) {
     const double calls = std::ceil(rule.shortest_sample.value / std::max(shortest.value, 1e-9));
     timing.calls_per_sample = static_cast<int>(std::clamp(calls, 1.0, double{kMostCalls}));
   }
 
   std::vector<double> samples;
   while (timing.samples < rule.most_samples && !raised(stop)) {
-    if (prepare) {
-      prepare();
-    }
-    const Seconds before = clock();
-    for (int i = 0; i < timing.calls_per_sample; ++i) {
-      call();
-    }
+    samples.push_back(sample(timing.calls_per_sample).value / timing.calls_per_sample);
     now = clock();
-    samples.push_back((now - before).value / timing.calls_per_sample);
     judge(samples, rule, timing);
     if (timing.converged || (now - begin >= rule.budget && timing.samples >= std::min(3, rule.fewest_samples))) {
       break;
     }
   }
   return timing;
+}
+
+Timing time_calls(const std::function<void()>& call, const TimingRule& rule, const Clock& clock,
+                  const std::atomic<bool>* stop, const std::function<void()>& prepare) {
+  TimingRule used = rule;
+  if (prepare) {
+    used.shortest_sample = {};  // what is prepared is one call
+  }
+  const Sampler sample = [&](int calls) {
+    if (prepare) {
+      prepare();
+    }
+    const Seconds before = clock();
+    for (int i = 0; i < calls; ++i) {
+      call();
+    }
+    return clock() - before;
+  };
+  return time_samples(sample, used, clock, stop);
 }
 
 MachineNoise measure_noise(const Clock& clock, int samples, double limit) {

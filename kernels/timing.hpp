@@ -42,8 +42,15 @@ struct Timing {
   bool noisy = false;      ///< the spread exceeds the rule's
 };
 
-/// Times `call`. `prepare`, if given, runs untimed before every sample, which is then a single call. Ends early, with
-/// the samples so far, when *stop becomes true.
+/// Runs so many calls and says how long they took together, by whatever clock suits them.
+using Sampler = std::function<Seconds(int calls)>;
+/// Times the calls of `sample`; `clock` is for the budget. Ends early, with the samples so far, when *stop becomes
+/// true.
+Timing time_samples(const Sampler& sample, const TimingRule& rule, const Clock& clock,
+                    const std::atomic<bool>* stop = nullptr);
+
+/// Times `call` by `clock`. `prepare`, if given, runs untimed before every sample, which is then a single call. Ends
+/// early, with the samples so far, when *stop becomes true.
 Timing time_calls(const std::function<void()>& call, const TimingRule& rule, const Clock& clock,
                   const std::atomic<bool>* stop = nullptr, const std::function<void()>& prepare = {});
 

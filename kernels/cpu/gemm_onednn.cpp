@@ -11,7 +11,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "kernels/cpu/shared_library.hpp"
+#include "kernels/shared_library.hpp"
 
 namespace moesaic::cpu {
 namespace {

@@ -13,15 +13,15 @@ namespace {
 TEST(MeasureCpu, WithoutTimeTheEssentialPointsAreMeasured) {
   CpuMeasureOptions options;
   options.budget = {1e-9};
-  std::vector<CpuProgress> seen;
-  options.progress = [&](const CpuProgress& progress) { seen.push_back(progress); };
+  std::vector<MeasureProgress> seen;
+  options.progress = [&](const MeasureProgress& progress) { seen.push_back(progress); };
   const CpuCalibration result = measure_cpu(options);
   EXPECT_FALSE(result.stopped);
   EXPECT_LT(result.done, result.total);
   ASSERT_EQ(seen.size(), result.done);
   EXPECT_EQ(seen.front().done, 0U);
   EXPECT_EQ(seen.back().done, result.done - 1);
-  for (const CpuProgress& progress : seen) {
+  for (const MeasureProgress& progress : seen) {
     EXPECT_EQ(progress.total, result.total);
     EXPECT_FALSE(progress.what.empty());
   }
@@ -29,7 +29,7 @@ TEST(MeasureCpu, WithoutTimeTheEssentialPointsAreMeasured) {
   ASSERT_NE(result.facts.memory_bandwidth(), nullptr);
   EXPECT_GT(result.facts.memory_bandwidth()->rate.value, 0);
   std::set<DType> formats;
-  for (const CpuPeak& peak : result.facts.peaks) {
+  for (const MeasuredPeak& peak : result.facts.peaks) {
     EXPECT_GT(peak.rate.value, 0);
     EXPECT_TRUE(formats.insert(peak.dtype).second) << "one peak a format";
   }
@@ -63,7 +63,7 @@ TEST(MeasureCpu, AFlagStopsItAndKeepsWhatIsDone) {
   CpuMeasureOptions options;
   options.budget = {1e-9};
   options.stop = &stop;
-  options.progress = [&](const CpuProgress& progress) { stop = progress.done == 2; };
+  options.progress = [&](const MeasureProgress& progress) { stop = progress.done == 2; };
   const CpuCalibration result = measure_cpu(options);
   EXPECT_TRUE(result.stopped);
   EXPECT_EQ(result.done, 2U);  // the third point began, and saw the flag before its first sample

@@ -1,8 +1,8 @@
-#include "kernels/cpu/shared_library.hpp"
+#include "kernels/shared_library.hpp"
 
 #include <dlfcn.h>
 
-namespace moesaic::cpu {
+namespace moesaic {
 
 // Never unloaded: its threads may still be running its code.
 SharedLibrary::SharedLibrary(const char* name)
@@ -14,4 +14,4 @@ SharedLibrary::SharedLibrary(const char* name)
 
 void* SharedLibrary::symbol(const char* name) const { return handle_ ? dlsym(handle_.get(), name) : nullptr; }
 
-}  // namespace moesaic::cpu
+}  // namespace moesaic

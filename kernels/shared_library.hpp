@@ -4,7 +4,7 @@
 
 #include <memory>
 
-namespace moesaic::cpu {
+namespace moesaic {
 
 class SharedLibrary {
  public:
@@ -25,4 +25,4 @@ class SharedLibrary {
   std::shared_ptr<void> handle_;
 };
 
-}  // namespace moesaic::cpu
+}  // namespace moesaic
