@@ -38,13 +38,17 @@ struct EmptyWork {};
 
 // Compute roofs --------------------------------------------------------------------------------------------------
 
-/// Every warp (or warp group) issues `loops` rounds of independent tensor-core products on registers or shared memory.
+/// One round of a block: a product of 64 x 256 x 128 bytes, by wgmma from shared memory or by mma.sync from registers.
+inline constexpr int kIssueRows = 64, kIssueColumns = 256, kIssueBytes = 128;
+/// Every block issues `loops` rounds of tensor-core products that need not wait for each other.
 struct TensorIssueWork {
   DType dtype = DType::bf16;  ///< fp16, bf16, fp8, int8
   int loops = 1;
   int blocks = 1;
   float* out = nullptr;  ///< [blocks * 128], so that nothing is optimised away
 };
+/// Multiply-adds of a thread in a round: chains that do not depend on each other, times links.
+inline constexpr int kFmaChains = 16, kFmaLinks = 8;
 /// Every thread runs `loops` rounds of independent fused multiply-adds in fp32.
 struct FmaIssueWork {
   int loops = 1;
@@ -64,7 +68,7 @@ struct GemmWork {
   void* workspace = nullptr;
   std::uint64_t workspace_bytes = 0;
 };
-/// The same with our own kernel for few rows (m <= 8): one warp per output column, w is read once.
+/// The same with our own kernel for few rows (m <= 8): w is read once, whatever m.
 struct GemvWork {
   DType dtype = DType::bf16;  ///< bf16, fp8
   int m = 1, n = 1, k = 1;    ///< k: a multiple of 16
@@ -107,7 +111,7 @@ struct GroupedGemmWork {
 };
 /// out[token] = sum over j of weights[token, j] rows[row_of_choice[token, j]]; bf16 with fp32 sums.
 struct UnpermuteWork {
-  int tokens = 0, top_k = 1, hidden = 1;
+  int tokens = 0, top_k = 1, hidden = 1;  ///< hidden: a multiple of 8
   const std::int32_t* row_of_choice = nullptr;
   const float* weights = nullptr;
   const void* rows = nullptr;
@@ -128,7 +132,7 @@ struct DecodeAttentionWork {
   const void* k = nullptr;
   const void* v = nullptr;
   const std::int32_t* page_table = nullptr;  ///< [sequences, pages_per_sequence]
-  const std::int32_t* contexts = nullptr;    ///< [sequences], at least 1
+  const std::int32_t* contexts = nullptr;    ///< [sequences], at least 1, at most 2^31 - 2^16
   float* partial = nullptr;                  ///< scratch: [sequences, q_heads, splits, head_dim + 2]
   void* out = nullptr;
 };
@@ -180,14 +184,14 @@ struct RmsNormWork {
   const void* weight = nullptr;
   void* out = nullptr;
 };
-/// out[rows, width] = SiLU(x[:, :width]) * x[:, width:]; x is [rows, 2 width] bf16.
+/// out[rows, width] = SiLU(x[:, :width]) * x[:, width:]; x is [rows, 2 width] bf16; width a multiple of 8.
 struct SiluMulWork {
   int rows = 1, width = 8;
   const void* x = nullptr;
   void* out = nullptr;
 };
 /// Rotary position embedding in place on x[tokens, heads, head_dim] bf16: pairs (i, i + head_dim / 2), angle
-/// position * base^(-2 i / head_dim).
+/// position * base^(-2 i / head_dim). head_dim: a multiple of 16, at most 256.
 struct RotaryWork {
   int tokens = 1, heads = 1, head_dim = 128;
   float base = 10000;
