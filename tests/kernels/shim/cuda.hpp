@@ -57,8 +57,7 @@ T __shfl_xor_sync(unsigned mask, T value, int bits) {
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned distance) {
-  return shim_shuffle("__shfl_up_sync", mask, value,
-                      shim::lane() >= distance ? shim::lane() - distance : shim::lane());
+  return shim_shuffle("__shfl_up_sync", mask, value, shim::lane() >= distance ? shim::lane() - distance : shim::lane());
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
   const std::uint32_t word = predicate != 0 ? 1 : 0;
