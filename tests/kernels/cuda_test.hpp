@@ -57,21 +57,25 @@ inline double to_double(float value) { return value; }
 inline double to_double(Bf16 value) { return to_float(value); }
 inline double to_double(Fp8 value) { return to_float(value); }
 
-/// Each element is off by at most `tolerance` of itself, or of the root mean square where it is less than that.
+/// Each element is off by at most `tolerance` of itself, or of the root mean square of its row where it is less: sums
+/// that cancel out are as exact as what was added. A row of 0: all elements together.
 template <class T>
-void expect_close(const std::vector<T>& actual, const std::vector<double>& expected, double tolerance) {
+void expect_close(const std::vector<T>& actual, const std::vector<double>& expected, double tolerance, int row = 0) {
   ASSERT_EQ(actual.size(), expected.size());
-  double squares = 0;
-  for (const double value : expected) {
-    ASSERT_TRUE(std::isfinite(value));
-    squares += value * value;
-  }
-  const double typical = std::sqrt(squares / static_cast<double>(expected.size()));
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double error = std::abs(to_double(actual[i]) - expected[i]);
-    // Written so that NaN fails.
-    ASSERT_TRUE(error <= tolerance * std::max(std::abs(expected[i]), typical))
-        << "element " << i << ": " << to_double(actual[i]) << ", expected " << expected[i];
+  const std::size_t size = row == 0 ? expected.size() : static_cast<std::size_t>(row);
+  for (std::size_t first = 0; first < expected.size(); first += size) {
+    double squares = 0;
+    for (std::size_t i = first; i < first + size; ++i) {
+      ASSERT_TRUE(std::isfinite(expected[i]));
+      squares += expected[i] * expected[i];
+    }
+    const double typical = std::sqrt(squares / static_cast<double>(size));
+    for (std::size_t i = first; i < first + size; ++i) {
+      const double error = std::abs(to_double(actual[i]) - expected[i]);
+      // Written so that NaN fails.
+      ASSERT_TRUE(error <= tolerance * std::max(std::abs(expected[i]), typical))
+          << "element " << i << ": " << to_double(actual[i]) << ", expected " << expected[i];
+    }
   }
 }
 
