@@ -73,6 +73,11 @@ __device__ __forceinline__ void wgmma(Sum (&d)[128], std::uint64_t a, std::uint6
 }
 #endif
 
+// The tensor cores of compute capability 10 answer to tcgen05; what is left of mma.sync there is no roof.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000 && __CUDA_ARCH__ < 1200
+#define MOESAIC_TCGEN05 1
+#endif
+
 /// Each of the four warps owns 64 columns: 4 x 8 products of independent sums, so that none waits for another.
 template <Format format>
 __global__ void __launch_bounds__(kIssueThreads) tensor_issue(float* __restrict__ out, int loops) {
@@ -102,7 +107,7 @@ __global__ void __launch_bounds__(kIssueThreads) tensor_issue(float* __restrict_
   for (int i = 0; i < 128; ++i) {
     total += sums[i];
   }
-#else
+#elif !defined(MOESAIC_TCGEN05)
   constexpr int kRowTiles = kIssueRows / 16, kColumnTiles = kIssueColumns / 4 / 8;
   std::uint32_t a[kRowTiles][4], b[kColumnTiles][2];
 #pragma unroll
@@ -170,6 +175,10 @@ Status launch(const Launcher& launcher, const TensorIssueWork& work) {
   const Grid grid{.blocks_x = static_cast<unsigned>(work.blocks),
                   .threads = kIssueThreads,
                   .shared_bytes = sizeof(IssueTile) + IssueTile::kAlignment};
+  const int architecture = launcher.architecture(tensor_issue<Format::bf16>);
+  if (architecture >= 100 && architecture < 120) {
+    return not_supported("tensor issue: compute capability 10 needs tcgen05; its roof is the library's GEMM");
+  }
   switch (work.dtype) {
     case DType::bf16:
       return launcher(grid, tensor_issue<Format::bf16>, work.out, work.loops);
@@ -178,7 +187,7 @@ Status launch(const Launcher& launcher, const TensorIssueWork& work) {
     case DType::int8:
       return launcher(grid, tensor_issue<Format::int8>, work.out, work.loops);
     case DType::fp8:
-      if (launcher.architecture(tensor_issue<Format::fp8>) < 89) {
+      if (architecture < 89) {
         return not_supported("tensor issue: fp8 needs compute capability 8.9, and kernels compiled for it");
       }
       return launcher(grid, tensor_issue<Format::fp8>, work.out, work.loops);

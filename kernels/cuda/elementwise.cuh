@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(threads) rms_norm(const uint4* __restrict__ x,
 #pragma unroll 4
   for (int i = thread; i < chunks; i += threads) {
     const uint4 v = load_once(x + first + i);
-    store16(row + i, v);
+    row[i] = v;
     const Floats8 f = unpack(v);
 #pragma unroll
     for (const float value : f.value) {

@@ -113,8 +113,9 @@ TEST(TensorIssue, AddsTheProductsOfItsRounds) {
   });
 }
 
-/// A launcher whose kernels were compiled for capability 8.0 and that must not launch.
-struct Old {
+/// A launcher whose kernels were compiled for another capability, and that must not launch.
+template <int capability>
+struct Other {
   template <class... Parameters, class... Arguments>
   Status operator()(const Grid&, void (*)(Parameters...), Arguments...) const {
     ADD_FAILURE() << "launched";
@@ -122,15 +123,17 @@ struct Old {
   }
   template <class... Parameters>
   static int architecture(void (*)(Parameters...)) {
-    return 80;
+    return capability;
   }
 };
 
 TEST(TensorIssue, RefusesFormatsThatThereAreNoInstructionsFor) {
-  EXPECT_EQ(launch(Old{}, TensorIssueWork{.dtype = DType::fp8}).text,
+  EXPECT_EQ(launch(Other<80>{}, TensorIssueWork{.dtype = DType::fp8}).text,
             "tensor issue: fp8 needs compute capability 8.9, and kernels compiled for it");
-  EXPECT_EQ(launch(Old{}, TensorIssueWork{.dtype = DType::fp4}).text,
+  EXPECT_EQ(launch(Other<80>{}, TensorIssueWork{.dtype = DType::fp4}).text,
             "tensor issue: fp4; known are fp16, bf16, fp8 and int8");
+  EXPECT_EQ(launch(Other<100>{}, TensorIssueWork{.dtype = DType::bf16}).text,
+            "tensor issue: compute capability 10 needs tcgen05; its roof is the library's GEMM");
 }
 
 TEST(FmaIssue, RunsItsChains) {

@@ -52,9 +52,11 @@ __device__ __forceinline__ uint2 load8(const void* address) {
 #endif
 }
 
+/// To global memory, in one access also where the compiler would take the value apart.
 __device__ __forceinline__ void store16(void* address, uint4 v) {
 #if defined(__CUDA_ARCH__)
-  *static_cast<uint4*>(address) = v;
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(address), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+               : "memory");
 #else
   memcpy(address, &v, 16);
 #endif
