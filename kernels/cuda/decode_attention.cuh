@@ -214,11 +214,10 @@ __global__ void __launch_bounds__(kDecodeWarps * 32)
     wait_copies<Shape::kStages - 1>();
     __syncwarp();
     attend_tile<Shape>(ring[stage], shared.q, arguments.scale, range.end - token, softmax, sums);
-    __syncwarp();  // all lanes have left the stage before it is loaded again
+    __syncwarp();  // all lanes have left the stage before it is loaded again; shuffles do not order memory
     stage = (stage + 1) % Shape::kStages;
   }
-  wait_copies<0>();
-  __syncthreads();  // the ring becomes the place of the sums
+  __syncthreads();  // no copy is under way any more: the ring becomes the place of the sums
 
 #pragma unroll
   for (int half = 0; half < 2; ++half) {

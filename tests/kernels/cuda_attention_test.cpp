@@ -142,6 +142,29 @@ TEST(DecodeKernel, AgreesForEveryShape) {
   }
 }
 
+TEST(DecodeKernel, AgreesForRandomShapes) {
+  Random random(7);
+  for (int i = 1; i <= 24; ++i) {
+    std::vector<int> contexts(static_cast<std::size_t>(random.integer(1, 3)));
+    for (int& context : contexts) {
+      context = random.integer(1, 400);
+    }
+    const int kv_heads = random.integer(1, 3), window = random.integer(0, 1) * random.integer(1, 300);
+    const DecodeCase c{contexts,
+                       kv_heads * random.integer(1, 20),
+                       kv_heads,
+                       64 << random.integer(0, 2),
+                       random.integer(1, 70),
+                       window,
+                       random.integer(1, 6)};
+    if (i % 2 == 0) {
+      check_decode<Bf16>(c, i);
+    } else {
+      check_decode<Fp8>(c, i);
+    }
+  }
+}
+
 TEST(DecodeKernel, TakesAContextOf100000) {
   check_decode<Bf16>({{100000}, 2, 1, 64, 64, 0, 7}, 0);
   check_decode<Fp8>({{100000}, 1, 1, 64, 64, 0, 1}, 0);
@@ -227,6 +250,11 @@ TEST(MlaKernel, AgreesWithTheDefinition) {
   check_mla({100}, 33, 7, 2, 1);
   check_mla({65}, 64, 64, 1, 2);
   check_mla({33, 20}, 130, 64, 1, 3);  // more heads than a block takes
+  Random random(7);
+  for (int i = 1; i <= 6; ++i) {
+    check_mla({random.integer(1, 200), random.integer(1, 200)}, random.integer(1, 80), random.integer(1, 70),
+              random.integer(1, 4), i);
+  }
   EXPECT_EQ(launch(on_cpu_with(0), MlaDecodeWork{.latent = 256}).text,
             "MLA decode: latent 256, rope 64; known are 512 and 64");
   EXPECT_FALSE(launch(on_cpu_with(0), MlaDecodeWork{.splits = 0}).ok());
@@ -282,6 +310,12 @@ TEST(PrefillKernel, AgreesWithTheDefinition) {
   check_prefill(1, 300, 1, 1, 64, 70, 1);
   check_prefill(1, 300, 1, 1, 128, 1, 2);
   check_prefill(1, 260, 1, 1, 128, 200, 3);
+  Random random(7);
+  for (int i = 1; i <= 8; ++i) {
+    const int kv_heads = random.integer(1, 2), window = random.integer(0, 1) * random.integer(1, 200);
+    check_prefill(random.integer(1, 2), random.integer(1, 200), kv_heads * random.integer(1, 3), kv_heads,
+                  64 << random.integer(0, 1), window, i);
+  }
   EXPECT_EQ(launch(on_cpu_with(0), PrefillAttentionWork{.head_dim = 256}).text,
             "prefill attention: head_dim 256; known are 64 and 128");
   EXPECT_FALSE(launch(on_cpu_with(0), PrefillAttentionWork{.q_heads = 3, .kv_heads = 2}).ok());

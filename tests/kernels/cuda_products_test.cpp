@@ -116,6 +116,18 @@ TEST(GroupedGemm, EveryExpertMayHaveRowsLeftOver) {
   check_grouped(uneven, 9, 16, true, 4);
 }
 
+TEST(GroupedGemm, RandomBatchesAgreeWithTheDefinition) {
+  Random random(7);
+  for (int i = 1; i <= 16; ++i) {
+    std::vector<int> rows(static_cast<std::size_t>(random.integer(1, 12)));
+    for (int& count : rows) {
+      count = random.integer(0, 1) * random.integer(0, i % 4 == 0 ? 300 : 40);
+    }
+    rows[0] = 1 + random.integer(0, 20);
+    check_grouped(rows, random.integer(1, 150), 16 * random.integer(1, 20), i % 2 == 0, i);
+  }
+}
+
 TEST(GroupedGemm, RefusesWhatItCannotDo) {
   EXPECT_FALSE(launch(on_cpu_with(0), GroupedGemmWork{.rows = 1, .n = 8, .k = 8}).ok());
   EXPECT_EQ(launch(on_cpu_with(0), GroupedGemmWork{.dtype = DType::fp8, .rows = 1, .k = 16}).text,
