@@ -79,23 +79,23 @@ void check_decode(const DecodeCase& c, int seed) {
   const std::vector<T> k = cache_of<T>(paged, row, random), v = cache_of<T>(paged, row, random);
   auto out = poisoned<Bf16>(q.size());
   auto partial = poisoned<float>(product({sequences, c.q_heads, c.splits, c.head_dim + 2}));
-  ASSERT_EQ(launch(on_cpu_with(seed), DecodeAttentionWork{.kv_dtype = sizeof(T) == 1 ? DType::fp8 : DType::bf16,
-                                                          .sequences = sequences,
-                                                          .q_heads = c.q_heads,
-                                                          .kv_heads = c.kv_heads,
-                                                          .head_dim = c.head_dim,
-                                                          .page_tokens = c.page_tokens,
-                                                          .pages_per_sequence = paged.pages_per_sequence,
-                                                          .window = c.window,
-                                                          .splits = c.splits,
-                                                          .scale = static_cast<float>(scale),
-                                                          .q = q.data(),
-                                                          .k = k.data(),
-                                                          .v = v.data(),
-                                                          .page_table = paged.table.data(),
-                                                          .contexts = paged.contexts.data(),
-                                                          .partial = partial.data(),
-                                                          .out = out.data()})
+  ASSERT_EQ(run(seed, DecodeAttentionWork{.kv_dtype = sizeof(T) == 1 ? DType::fp8 : DType::bf16,
+                                          .sequences = sequences,
+                                          .q_heads = c.q_heads,
+                                          .kv_heads = c.kv_heads,
+                                          .head_dim = c.head_dim,
+                                          .page_tokens = c.page_tokens,
+                                          .pages_per_sequence = paged.pages_per_sequence,
+                                          .window = c.window,
+                                          .splits = c.splits,
+                                          .scale = static_cast<float>(scale),
+                                          .q = q.data(),
+                                          .k = k.data(),
+                                          .v = v.data(),
+                                          .page_table = paged.table.data(),
+                                          .contexts = paged.contexts.data(),
+                                          .partial = partial.data(),
+                                          .out = out.data()})
                 .text,
             "");
   std::vector<double> expected;
@@ -181,26 +181,26 @@ TEST(DecodeKernel, SoftmaxDoesNotOverflow) {
     }
     auto out = poisoned<Bf16>(64);
     const std::int32_t table[] = {0}, context[] = {100};
-    ASSERT_TRUE(launch(on_cpu_with(1), DecodeAttentionWork{.head_dim = 64,
-                                                           .page_tokens = 100,
-                                                           .q = q.data(),
-                                                           .k = k.data(),
-                                                           .v = v.data(),
-                                                           .page_table = table,
-                                                           .contexts = context,
-                                                           .out = out.data()})
+    ASSERT_TRUE(run(1, DecodeAttentionWork{.head_dim = 64,
+                                           .page_tokens = 100,
+                                           .q = q.data(),
+                                           .k = k.data(),
+                                           .v = v.data(),
+                                           .page_table = table,
+                                           .contexts = context,
+                                           .out = out.data()})
                     .ok());
     expect_close(out, std::vector<double>(64, largest > 0 ? 100 : 1), kBf16Tolerance);
   }
 }
 
 TEST(DecodeKernel, RefusesWhatItCannotDo) {
-  EXPECT_EQ(launch(on_cpu_with(0), DecodeAttentionWork{.head_dim = 96}).text,
+  EXPECT_EQ(run(0, DecodeAttentionWork{.head_dim = 96}).text,
             "decode attention: head_dim 96; known are 64, 128 and 256");
-  EXPECT_EQ(launch(on_cpu_with(0), DecodeAttentionWork{.kv_dtype = DType::int8}).text,
+  EXPECT_EQ(run(0, DecodeAttentionWork{.kv_dtype = DType::int8}).text,
             "decode attention: int8; known are bf16 and fp8");
-  EXPECT_FALSE(launch(on_cpu_with(0), DecodeAttentionWork{.q_heads = 3, .kv_heads = 2}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), DecodeAttentionWork{.splits = 0}).ok());
+  EXPECT_FALSE(run(0, DecodeAttentionWork{.q_heads = 3, .kv_heads = 2}).ok());
+  EXPECT_FALSE(run(0, DecodeAttentionWork{.splits = 0}).ok());
 }
 
 void check_mla(const std::vector<int>& contexts, int heads, int page_tokens, int splits, int seed) {
@@ -213,18 +213,18 @@ void check_mla(const std::vector<int>& contexts, int heads, int page_tokens, int
   const std::vector<Bf16> q = random.bf16(product({sequences, heads, row})), cache = cache_of<Bf16>(paged, row, random);
   auto out = poisoned<Bf16>(product({sequences, heads, kLatent}));
   auto partial = poisoned<float>(product({sequences, heads, splits, kLatent + 2}));
-  ASSERT_EQ(launch(on_cpu_with(seed), MlaDecodeWork{.sequences = sequences,
-                                                    .heads = heads,
-                                                    .page_tokens = page_tokens,
-                                                    .pages_per_sequence = paged.pages_per_sequence,
-                                                    .splits = splits,
-                                                    .scale = static_cast<float>(scale),
-                                                    .q = q.data(),
-                                                    .cache = cache.data(),
-                                                    .page_table = paged.table.data(),
-                                                    .contexts = paged.contexts.data(),
-                                                    .partial = partial.data(),
-                                                    .out = out.data()})
+  ASSERT_EQ(run(seed, MlaDecodeWork{.sequences = sequences,
+                                    .heads = heads,
+                                    .page_tokens = page_tokens,
+                                    .pages_per_sequence = paged.pages_per_sequence,
+                                    .splits = splits,
+                                    .scale = static_cast<float>(scale),
+                                    .q = q.data(),
+                                    .cache = cache.data(),
+                                    .page_table = paged.table.data(),
+                                    .contexts = paged.contexts.data(),
+                                    .partial = partial.data(),
+                                    .out = out.data()})
                 .text,
             "");
   std::vector<double> expected;
@@ -255,9 +255,8 @@ TEST(MlaKernel, AgreesWithTheDefinition) {
     check_mla({random.integer(1, 200), random.integer(1, 200)}, random.integer(1, 80), random.integer(1, 70),
               random.integer(1, 4), i);
   }
-  EXPECT_EQ(launch(on_cpu_with(0), MlaDecodeWork{.latent = 256}).text,
-            "MLA decode: latent 256, rope 64; known are 512 and 64");
-  EXPECT_FALSE(launch(on_cpu_with(0), MlaDecodeWork{.splits = 0}).ok());
+  EXPECT_EQ(run(0, MlaDecodeWork{.latent = 256}).text, "MLA decode: latent 256, rope 64; known are 512 and 64");
+  EXPECT_FALSE(run(0, MlaDecodeWork{.splits = 0}).ok());
 }
 
 void check_prefill(int sequences, int tokens, int q_heads, int kv_heads, int head_dim, int window, int seed) {
@@ -269,17 +268,17 @@ void check_prefill(int sequences, int tokens, int q_heads, int kv_heads, int hea
   const std::vector<Bf16> k = random.bf16(product({sequences, tokens, kv_heads, head_dim}));
   const std::vector<Bf16> v = random.bf16(k.size());
   auto out = poisoned<Bf16>(q.size());
-  ASSERT_EQ(launch(on_cpu_with(seed), PrefillAttentionWork{.sequences = sequences,
-                                                           .tokens = tokens,
-                                                           .q_heads = q_heads,
-                                                           .kv_heads = kv_heads,
-                                                           .head_dim = head_dim,
-                                                           .window = window,
-                                                           .scale = static_cast<float>(scale),
-                                                           .q = q.data(),
-                                                           .k = k.data(),
-                                                           .v = v.data(),
-                                                           .out = out.data()})
+  ASSERT_EQ(run(seed, PrefillAttentionWork{.sequences = sequences,
+                                           .tokens = tokens,
+                                           .q_heads = q_heads,
+                                           .kv_heads = kv_heads,
+                                           .head_dim = head_dim,
+                                           .window = window,
+                                           .scale = static_cast<float>(scale),
+                                           .q = q.data(),
+                                           .k = k.data(),
+                                           .v = v.data(),
+                                           .out = out.data()})
                 .text,
             "");
   std::vector<double> expected;
@@ -316,9 +315,9 @@ TEST(PrefillKernel, AgreesWithTheDefinition) {
     check_prefill(random.integer(1, 2), random.integer(1, 200), kv_heads * random.integer(1, 3), kv_heads,
                   64 << random.integer(0, 1), window, i);
   }
-  EXPECT_EQ(launch(on_cpu_with(0), PrefillAttentionWork{.head_dim = 256}).text,
+  EXPECT_EQ(run(0, PrefillAttentionWork{.head_dim = 256}).text,
             "prefill attention: head_dim 256; known are 64 and 128");
-  EXPECT_FALSE(launch(on_cpu_with(0), PrefillAttentionWork{.q_heads = 3, .kv_heads = 2}).ok());
+  EXPECT_FALSE(run(0, PrefillAttentionWork{.q_heads = 3, .kv_heads = 2}).ok());
 }
 
 void check_linear(int sequences, int heads, int head_dim, int seed) {
@@ -346,15 +345,15 @@ void check_linear(int sequences, int heads, int head_dim, int seed) {
     append(expected, vector(q, first, head_dim) * s);
   }
   auto out = poisoned<Bf16>(q.size());
-  ASSERT_TRUE(launch(on_cpu_with(seed), LinearAttentionWork{.sequences = sequences,
-                                                            .heads = heads,
-                                                            .head_dim = head_dim,
-                                                            .decay = decay.data(),
-                                                            .q = q.data(),
-                                                            .k = k.data(),
-                                                            .v = v.data(),
-                                                            .state = state.data(),
-                                                            .out = out.data()})
+  ASSERT_TRUE(run(seed, LinearAttentionWork{.sequences = sequences,
+                                            .heads = heads,
+                                            .head_dim = head_dim,
+                                            .decay = decay.data(),
+                                            .q = q.data(),
+                                            .k = k.data(),
+                                            .v = v.data(),
+                                            .state = state.data(),
+                                            .out = out.data()})
                   .ok());
   expect_close(state, expected_state, kFp32Tolerance);
   expect_close(out, expected, kBf16Tolerance, head_dim);
@@ -365,8 +364,7 @@ TEST(LinearKernel, AgreesWithTheDefinition) {
     check_linear(2, 3, seed % 2 == 0 ? 64 : 128, seed);
   }
   check_linear(1, 1, 64, 1);
-  EXPECT_EQ(launch(on_cpu_with(0), LinearAttentionWork{.head_dim = 32}).text,
-            "linear attention: head_dim 32; known are 64 and 128");
+  EXPECT_EQ(run(0, LinearAttentionWork{.head_dim = 32}).text, "linear attention: head_dim 32; known are 64 and 128");
 }
 
 }  // namespace

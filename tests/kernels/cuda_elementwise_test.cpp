@@ -14,12 +14,12 @@ TEST(RmsNorm, AgreesWithTheDefinition) {
     const int rows = random.integer(1, 3), width = seed == 0 ? 8 : 8 * random.integer(1, 700);
     const std::vector<Bf16> x = random.bf16(product(rows, width)), weight = random.bf16(product(1, width));
     auto out = poisoned<Bf16>(x.size());
-    ASSERT_TRUE(launch(on_cpu_with(seed), RmsNormWork{.rows = rows,
-                                                      .width = width,
-                                                      .epsilon = 0.01F,
-                                                      .x = x.data(),
-                                                      .weight = weight.data(),
-                                                      .out = out.data()})
+    ASSERT_TRUE(run(seed, RmsNormWork{.rows = rows,
+                                      .width = width,
+                                      .epsilon = 0.01F,
+                                      .x = x.data(),
+                                      .weight = weight.data(),
+                                      .out = out.data()})
                     .ok());
     std::vector<double> expected;
     for (int row = 0; row < rows; ++row) {
@@ -35,8 +35,8 @@ TEST(RmsNorm, AgreesWithTheDefinition) {
     }
     expect_close(out, expected, kBf16Tolerance);
   }
-  EXPECT_FALSE(launch(on_cpu_with(0), RmsNormWork{.width = 12}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), RmsNormWork{.width = 80000}).ok());
+  EXPECT_FALSE(run(0, RmsNormWork{.width = 12}).ok());
+  EXPECT_FALSE(run(0, RmsNormWork{.width = 80000}).ok());
 }
 
 TEST(SiluMul, AgreesWithTheDefinition) {
@@ -49,8 +49,7 @@ TEST(SiluMul, AgreesWithTheDefinition) {
     }
     x[0] = to_bf16(-300);  // whose exponential overflows
     auto out = poisoned<Bf16>(product(rows, width));
-    ASSERT_TRUE(
-        launch(on_cpu_with(0), SiluMulWork{.rows = rows, .width = width, .x = x.data(), .out = out.data()}).ok());
+    ASSERT_TRUE(run(0, SiluMulWork{.rows = rows, .width = width, .x = x.data(), .out = out.data()}).ok());
     std::vector<double> expected;
     for (int row = 0; row < rows; ++row) {
       for (int i = 0; i < width; ++i) {
@@ -61,7 +60,7 @@ TEST(SiluMul, AgreesWithTheDefinition) {
     }
     expect_close(out, expected, kBf16Tolerance);
   }
-  EXPECT_FALSE(launch(on_cpu_with(0), SiluMulWork{.width = 12}).ok());
+  EXPECT_FALSE(run(0, SiluMulWork{.width = 12}).ok());
 }
 
 void check_rotary(int tokens, int heads, int head_dim, float base, int seed) {
@@ -83,12 +82,12 @@ void check_rotary(int tokens, int heads, int head_dim, float base, int seed) {
       expected[first + half + i] = b * std::cos(angle) + a * std::sin(angle);
     }
   }
-  ASSERT_TRUE(launch(on_cpu_with(seed), RotaryWork{.tokens = tokens,
-                                                   .heads = heads,
-                                                   .head_dim = head_dim,
-                                                   .base = base,
-                                                   .positions = positions.data(),
-                                                   .x = x.data()})
+  ASSERT_TRUE(run(seed, RotaryWork{.tokens = tokens,
+                                   .heads = heads,
+                                   .head_dim = head_dim,
+                                   .base = base,
+                                   .positions = positions.data(),
+                                   .x = x.data()})
                   .ok());
   expect_close(x, expected, kBf16Tolerance);
 }
@@ -99,8 +98,8 @@ TEST(Rotary, TurnsByTheExactAngleHoweverFarThePosition) {
   }
   check_rotary(1, 70, 128, 10000, 1);
   check_rotary(2, 1, 48, 10000, 2);
-  EXPECT_FALSE(launch(on_cpu_with(0), RotaryWork{.head_dim = 24}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), RotaryWork{.head_dim = 512}).ok());
+  EXPECT_FALSE(run(0, RotaryWork{.head_dim = 24}).ok());
+  EXPECT_FALSE(run(0, RotaryWork{.head_dim = 512}).ok());
 }
 
 TEST(Quantize, EveryElementIsTheNearestOfItsScale) {
@@ -117,8 +116,7 @@ TEST(Quantize, EveryElementIsTheNearestOfItsScale) {
     auto out = poisoned<Fp8>(x.size());
     auto scales = poisoned<float>(x.size() / 128);
     ASSERT_TRUE(
-        launch(on_cpu_with(seed),
-               QuantizeWork{.rows = rows, .width = width, .x = x.data(), .out = out.data(), .scales = scales.data()})
+        run(seed, QuantizeWork{.rows = rows, .width = width, .x = x.data(), .out = out.data(), .scales = scales.data()})
             .ok());
     for (std::size_t block = 0; block < scales.size(); ++block) {
       double greatest = 0;
@@ -135,7 +133,7 @@ TEST(Quantize, EveryElementIsTheNearestOfItsScale) {
       }
     }
   }
-  EXPECT_FALSE(launch(on_cpu_with(0), QuantizeWork{.width = 64}).ok());
+  EXPECT_FALSE(run(0, QuantizeWork{.width = 64}).ok());
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ void check_gemv(DType dtype, const std::vector<T>& w, int m, int n, int k, int s
   const std::vector<Bf16> x = random.bf16(product(m, k));
   auto y = poisoned<Bf16>(product(m, n));
   const GemvWork work{.dtype = dtype, .m = m, .n = n, .k = k, .x = x.data(), .w = w.data(), .y = y.data()};
-  ASSERT_TRUE(launch(on_cpu_with(seed), work).ok());
+  ASSERT_TRUE(run(seed, work).ok());
   expect_close(y, elements(matrix(x, 0, m, k) * matrix(w, 0, n, k).transpose()), kBf16Tolerance);
 }
 
@@ -43,9 +43,9 @@ TEST(Gemv, AgreesWithTheDefinition) {
 }
 
 TEST(Gemv, RefusesWhatItCannotDo) {
-  EXPECT_EQ(launch(on_cpu_with(0), GemvWork{.m = 9, .k = 16}).text, "gemv: m must be 1 to 8, and k a multiple of 16");
-  EXPECT_FALSE(launch(on_cpu_with(0), GemvWork{.m = 1, .k = 24}).ok());
-  EXPECT_EQ(launch(on_cpu_with(0), GemvWork{.dtype = DType::int8, .k = 16}).text, "gemv: int8; known are bf16 and fp8");
+  EXPECT_EQ(run(0, GemvWork{.m = 9, .k = 16}).text, "gemv: m must be 1 to 8, and k a multiple of 16");
+  EXPECT_FALSE(run(0, GemvWork{.m = 1, .k = 24}).ok());
+  EXPECT_EQ(run(0, GemvWork{.dtype = DType::int8, .k = 16}).text, "gemv: int8; known are bf16 and fp8");
 }
 
 void check_grouped(const std::vector<int>& rows_of_expert, int n, int k, bool gated, int seed) {
@@ -59,15 +59,15 @@ void check_grouped(const std::vector<int>& rows_of_expert, int n, int k, bool ga
   const int rows = offsets.back();
   const std::vector<Bf16> x = random.bf16(product(rows, k)), w = random.bf16(product(experts * columns, k));
   auto y = poisoned<Bf16>(product(rows, n));
-  ASSERT_TRUE(launch(on_cpu_with(seed), GroupedGemmWork{.rows = rows,
-                                                        .n = n,
-                                                        .k = k,
-                                                        .experts = experts,
-                                                        .gated = gated,
-                                                        .offsets = offsets.data(),
-                                                        .x = x.data(),
-                                                        .w = w.data(),
-                                                        .y = y.data()})
+  ASSERT_TRUE(run(seed, GroupedGemmWork{.rows = rows,
+                                        .n = n,
+                                        .k = k,
+                                        .experts = experts,
+                                        .gated = gated,
+                                        .offsets = offsets.data(),
+                                        .x = x.data(),
+                                        .w = w.data(),
+                                        .y = y.data()})
                   .ok());
   std::vector<double> expected;
   for (int expert = 0; expert < experts; ++expert) {
@@ -129,9 +129,8 @@ TEST(GroupedGemm, RandomBatchesAgreeWithTheDefinition) {
 }
 
 TEST(GroupedGemm, RefusesWhatItCannotDo) {
-  EXPECT_FALSE(launch(on_cpu_with(0), GroupedGemmWork{.rows = 1, .n = 8, .k = 8}).ok());
-  EXPECT_EQ(launch(on_cpu_with(0), GroupedGemmWork{.dtype = DType::fp8, .rows = 1, .k = 16}).text,
-            "grouped GEMM: fp8; known is bf16");
+  EXPECT_FALSE(run(0, GroupedGemmWork{.rows = 1, .n = 8, .k = 8}).ok());
+  EXPECT_EQ(run(0, GroupedGemmWork{.dtype = DType::fp8, .rows = 1, .k = 16}).text, "grouped GEMM: fp8; known is bf16");
 }
 
 }  // namespace

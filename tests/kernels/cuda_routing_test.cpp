@@ -21,12 +21,12 @@ void check_route(int tokens, int experts, int top_k, bool with_ties) {
   }
   auto ids = poisoned<std::int32_t>(product(tokens, top_k));
   auto weights = poisoned<float>(product(tokens, top_k));
-  ASSERT_TRUE(launch(on_cpu_with(1), RouteWork{.tokens = tokens,
-                                               .experts = experts,
-                                               .top_k = top_k,
-                                               .logits = logits.data(),
-                                               .ids = ids.data(),
-                                               .weights = weights.data()})
+  ASSERT_TRUE(run(1, RouteWork{.tokens = tokens,
+                               .experts = experts,
+                               .top_k = top_k,
+                               .logits = logits.data(),
+                               .ids = ids.data(),
+                               .weights = weights.data()})
                   .ok());
   std::vector<std::int32_t> expected_ids;
   std::vector<double> expected_weights;
@@ -59,9 +59,9 @@ TEST(Route, ChoosesTheLargestWithTheLowerFirstAmongEquals) {
     check_route(2, 1023, 32, with_ties);
     check_route(3, 1024, 10, with_ties);
   }
-  EXPECT_FALSE(launch(on_cpu_with(0), RouteWork{.tokens = 1, .experts = 2, .top_k = 3}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), RouteWork{.tokens = 1, .experts = 1025}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), RouteWork{.tokens = 1, .experts = 64, .top_k = 33}).ok());
+  EXPECT_FALSE(run(0, RouteWork{.tokens = 1, .experts = 2, .top_k = 3}).ok());
+  EXPECT_FALSE(run(0, RouteWork{.tokens = 1, .experts = 1025}).ok());
+  EXPECT_FALSE(run(0, RouteWork{.tokens = 1, .experts = 64, .top_k = 33}).ok());
 }
 
 struct Choices {
@@ -103,15 +103,15 @@ void check_permute(int tokens, int experts, int top_k, int hidden, int seed) {
   auto offsets = poisoned<std::int32_t>(static_cast<std::size_t>(experts) + 1);
   auto row_of_choice = poisoned<std::int32_t>(product(tokens, top_k));
   auto rows = poisoned<Bf16>(product(tokens * top_k, hidden));
-  ASSERT_TRUE(launch(on_cpu_with(seed), PermuteWork{.tokens = tokens,
-                                                    .experts = experts,
-                                                    .top_k = top_k,
-                                                    .hidden = hidden,
-                                                    .ids = expected.ids.data(),
-                                                    .x = x.data(),
-                                                    .offsets = offsets.data(),
-                                                    .row_of_choice = row_of_choice.data(),
-                                                    .rows = rows.data()})
+  ASSERT_TRUE(run(seed, PermuteWork{.tokens = tokens,
+                                    .experts = experts,
+                                    .top_k = top_k,
+                                    .hidden = hidden,
+                                    .ids = expected.ids.data(),
+                                    .x = x.data(),
+                                    .offsets = offsets.data(),
+                                    .row_of_choice = row_of_choice.data(),
+                                    .rows = rows.data()})
                   .ok());
   EXPECT_EQ(offsets, expected.offsets);
   ASSERT_EQ(row_of_choice, expected.row_of_choice);
@@ -125,13 +125,13 @@ void check_permute(int tokens, int experts, int top_k, int hidden, int seed) {
     weight = random.number(0, 1);
   }
   auto out = poisoned<Bf16>(product(tokens, hidden));
-  ASSERT_TRUE(launch(on_cpu_with(seed), UnpermuteWork{.tokens = tokens,
-                                                      .top_k = top_k,
-                                                      .hidden = hidden,
-                                                      .row_of_choice = row_of_choice.data(),
-                                                      .weights = weights.data(),
-                                                      .rows = rows.data(),
-                                                      .out = out.data()})
+  ASSERT_TRUE(run(seed, UnpermuteWork{.tokens = tokens,
+                                      .top_k = top_k,
+                                      .hidden = hidden,
+                                      .row_of_choice = row_of_choice.data(),
+                                      .weights = weights.data(),
+                                      .rows = rows.data(),
+                                      .out = out.data()})
                   .ok());
   std::vector<double> sums(out.size());
   for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -152,8 +152,8 @@ TEST(Permute, SortsByExpertAndComesBack) {
   check_permute(700, 5, 3, 8, 2);     // several rounds of every warp
   check_permute(3, 64, 32, 2056, 3);  // more chunks than threads
   check_permute(33, 40, 8, 8, 4);
-  EXPECT_FALSE(launch(on_cpu_with(0), PermuteWork{.tokens = 1, .hidden = 12}).ok());
-  EXPECT_FALSE(launch(on_cpu_with(0), UnpermuteWork{.tokens = 1, .hidden = 12}).ok());
+  EXPECT_FALSE(run(0, PermuteWork{.tokens = 1, .hidden = 12}).ok());
+  EXPECT_FALSE(run(0, UnpermuteWork{.tokens = 1, .hidden = 12}).ok());
 }
 
 }  // namespace

@@ -11,14 +11,29 @@
 #include <vector>
 
 #include "kernels/cuda/number.cuh"
+#if defined(MOESAIC_TEST_ON_GPU)
+#include "tests/kernels/cuda_gpu.hpp"
+#else
 #include "tests/kernels/shim/launch.hpp"
+#endif
 
 namespace moesaic::cuda {
 
 inline constexpr int kSeeds = 8;  ///< adversarial schedules of kernels with barriers, besides the fair one
 inline constexpr double kBf16Tolerance = 1e-2, kFp32Tolerance = 1e-5;
 
-inline shim::Launcher on_cpu_with(int seed) { return {.options = {.seed = static_cast<std::uint64_t>(seed)}}; }
+/// Runs a work to its end: on the CPU under the schedule of the seed, or on the GPU, which has its own.
+#if defined(MOESAIC_TEST_ON_GPU)
+inline Status run(int, const Work& work) {
+  const Status status = launch(work, nullptr);
+  return status.ok() ? synchronize() : status;
+}
+#else
+template <class OneWork>
+Status run(int seed, const OneWork& work) {
+  return launch(shim::Launcher{.options = {.seed = static_cast<std::uint64_t>(seed)}}, work);
+}
+#endif
 
 /// On the heap and exactly this large, so that AddressSanitizer sees an access outside.
 template <class T>
