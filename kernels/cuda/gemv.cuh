@@ -19,9 +19,10 @@ template <bool fp8>
 inline constexpr int kGemvElements = fp8 ? 16 : 8;
 
 /// Lane 4 g + t takes `elements` of k in a row from columns g and g + 8 of w and from row g of x. Which k stand where
-/// in the products does not matter, as long as w and x agree, so every load is of 16 bytes in a row.
+/// in the products does not matter, as long as w and x agree, so every load is of 16 bytes in a row. Two blocks a
+/// multiprocessor, not more: ptxas then spends registers on having all loads of a round under way.
 template <bool fp8>
-__global__ void __launch_bounds__(kGemvWarps * 32)
+__global__ void __launch_bounds__(kGemvWarps * 32, 2)
     gemv(const unsigned char* __restrict__ x, const unsigned char* __restrict__ w, Bf16* __restrict__ y, int m, int n,
          int k) {
   constexpr int kElements = kGemvElements<fp8>, kUnroll = 4;
@@ -40,13 +41,14 @@ __global__ void __launch_bounds__(kGemvWarps * 32)
 #pragma unroll
     for (int u = 0; u < kUnroll; ++u) {
       const int i = first + u * kGemvWarps * kStep + t * kElements;
-      const bool inside = i < k;
+      const bool inside = i < k;  // behind the end, w of the beginning meets zeros: no load waits for a branch
       const std::size_t offset = inside ? static_cast<std::size_t>(i) : 0;
-      a0[u] = inside ? load_once(w0 + offset * 16 / kElements) : uint4{0, 0, 0, 0};
-      a1[u] = inside ? load_once(w1 + offset * 16 / kElements) : uint4{0, 0, 0, 0};
+      a0[u] = load_once(w0 + offset * 16 / kElements);
+      a1[u] = load_once(w1 + offset * 16 / kElements);
 #pragma unroll
       for (int part = 0; part < kElements / 8; ++part) {
-        b[u][part] = inside ? load16(x0 + offset * 2 + part * 16) : uint4{0, 0, 0, 0};
+        const uint4 v = load16(x0 + offset * 2 + part * 16);
+        b[u][part] = {inside ? v.x : 0, inside ? v.y : 0, inside ? v.z : 0, inside ? v.w : 0};
       }
     }
 #pragma unroll

@@ -25,7 +25,7 @@ struct StreamWork {
   const void* c = nullptr;
   void* sink = nullptr;     ///< 16 bytes
   std::uint64_t bytes = 0;  ///< of one array; a multiple of 16
-  int blocks = 1;           ///< persistent grid: each block strides over the arrays
+  int blocks = 1;           ///< of 512 threads that stride over the arrays; 4 fill a multiprocessor
 };
 /// One thread follows next[i] for `steps` steps: the latency of one dependent load. The last index goes to `out`.
 struct ChaseWork {
@@ -44,7 +44,7 @@ inline constexpr int kIssueRows = 64, kIssueColumns = 256, kIssueBytes = 128;
 struct TensorIssueWork {
   DType dtype = DType::bf16;  ///< fp16, bf16, fp8, int8
   int loops = 1;
-  int blocks = 1;
+  int blocks = 1;        ///< of 128 threads; 2 keep a multiprocessor busy
   float* out = nullptr;  ///< [blocks * 128], so that nothing is optimised away
 };
 /// Multiply-adds of a thread in a round: chains that do not depend on each other, times links.
@@ -52,7 +52,7 @@ inline constexpr int kFmaChains = 16, kFmaLinks = 8;
 /// Every thread runs `loops` rounds of independent fused multiply-adds in fp32.
 struct FmaIssueWork {
   int loops = 1;
-  int blocks = 1;
+  int blocks = 1;        ///< of 256 threads; 8 fill a multiprocessor
   float* out = nullptr;  ///< [blocks * 256]
 };
 

@@ -1,11 +1,14 @@
 // bf16 and fp8 hold what their definitions say: all codes, and rounding to the nearest with ties to even.
 #include "kernels/cuda/number.cuh"
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 #include <random>
+
+#include "tests/kernels/cuda_test.hpp"
 
 namespace moesaic::cuda {
 namespace {
@@ -90,6 +93,15 @@ TEST(SelectBytes, TakesThemByNumber) {
   EXPECT_EQ(select_bytes(0x33221100U, 0x77665544U, 0x5410U), 0x55441100U);
   EXPECT_EQ(select_bytes(0x33221100U, 0x77665544U, 0x7632U), 0x77663322U);
   EXPECT_EQ(select_bytes(0x33221100U, 0x77665544U, 0x0062U), 0x00006622U);
+}
+
+TEST(Comparison, IsByRowAndNaNNeverPasses) {
+  expect_close(std::vector<float>{1.005F, 0.009F}, {1, 0}, 0.02);
+  EXPECT_FATAL_FAILURE(expect_close(std::vector<float>{1.005F, 0.009F}, {1, 0}, 0.02, 1), "element 1");
+  EXPECT_FATAL_FAILURE(expect_close(std::vector<float>{1.03F, 0}, {1, 0}, 0.02), "element 0");
+  EXPECT_FATAL_FAILURE(expect_close(poisoned<float>(1), {1}, 1e9), "element 0");
+  EXPECT_FATAL_FAILURE(expect_close(poisoned<Bf16>(1), {1}, 1e9), "element 0");
+  EXPECT_FATAL_FAILURE(expect_close(poisoned<Fp8>(1), {1}, 1e9), "element 0");
 }
 
 }  // namespace

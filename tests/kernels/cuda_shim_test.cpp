@@ -157,6 +157,16 @@ TEST(FibersDeathTest, AStackThatOverflowsEndsTheProgram) {
   EXPECT_DEATH(run(0, 1, 0, [] { deep(1U << 16); }), "");
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+TEST(FibersDeathTest, AnAccessOutsideABufferIsFound) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  std::vector<int> buffer(64);
+  int* const data = buffer.data();
+  EXPECT_DEATH(run(1, 65, 0, [&] { data[threadIdx.x] = 1; }), "heap-buffer-overflow");
+  EXPECT_DEATH(run(1, 33, 128, [&] { (&shared_memory<int>())[threadIdx.x] = 1; }), "heap-buffer-overflow");
+}
+#endif
+
 TEST(Fibers, ThreadsKnowWhereTheyAre) {
   std::vector<unsigned> seen;
   shim::run({}, dim3(2, 1, 2), dim3(2, 3), 0, [&] {

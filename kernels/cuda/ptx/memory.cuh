@@ -5,13 +5,14 @@
 
 namespace moesaic::cuda {
 
-/// Global data that this kernel does not write and that is used once: it does not push other data out of L1.
+/// Global data that this kernel does not write and that is used once: it does not push other data out of L1. Loads stay
+/// where they are written, so that many are under way before the first is used.
 __device__ __forceinline__ uint4 load_once(const void* address) {
   uint4 v;
 #if defined(__CUDA_ARCH__)
-  asm("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-      : "l"(address));
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(address));
 #else
   memcpy(&v, address, 16);
 #endif
