@@ -1,0 +1,10 @@
+#include "kernels/cuda/gemv.cuh"
+
+#include "kernels/cuda/gpu.cuh"
+#include "kernels/cuda/launch_work.hpp"
+
+namespace moesaic::cuda {
+
+Status launch_work(const GemvWork& work, StreamHandle stream) { return launch(GpuLauncher{stream}, work); }
+
+}  // namespace moesaic::cuda
