@@ -26,6 +26,13 @@ std::string all_bandwidths(const CpuFacts& facts) {
   return text;
 }
 
+std::string contention_line(const CpuContention& one) {
+  return fmt::format(
+      "decode attention by {} {} beside a copy of weights by 1: {} instead of {}, the copy {} instead of {}",
+      one.attention_threads, one.attention_threads == 1 ? "thread" : "threads", to_text(one.attention_beside),
+      to_text(one.attention_alone), to_text(one.copy_beside), to_text(one.copy_alone));
+}
+
 }  // namespace
 
 std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
@@ -58,6 +65,10 @@ std::string cpu_machine_json(const CpuFacts& facts, const Profile* profile) {
       {"memory",
        fmt::format("L2 {}, last cache {} of all cores{}; all bandwidths measured here: {}", to_text(facts.l2),
                    to_text(facts.last_cache), facts.caches_known ? "" : " (assumed)", all_bandwidths(facts))}};
+  if (facts.contention) {
+    json["sources"]["memory.bandwidth (shared)"] =
+        fmt::format("measured here: {}, {}", contention_line(*facts.contention), repeats(facts.contention->timing));
+  }
   if (profile != nullptr) {
     json["profile"] = Json::parse(profile_json(*profile));
   }
@@ -88,6 +99,10 @@ std::string cpu_facts_text(const CpuFacts& facts) {
     text += fmt::format("  {:<8}  {:>14}  {} of {}, {} {}, spread {:.1f}%\n", one.level, to_text(one.rate), one.stream,
                         to_text(one.footprint), one.threads, one.threads == 1 ? "thread" : "threads",
                         100 * one.timing.spread);
+  }
+  if (facts.contention) {
+    text += fmt::format("  {:<8}  {:>14}  {}, spread {:.1f}%\n", "shared", to_text(facts.contention->attention_beside),
+                        contention_line(*facts.contention), 100 * facts.contention->timing.spread);
   }
   return text;
 }

@@ -105,6 +105,19 @@ void add_experts(std::vector<CpuPoint>& plan, const cpu::Processor& processor, c
   }
 }
 
+/// Mixtral's heads, and a matrix of one of its experts a piece.
+void add_contention(std::vector<CpuPoint>& plan, const cpu::Processor& processor, const CpuPlanOptions& options) {
+  const int sequences = options.quick ? 1 : 16, context = options.quick ? 512 : 2048;
+  const cpu::DecodeShape shape{sequences, context, 32, 8, 128};
+  const Bytes cache{2.0 * sequences * context * shape.kv_heads * shape.head_dim * 2};
+  const Bytes weights = options.quick ? Bytes{8 * kMiB} : memory_footprint(processor);
+  const Bytes piece = options.quick ? Bytes{kMiB} : Bytes{112 * kMiB};
+  if (options.threads > 1 && fits(processor, cache * copies_for(processor, cache) + weights)) {
+    const int copies = options.quick ? 1 : copies_for(processor, cache);
+    plan.push_back({ContentionPoint{shape, DType::bf16, copies, options.threads - 1, weights, piece}});
+  }
+}
+
 void add_quick_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
                        const std::vector<cpu::GemmLibrary>& libraries) {
   for (const auto& [library, dtype] : products(libraries)) {
@@ -168,6 +181,9 @@ struct Describe {
     return fmt::format("decode attention {} {} x {} tokens, {}/{} heads", name(point.storage), shape.sequences,
                        shape.context, shape.q_heads, shape.kv_heads);
   }
+  std::string operator()(const ContentionPoint& point) const {
+    return fmt::format("decode attention by {} threads beside a copy of weights", point.attention_threads);
+  }
   std::string operator()(const ExpertPoint& point) const {
     return fmt::format("experts {} {}x{}x{} top-{} tokens={}", name(point.storage), point.shape.experts,
                        point.shape.hidden, point.shape.inter, point.shape.top_k, point.tokens);
@@ -186,6 +202,7 @@ std::vector<CpuPoint> cpu_plan(const cpu::Processor& processor, const std::vecto
     add_layer(plan, processor, library, dtype, size, size, {rows}, true, 1);
   }
   add_streams(plan, processor, options);
+  add_contention(plan, processor, options);
   options.quick ? add_quick_kernels(plan, processor, libraries) : add_kernels(plan, processor, libraries);
   return plan;
 }

@@ -39,8 +39,18 @@ struct ExpertPoint {
   int tokens = 1;
 };
 
+/// Decode attention on all threads but one, beside that one, which copies weights to where an accelerator fetches them.
+struct ContentionPoint {
+  cpu::DecodeShape shape;
+  DType storage = DType::bf16;
+  int copies = 1;
+  int attention_threads = 1;
+  Bytes weights{};
+  Bytes piece{};
+};
+
 struct CpuPoint {
-  std::variant<DispatchPoint, StreamPoint, GemmPoint, DecodePoint, ExpertPoint> what;
+  std::variant<DispatchPoint, StreamPoint, GemmPoint, DecodePoint, ExpertPoint, ContentionPoint> what;
   bool essential = false;  ///< a machine cannot be described without it: measured however little time is left
 };
 

@@ -176,7 +176,8 @@ class SurfaceFit {
         continue;
       }
       const Forest forest = fit_forest(chosen);
-      const Lattice lattice = fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
+      const Lattice lattice =
+          fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
       for (const std::uint32_t i : left) {
         left_out_.push_back({i, fold, core(i) + forest(points_[i].features), core(i) + lattice(coordinates_[i])});
       }
@@ -215,7 +216,8 @@ class SurfaceFit {
       quantise(surface.trees.leaves);
       return;
     }
-    surface.lattice = fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
+    surface.lattice =
+        fit_lattice(lattice_knots(chosen.coordinates), chosen.coordinates, chosen.targets, options_.lattice);
     if (blend_ > 0) {
       const Forest forest = fit_forest(chosen);
       const std::vector<LatticePoint> nodes = surface.lattice.nodes();

@@ -9,7 +9,9 @@
 #include "base/error.hpp"
 #include "calibrate/cpu_plan.hpp"
 #include "calibrate/measured_machine.hpp"
+#include "kernels/background.hpp"
 #include "kernels/cpu/dispatch.hpp"
+#include "kernels/cpu/staging.hpp"
 
 namespace moesaic {
 namespace {
@@ -81,6 +83,7 @@ class CpuRun {
     if (options_.progress) {
       options_.progress({result_.done, result_.total, what});
     }
+    timed_ = false;
     try {
       std::visit([this](const auto& of) { measure(of); }, point.what);
     } catch (const std::bad_alloc&) {
@@ -90,13 +93,14 @@ class CpuRun {
     } catch (const std::runtime_error& error) {
       result_.warnings.push_back(what + ": " + printable(error.what()));
     }
+    result_.done += timed_ ? 1 : 0;
   }
 
   Timing time(const std::function<void()>& call, Caches caches, const std::function<void()>& prepare = {}) {
     rule_.caches = caches;
     const Timing timing = time_calls(call, rule_, options_.clock, options_.stop, prepare);
     if (timing.samples > 0) {
-      ++result_.done;
+      timed_ = true;
       result_.facts.noise.noisy_points += timing.noisy ? 1 : 0;
     }
     return timing;
@@ -198,6 +202,24 @@ class CpuRun {
            timing);
   }
 
+  void measure(const ContentionPoint& point) {
+    const cpu::Threads team(point.attention_threads);
+    cpu::DecodeAttention attention(point.shape, point.storage, point.copies, team);
+    cpu::StagingCopy copy(point.weights, point.piece, cpu::Threads(1));
+    const Caches caches = caches_for(attention.cache_bytes() * point.copies);
+    rule_.budget = rule_.budget / 3.0;
+    const Timing alone = time([&] { attention.run(); }, caches);
+    const Timing copying = time([&] { copy.run(); }, caches);
+    Background background([&] { copy.run(); }, options_.clock);
+    const Timing beside = time([&] { attention.run(); }, caches);
+    const Seconds copied = background.stop();
+    if (alone.samples > 0 && copying.samples > 0 && beside.samples > 0 && copied.value > 0) {
+      const Bytes cache = attention.cache_bytes();
+      result_.facts.contention = {point.attention_threads,       cache / alone.median,  cache / beside.median,
+                                  copy.piece() / copying.median, copy.piece() / copied, beside};
+    }
+  }
+
   void add_warnings(std::size_t skipped, bool quick) {
     CpuNoise& noise = result_.facts.noise;
     std::vector<std::string>& warnings = result_.warnings;
@@ -230,6 +252,7 @@ class CpuRun {
   std::vector<cpu::GemmLibrary> libraries_;
   CpuCalibration result_;
   TimingRule rule_;
+  bool timed_ = false;                     ///< something of the current point was
   std::unique_ptr<cpu::GemmKernel> gemm_;  ///< of gemm_point_; kept for the next m
   GemmPoint gemm_point_;
   std::unique_ptr<cpu::ExpertFfn> experts_;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,14 @@ struct CpuNoise {
   bool noisy = false;            ///< a tenth of the points, or the fixed work
 };
 
+/// What decode attention and a copy of weights into a staging buffer do to each other, as they share the memory.
+struct CpuContention {
+  int attention_threads = 1;                             ///< the copy has one
+  BytesPerSecond attention_alone{}, attention_beside{};  ///< of the cache
+  BytesPerSecond copy_alone{}, copy_beside{};            ///< of weights, read once and written once
+  Timing timing;                                         ///< of attention beside the copy
+};
+
 struct CpuFacts {
   std::string device;
   std::string model;  ///< the processor's name
@@ -51,6 +60,7 @@ struct CpuFacts {
   std::vector<MeasuredPeak> peaks;
   Seconds dispatch{};  ///< to start all threads and to wait for them; zero: not measured
   CpuNoise noise;
+  std::optional<CpuContention> contention;
 
   /// The highest rate of reading from memory; null if it was not measured.
   const CpuBandwidth* memory_bandwidth() const;

@@ -23,13 +23,21 @@ inline Bf16 to_bf16(float value) {  // to nearest, ties to even; not for NaN
   return {static_cast<std::uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)};
 }
 
+/// Large pages for an array of megabytes, as inference programs use them: else every page of a cache costs a walk
+/// through the page table. Without them it works too.
+void ask_for_huge_pages(void* data, std::size_t bytes);
+
 /// An array that is not initialised until fill() does.
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t size)
-      : data_(static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{kAlignment}))), size_(size) {}
+      : data_(static_cast<T*>(::operator new(size * sizeof(T), alignment(size))), Free{alignment(size)}), size_(size) {
+    if (alignment(size) == kHuge) {
+      ask_for_huge_pages(data_.get(), size * sizeof(T));
+    }
+  }
 
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
@@ -52,9 +60,13 @@ class Buffer {
   }
 
  private:
-  static constexpr std::size_t kAlignment = 64;
+  static constexpr std::align_val_t kCacheLine{64}, kHuge{std::size_t{2} << 20};
+  static std::align_val_t alignment(std::size_t size) {
+    return size * sizeof(T) >= 2 * static_cast<std::size_t>(kHuge) ? kHuge : kCacheLine;
+  }
   struct Free {
-    void operator()(T* data) const { ::operator delete (data, std::align_val_t{kAlignment}); }
+    std::align_val_t alignment = kCacheLine;
+    void operator()(T* data) const { ::operator delete(data, alignment); }
   };
   std::unique_ptr<T[], Free> data_;
   std::size_t size_ = 0;

@@ -35,6 +35,7 @@ CpuFacts example() {
                      {"copy", "memory", {128e6}, 4, {55e9}, timing}};
   facts.peaks = {{DType::fp32, {400e9}, "gemm onednn fp32 n=2048 k=2048 m=512", timing},
                  {DType::int8, {1.25e12}, "gemm onednn int8 n=2048 k=2048 m=512", timing}};
+  facts.contention = {3, {30e9}, {21.5e9}, {8e9}, {6.25e9}, timing};
   return facts;
 }
 
@@ -91,7 +92,8 @@ TEST(CpuMachine, BringsTheFastestOfItsKernels) {
 
 TEST(CpuMachine, EveryFigureSaysHowItWasMeasured) {
   const Config sources = Config::parse(cpu_machine_json(example()), "cpu").at("sources");
-  for (const char* key : {"units.cpu.peak", "units.cpu.launch_latency", "memory.capacity", "memory.bandwidth"}) {
+  for (const char* key : {"units.cpu.peak", "units.cpu.launch_latency", "memory.capacity", "memory.bandwidth",
+                          "memory.bandwidth (shared)"}) {
     EXPECT_FALSE(sources.at(key).string().empty()) << key;
   }
   const std::string peak = sources.at("units.cpu.peak").string();
@@ -123,7 +125,8 @@ TEST(CpuMachine, ANoisyMachineSaysSo) {
 
 TEST(CpuMachine, TheSummaryHasEveryFigure) {
   const std::string text = cpu_facts_text(example());
-  for (const char* part : {"Example", "4.50 us", "400 GFLOP/s", "200 GB/s", "copy of 128 MB, 4 threads", "1 thread,"}) {
+  for (const char* part : {"Example", "4.50 us", "400 GFLOP/s", "200 GB/s", "copy of 128 MB, 4 threads", "1 thread,",
+                           "by 3 threads beside a copy of weights by 1: 21.5 GB/s instead of 30.0 GB/s"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
 }

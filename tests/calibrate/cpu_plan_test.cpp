@@ -86,6 +86,21 @@ TEST(CpuPlan, EveryThreadCountIsMeasured) {
   EXPECT_EQ(counts, (std::set<int>{1, 2, 3}));
 }
 
+TEST(CpuPlan, AttentionBesideACopyNeedsTwoThreads) {
+  const auto beside = [](int threads) {
+    int count = 0;
+    for (const CpuPoint& point : cpu_plan(processor(64e9), libraries(), {.threads = threads})) {
+      if (const auto* contention = std::get_if<ContentionPoint>(&point.what)) {
+        EXPECT_EQ(contention->attention_threads, threads - 1);
+        ++count;
+      }
+    }
+    return count;
+  };
+  EXPECT_EQ(beside(1), 0);
+  EXPECT_EQ(beside(4), 1);
+}
+
 TEST(CpuPlan, OurOwnLoopInFp32IsMeasuredOnlyWhereThereIsNoOther) {
   const auto own_fp32 = [](const std::vector<cpu::GemmLibrary>& from) {
     int count = 0;

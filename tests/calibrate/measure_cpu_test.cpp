@@ -37,6 +37,25 @@ TEST(MeasureCpu, WithoutTimeTheEssentialPointsAreMeasured) {
   EXPECT_FALSE(result.facts.device.empty());
 }
 
+TEST(MeasureCpu, AttentionIsMeasuredBesideACopy) {
+  CpuMeasureOptions options;
+  options.budget = {9};  // small points
+  const CpuCalibration result = measure_cpu(options);
+  EXPECT_LE(result.done, result.total);
+  if (result.facts.threads == 1) {
+    EXPECT_FALSE(result.facts.contention);
+    return;
+  }
+  ASSERT_TRUE(result.facts.contention || result.done < result.total);
+  if (const auto& contention = result.facts.contention) {
+    for (const BytesPerSecond rate :
+         {contention->attention_alone, contention->attention_beside, contention->copy_alone, contention->copy_beside}) {
+      EXPECT_GT(rate.value, 0);
+    }
+    EXPECT_EQ(contention->attention_threads, result.facts.threads - 1);
+  }
+}
+
 TEST(MeasureCpu, RowsAreInTheCommonForm) {
   // Small points only, all of them if the machine is fast enough for that; at least the essential ones.
   CpuMeasureOptions options;

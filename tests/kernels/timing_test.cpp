@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
 #include <vector>
+
+#include "kernels/background.hpp"
 
 namespace moesaic {
 namespace {
@@ -147,6 +151,24 @@ TEST(Noise, AFewLongInterruptionsAreSeen) {
   const MachineNoise noise = measure_noise(clock);
   EXPECT_TRUE(noise.noisy);
   EXPECT_NEAR(noise.spread, 2 * 20e-3 / 250 / 0.2e-3, 1e-6);
+}
+
+TEST(Background, TellsTheMeanTimeOfACall) {
+  double now = 0;
+  std::atomic<int> calls = 0;
+  Background background(
+      [&] {
+        now += 0.25;
+        ++calls;
+      },
+      [&] { return Seconds{now}; });
+  while (calls < 3) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(background.stop().value, 0.25);
+  const int ended = calls;
+  EXPECT_EQ(background.stop().value, 0.25);  // again: it has ended, nothing changes
+  EXPECT_EQ(calls, ended);
 }
 
 }  // namespace
