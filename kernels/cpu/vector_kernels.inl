@@ -243,8 +243,7 @@ MOESAIC_INLINE float soften(float* scores, int count, int tokens, float scale, f
 
 /// Scores of one page for `Heads` query heads.
 template <class T, int Heads>
-MOESAIC_INLINE void score_page(const PagedHeads<T>& of, int first, const T* keys, const T* next_keys,
-                               const T* next_values, float* scores) {
+MOESAIC_INLINE void score_page(const PagedHeads<T>& of, int first, const T* keys, const T* next_keys, float* scores) {
   const int dim = of.dim;
   const float* query = of.query + first * dim;
   // A few heads leave too few sums in flight: even and odd dimensions then have their own.
@@ -256,7 +255,6 @@ MOESAIC_INLINE void score_page(const PagedHeads<T>& of, int first, const T* keys
     unrolled<kLines>([&](auto line) MOESAIC_INLINE_LAMBDA {
       constexpr int kElements = kCacheLine / static_cast<int>(sizeof(T));
       __builtin_prefetch(next_keys + (pair * kLines + line) * kElements, 0, kSecondLevel);
-      __builtin_prefetch(next_values + (pair * kLines + line) * kElements, 0, kSecondLevel);
     });
     unrolled<kTokenVectors>([&](auto v) MOESAIC_INLINE_LAMBDA {
       Vector even, odd;
@@ -285,8 +283,7 @@ MOESAIC_INLINE void attend_pages(const PagedHeads<T>& of, int first, const Pages
   const int dim = of.dim;
   alignas(64) float weights[Heads * kTokensAtOnce];
   for (int page = 0; page < pages.count; ++page) {
-    score_page<T, Heads>(of, first, pages.keys[page], pages.next_keys[page], pages.next_values[page],
-                         weights + page * kPageLanes);
+    score_page<T, Heads>(of, first, pages.keys[page], pages.next_keys[page], weights + page * kPageLanes);
   }
   float shrink[Heads];
   for (int h = 0; h < Heads; ++h) {
@@ -294,6 +291,7 @@ MOESAIC_INLINE void attend_pages(const PagedHeads<T>& of, int first, const Pages
         soften(weights + h * kTokensAtOnce, pages.count, pages.tokens, of.scale, of.state + (first + h) * kState);
   }
   constexpr int kBlock = kRegisters == 32 ? 2 : 1;  // vectors of the output at once
+  constexpr int kFetched = (2 * kBlock * kLanes * static_cast<int>(sizeof(T)) + kCacheLine - 1) / kCacheLine;
   float* output = of.output + first * dim;
   int i = 0;
   for (; i + kBlock * kLanes <= dim; i += kBlock * kLanes) {
@@ -303,6 +301,13 @@ MOESAIC_INLINE void attend_pages(const PagedHeads<T>& of, int first, const Pages
     });
     for (int page = 0; page < pages.count; ++page) {
       for (int pair = 0; pair < kPageLanes / 2; ++pair) {
+        // The part of the page that comes after which this loop will read then.
+        unrolled<kFetched>([&](auto line) MOESAIC_INLINE_LAMBDA {
+          constexpr int kElements = kCacheLine / static_cast<int>(sizeof(T));
+          constexpr bool kApart = sizeof(T) != sizeof(Bf16);  // the two rows of a pair
+          const int row = kApart ? line % 2 * dim : 0, column = (kApart ? line / 2 : line) * kElements;
+          __builtin_prefetch(pages.next_values[page] + in_pair<T>(pair, dim, i) + row + column, 0, kSecondLevel);
+        });
         unrolled<kBlock>([&](auto b) MOESAIC_INLINE_LAMBDA {
           Vector even, odd;
           load_two(pages.values[page] + in_pair<T>(pair, dim, i + b * kLanes), dim, even, odd);
