@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -28,7 +29,7 @@ struct DecodeAttention::Impl {
     std::shuffle(page_of.begin(), page_of.end(), std::mt19937_64(1));
     queries = Buffer<float>(static_cast<std::size_t>(copies) * output_size());
     queries.fill(t, [](std::size_t i) { return small_number(i); });
-    output.resize(output_size());
+    output.assign(output_size(), std::numeric_limits<float>::quiet_NaN());  // until it is computed
   }
   virtual ~Impl() = default;
   virtual void heads(int sequence, int kv_head) = 0;

@@ -1,6 +1,7 @@
 #include "kernels/cpu/expert_ffn.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "kernels/cpu/buffer.hpp"
@@ -44,6 +45,9 @@ struct ExpertFfn::Impl {
       rounded = Buffer<Bf16>(at(s.most_tokens * s.top_k, std::max(s.hidden, s.inter)));
     }
     x.fill(t, [](std::size_t i) { return small_number(i); });
+    for (Buffer<float>* computed : {&gathered, &middle, &up, &expert_out, &y}) {
+      computed->fill(t, [](std::size_t) { return std::numeric_limits<float>::quiet_NaN(); });
+    }
     for (std::size_t m = 0; m < 3; ++m) {
       const bool is_down = m == 2;
       const int height = is_down ? s.hidden : s.inter, width = is_down ? s.inter : s.hidden;

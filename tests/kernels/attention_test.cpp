@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 #include "kernels/cpu/exponential.hpp"
 
@@ -61,6 +62,32 @@ TEST_P(Decode, AgreesWithTheDefinition) {
             ASSERT_NEAR(attention.output()[first + i], expected[i], 1e-5)
                 << "context " << shape.context << " sequence " << sequence << " head " << head << " element " << i;
           }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Decode, AgreesForRandomShapes) {
+  std::mt19937 random(7);
+  const auto between = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };
+  for (int trial = 0; trial < 25; ++trial) {
+    const int kv_heads = between(1, 3);
+    const DecodeShape shape{.sequences = between(1, 3),
+                            .context = between(1, 200),
+                            .q_heads = kv_heads * between(1, 17),
+                            .kv_heads = kv_heads,
+                            .head_dim = 2 * between(1, 80)};
+    SCOPED_TRACE(testing::Message() << shape.sequences << " x " << shape.context << ", heads " << shape.q_heads << "/"
+                                    << shape.kv_heads << " of " << shape.head_dim);
+    DecodeAttention attention(shape, std::get<0>(GetParam()), 1, Threads(2), std::get<1>(GetParam()));
+    attention.run();
+    for (int sequence = 0; sequence < shape.sequences; ++sequence) {
+      for (int head = 0; head < shape.q_heads; ++head) {
+        const std::vector<double> expected = reference(attention, shape, sequence, head);
+        const auto first = static_cast<std::size_t>((sequence * shape.q_heads + head) * shape.head_dim);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_NEAR(attention.output()[first + i], expected[i], 1e-5) << "head " << head << " element " << i;
         }
       }
     }

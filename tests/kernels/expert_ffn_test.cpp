@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
 
 #include "kernels/cpu/stored_weights.hpp"
 
@@ -87,6 +90,36 @@ TEST_P(Experts, EvenRoutingGoesRoundRobin) {
   ffn.route_evenly(3);
   ffn.run();
   expect_sums(ffn, shape, {0, 1, 2, 3, 0, 1, 2, 3, 0}, std::vector<float>(9, 1 / 3.0F));
+}
+
+TEST_P(Experts, AgreeForRandomShapesAndRoutings) {
+  std::mt19937 random(11);
+  const auto between = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };
+  for (int trial = 0; trial < 8; ++trial) {
+    const int experts = between(1, 9);
+    const ExpertShape shape{.hidden = width(between(1, 200)),
+                            .inter = width(between(1, 200)),
+                            .experts = experts,
+                            .top_k = between(1, experts),
+                            .most_tokens = between(1, 12)};
+    SCOPED_TRACE(testing::Message() << shape.hidden << " x " << shape.inter << ", " << shape.top_k << " of " << experts
+                                    << ", tokens " << shape.most_tokens);
+    ExpertFfn ffn = make(shape);
+    std::vector<int> chosen;
+    std::vector<float> weights;
+    for (int token = 0; token < shape.most_tokens; ++token) {
+      std::vector<int> order(static_cast<std::size_t>(experts));
+      std::iota(order.begin(), order.end(), 0);
+      std::shuffle(order.begin(), order.end(), random);
+      for (int choice = 0; choice < shape.top_k; ++choice) {
+        chosen.push_back(order[static_cast<std::size_t>(choice)]);
+        weights.push_back(0.01F * static_cast<float>(between(1, 30)));
+      }
+    }
+    ffn.route(chosen, weights);
+    ffn.run();
+    expect_sums(ffn, shape, chosen, weights);
+  }
 }
 
 TEST_P(Experts, AgreeForAnyNumberOfRows) {
