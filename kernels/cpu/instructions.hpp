@@ -6,7 +6,7 @@
 
 namespace moesaic::cpu {
 
-enum class Instructions : unsigned char { baseline, avx2, avx512 };
+enum class Instructions : unsigned char { baseline, avx2, avx512, amx };
 std::string_view name(Instructions instructions);
 /// What this processor can run, slowest first.
 std::vector<Instructions> usable_instructions();

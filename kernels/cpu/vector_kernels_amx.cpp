@@ -1,0 +1,2 @@
+#define MOESAIC_INSTRUCTIONS amx
+#include "kernels/cpu/vector_kernels.inl"
