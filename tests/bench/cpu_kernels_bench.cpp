@@ -53,6 +53,10 @@ void against_memory(benchmark::State& state, Bytes bytes, const Kernel& kernel) 
   state.counters["goal"] = 0.8;
 }
 
+void beside_memory(benchmark::internal::Benchmark* one) {
+  one->UseManualTime()->Iterations(kRuns)->Unit(benchmark::kMillisecond);
+}
+
 /// The heads of Mixtral-8x7B (4 of a group), Llama-3-70B (8) and of a network without groups.
 void BM_DecodeAttention(benchmark::State& state, DType storage) {
   const int group = static_cast<int>(state.range(0));
@@ -62,20 +66,8 @@ void BM_DecodeAttention(benchmark::State& state, DType storage) {
   DecodeAttention attention(shape, storage, std::max(1, static_cast<int>(footprint().value / bytes) + 1), threads());
   against_memory(state, attention.cache_bytes(), [&] { attention.run(); });
 }
-BENCHMARK_CAPTURE(BM_DecodeAttention, bf16, DType::bf16)
-    ->Arg(1)
-    ->Arg(4)
-    ->Arg(8)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_DecodeAttention, fp32, DType::fp32)
-    ->Arg(1)
-    ->Arg(4)
-    ->Arg(8)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_DecodeAttention, bf16, DType::bf16)->Arg(1)->Arg(4)->Arg(8)->Apply(beside_memory);
+BENCHMARK_CAPTURE(BM_DecodeAttention, fp32, DType::fp32)->Arg(1)->Arg(4)->Arg(8)->Apply(beside_memory);
 
 /// Mixtral's experts, one or a few tokens at a time, which go to the next experts each time.
 void BM_ExpertsOfFewTokens(benchmark::State& state, DType storage) {
@@ -90,29 +82,12 @@ void BM_ExpertsOfFewTokens(benchmark::State& state, DType storage) {
     first = (first + tokens * shape.top_k) % shape.experts;
   });
 }
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, bf16, DType::bf16)
-    ->Arg(1)
-    ->Arg(4)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, fp32, DType::fp32)
-    ->Arg(1)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, bf16, DType::bf16)->Arg(1)->Arg(4)->Apply(beside_memory);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, fp32, DType::fp32)->Arg(1)->Apply(beside_memory);
 
 /// Whole-number weights: what memory gives is again the floor, of fewer bytes.
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int8, DType::int8)
-    ->Arg(1)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int4, DType::int4)
-    ->Arg(1)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int8, DType::int8)->Arg(1)->Apply(beside_memory);
+BENCHMARK_CAPTURE(BM_ExpertsOfFewTokens, int4, DType::int4)->Arg(1)->Apply(beside_memory);
 
 /// A linear layer of 4096 x 4096 for a few rows, by each source of products.
 void BM_Gemv(benchmark::State& state, const std::string& library, DType dtype) {
@@ -130,18 +105,9 @@ void BM_Gemv(benchmark::State& state, const std::string& library, DType dtype) {
   }
   state.SkipWithError("the library is not here, or not in this format");
 }
-BENCHMARK_CAPTURE(BM_Gemv, own_bf16, "own-blocked", DType::bf16)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(BM_Gemv, own_fp32, "own-blocked", DType::fp32)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(BM_Gemv, onednn_bf16, "onednn", DType::bf16)
-    ->UseManualTime()
-    ->Iterations(kRuns)
-    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_Gemv, own_bf16, "own-blocked", DType::bf16)->Apply(beside_memory);
+BENCHMARK_CAPTURE(BM_Gemv, own_fp32, "own-blocked", DType::fp32)->Apply(beside_memory);
+BENCHMARK_CAPTURE(BM_Gemv, onednn_bf16, "onednn", DType::bf16)->Apply(beside_memory);
 
 }  // namespace
 }  // namespace moesaic::cpu
