@@ -143,7 +143,7 @@ class Planner {
     for (const cuda::Stream stream :
          {cuda::Stream::read, cuda::Stream::write, cuda::Stream::copy, cuda::Stream::triad}) {
       for (const double size : sizes) {
-        const char* level = size <= 0.5 ? "L2" : size >= 4 ? "memory" : "between";
+        const char* level = size <= 0.5 ? "L2" : size >= 8 ? "memory" : "between";
         plan_.push_back({GpuStreamPoint{stream, level, std::min(l2() * size, memory_footprint())}});
       }
     }

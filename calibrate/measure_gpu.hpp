@@ -84,7 +84,7 @@ struct GpuFacts {
   PerSecond slowest_clock{};  ///< of all points
   std::size_t noisy_points = 0;
 
-  /// The highest rate of reading from memory; null if it was not measured.
+  /// Reading from memory, of the largest footprint: the cache holds more of the others. Null if it was not measured.
   const GpuBandwidth* memory_bandwidth() const;
   /// Pinned, one way; the largest for its rate, the smallest for its latency. Null if none was measured.
   const GpuCopy* largest_copy(CopyDirection direction) const;

@@ -115,6 +115,8 @@ TEST(MeasureGpu, SeveralGpusAreMeasuredAsPeersAndInCollectives) {
   for (const Measurement& row : result.measurements.rows) {
     if (const MeasurementKey& key = result.measurements.key_of(row); key.family == Family::collective) {
       measured.emplace(key.kernel, row.shape[1]);
+      const Seconds alone = stub.roofs.copy_latency + Bytes{row.shape[0]} / stub.roofs.peer_link;
+      EXPECT_NEAR(row.latency / alone, 1, 0.05) << "not what launching " << row.shape[1] << " ranks costs the host";
     }
   }
   EXPECT_EQ(measured.size(), 5U * 2) << "five operations on 2 and on 4 GPUs";
@@ -123,6 +125,27 @@ TEST(MeasureGpu, SeveralGpusAreMeasuredAsPeersAndInCollectives) {
 
   stub.has_nccl = false;
   EXPECT_TRUE(mentions(measure_gpu(stub, stub_options(stub, {1})).warnings, "NCCL is not here"));
+}
+
+TEST(MeasureGpu, GpusThatCannotBeConnectedAreNotTriedAgain) {
+  cuda::StubRuntime stub;
+  stub.devices = 4;
+  stub.fail = [](std::uint64_t, const char* name) {
+    return std::string_view(name) == "create_communicator" ? cuda::Status{1, "no shared memory"} : cuda::Status{};
+  };
+  const GpuCalibration result = measure_gpu(stub, stub_options(stub));
+  EXPECT_EQ(stub.calls_of["create_communicator"], 2U) << "2 and 4 GPUs";
+  EXPECT_TRUE(mentions(result.warnings, "no shared memory"));
+  EXPECT_TRUE(result.lost.empty());
+}
+
+TEST(MeasureGpu, BandwidthIsThatOfTheLargestFootprint) {
+  GpuFacts facts;
+  facts.bandwidth = {{.stream = "read", .level = "memory", .footprint = {2e9}, .rate = {3e12}, .timing = {}},
+                     {.stream = "read", .level = "memory", .footprint = {4e8}, .rate = {4e12}, .timing = {}},
+                     {.stream = "write", .level = "memory", .footprint = {4e9}, .rate = {2e12}, .timing = {}}};
+  ASSERT_NE(facts.memory_bandwidth(), nullptr);
+  EXPECT_EQ(facts.memory_bandwidth()->rate.value, 3e12);
 }
 
 TEST(MeasureGpu, AnOlderGpuIsNotAskedForWhatItCannotDo) {
@@ -187,7 +210,7 @@ TEST(MeasureGpu, AKernelThatIsRefusedIsOneWarningWhateverTheShape) {
 TEST(MeasureGpu, ALostGpuEndsItAndKeepsWhatIsDone) {
   cuda::StubRuntime stub;
   stub.fail = [](std::uint64_t number, const char*) {
-    return number == 20000 ? cuda::Status{719, "unspecified launch failure"} : cuda::Status{};
+    return number == 60000 ? cuda::Status{719, "unspecified launch failure"} : cuda::Status{};
   };
   const GpuCalibration result = measure_gpu(stub, stub_options(stub));
   EXPECT_NE(result.lost.find("unspecified launch failure"), std::string::npos) << result.lost;

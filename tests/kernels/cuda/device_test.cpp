@@ -49,7 +49,8 @@ TEST(Device, WhatIsOwnedIsReleasedOnce) {
 TEST(Device, AGraphThatCannotBeDrawnLeavesNothing) {
   StubRuntime stub;
   const Owned stream = create_stream(stub);
-  EXPECT_THROW(capture(stub, stream.get(), [] { throw Error(Failure::launch_failed, "drawing", "no"); }), Error);
+  const std::vector<StreamHandle> streams{stream.get()};
+  EXPECT_THROW(capture(stub, streams, [] { throw Error(Failure::launch_failed, "drawing", "no"); }), Error);
   EXPECT_EQ(stub.alive(), 1U);
   EXPECT_EQ(stub.calls_of["end_capture"], 1U);
   check(stub.launch(kWork, stream.get()), "the stream does not capture any more");
