@@ -20,7 +20,7 @@ enum class Failure : unsigned char {
   out_of_memory,  ///< this one was too large; a smaller one may do
   launch_failed,  ///< this call was refused; others may work
   unsupported,    ///< this device, driver or library cannot do it
-  no_device,      ///< there is nothing to measure
+  no_device,      ///< there is nothing to measure, or none of our kernels was compiled for it
   device_lost,    ///< every later call fails too
 };
 /// By the numbers of cudaError_t; what is not known counts as launch_failed.

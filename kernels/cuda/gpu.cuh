@@ -11,7 +11,7 @@ inline Status status_of(cudaError_t error) {
   }
   std::string text = cudaGetErrorString(error);
   if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorUnsupportedPtxVersion) {
-    text += "; configure moesaic with -DCMAKE_CUDA_ARCHITECTURES=native";
+    text += "; it needs compute capability 8.0 or more, and moesaic built with -DCMAKE_CUDA_ARCHITECTURES=native";
   }
   return {static_cast<int>(error), std::move(text)};
 }
