@@ -90,19 +90,32 @@ class Builder {
     const Bytes weights{element * n * k * batch};
     const int count = turns(weights);
     const Copies w(data(), weights, count);
-    const char* x = data().input({element * rows * k});
+    cuda::Chain before;
+    const char* x = nullptr;
+    if (dtype == DType::fp8) {  // a linear layer gets its input in bf16
+      char* quantized = data().output({rows * k});
+      auto* scales = reinterpret_cast<float*>(data().output({kFloat * rows * k / 128}));
+      before.emplace_back(cuda::QuantizeWork{
+          .rows = m * batch, .width = k, .x = data().input({kBf16 * rows * k}), .out = quantized, .scales = scales});
+      x = quantized;
+    } else {
+      x = data().input({element * rows * k});
+    }
     char* y = data().output({kFloat * rows * n});
     for (int i = 0; i < count; ++i) {
-      add({cuda::GemmWork{.dtype = dtype,
-                          .m = m,
-                          .n = n,
-                          .k = k,
-                          .batch = batch,
-                          .x = x,
-                          .w = w[i],
-                          .y = y,
-                          .workspace = bench_.gemm_workspace,
-                          .workspace_bytes = static_cast<std::uint64_t>(bench_.gemm_workspace_bytes.value)}});
+      cuda::Chain chain = before;
+      chain.emplace_back(
+          cuda::GemmWork{.dtype = dtype,
+                         .m = m,
+                         .n = n,
+                         .k = k,
+                         .batch = batch,
+                         .x = x,
+                         .w = w[i],
+                         .y = y,
+                         .workspace = bench_.gemm_workspace,
+                         .workspace_bytes = static_cast<std::uint64_t>(bench_.gemm_workspace_bytes.value)});
+      add(std::move(chain));
     }
   }
 
