@@ -62,7 +62,7 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
 
 /// Says what is missing where there is no GPU that can be measured.
 void require_gpu() {
-  const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL),
+  const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE),
                                                      [](void* handle) { return handle ? dlclose(handle) : 0; });
   if (!driver) {
     throw UserError("--device cuda: there is no NVIDIA driver here (no libcuda.so.1), so no GPU can be measured");

@@ -139,6 +139,36 @@ TEST(MeasureGpu, GpusThatCannotBeConnectedAreNotTriedAgain) {
   EXPECT_TRUE(result.lost.empty());
 }
 
+TEST(MeasureGpu, TheCatalogHasTheGpusAsTheirDriverNamesThem) {
+  for (const auto& [name, entry] : {std::pair{"NVIDIA A100-SXM4-80GB", "a100-80gb-sxm"},
+                                    {"NVIDIA A100-SXM4-40GB", "a100-40gb-sxm"},
+                                    {"NVIDIA A100 80GB PCIe", "a100-80gb-pcie"},
+                                    {"NVIDIA H100 80GB HBM3", "h100-sxm"},
+                                    {"NVIDIA H100 PCIe", "h100-pcie"},
+                                    {"NVIDIA H100 NVL", "h100-nvl"},
+                                    {"NVIDIA H200", "h200"},
+                                    {"NVIDIA GH200 480GB", "gh200"},
+                                    {"NVIDIA B200", "b200"},
+                                    {"NVIDIA GB200", "gb200"},
+                                    {"NVIDIA B300 SXM6 AC", "b300"},
+                                    {"NVIDIA L4", "l4"},
+                                    {"NVIDIA L40S", "l40s"},
+                                    {"NVIDIA A10", "a10"},
+                                    {"NVIDIA A40", "a40"},
+                                    {"NVIDIA RTX PRO 6000 Blackwell Server Edition", "rtx-pro-6000"},
+                                    {"NVIDIA GeForce RTX 4090", "rtx-4090"},
+                                    {"NVIDIA GeForce RTX 5090", "rtx-5090"}}) {
+    cuda::StubRuntime stub;
+    stub.device.name = name;
+    GpuMeasureOptions options = stub_options(stub, {1});
+    const std::atomic<bool> stop{true};
+    options.stop = &stop;
+    const GpuFacts facts = measure_gpu(stub, options).facts;
+    EXPECT_EQ(facts.device, entry);
+    EXPECT_TRUE(facts.datasheet.has_value()) << name;
+  }
+}
+
 TEST(MeasureGpu, BandwidthIsThatOfTheLargestFootprint) {
   GpuFacts facts;
   facts.bandwidth = {{.stream = "read", .level = "memory", .footprint = {2e9}, .rate = {3e12}, .timing = {}},
