@@ -53,13 +53,13 @@ Failure failure_of(int code) {
     case 46:   // cudaErrorDevicesUnavailable
     case 100:  // cudaErrorNoDevice
     case 101:  // cudaErrorInvalidDevice
+    case 98:   // cudaErrorInvalidDeviceFunction
     case 209:  // cudaErrorNoKernelImageForDevice
     case 222:  // cudaErrorUnsupportedPtxVersion
     case 802:  // cudaErrorSystemNotReady
     case 803:  // cudaErrorSystemDriverMismatch
     case 804:  // cudaErrorCompatNotSupportedOnDevice
       return Failure::no_device;
-    case 98:   // cudaErrorInvalidDeviceFunction
     case 217:  // cudaErrorPeerAccessUnsupported
     case 801:  // cudaErrorNotSupported
       return Failure::unsupported;

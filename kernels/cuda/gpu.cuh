@@ -10,7 +10,8 @@ inline Status status_of(cudaError_t error) {
     return {};
   }
   std::string text = cudaGetErrorString(error);
-  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorUnsupportedPtxVersion) {
+  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction ||
+      error == cudaErrorUnsupportedPtxVersion) {
     text += "; it needs compute capability 8.0 or more, and moesaic built with -DCMAKE_CUDA_ARCHITECTURES=native";
   }
   return {static_cast<int>(error), std::move(text)};
