@@ -39,17 +39,7 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
     throw UserError("-o: 'moesaic calibrate --device cpu' needs a file to write the machine to");
   }
   const CpuCalibration result = measure_with_progress(options, err);
-  for (const std::string& warning : result.warnings) {
-    err << "moesaic: warning: " << warning << '\n';
-  }
-  if (result.stopped) {
-    err << fmt::format("moesaic: interrupted after {} of {} points; what was measured is written\n", result.done,
-                       result.total);
-  }
-  // Measured rows first: they are worth keeping even where they do not make a machine.
-  if (!options.measurements_file.empty()) {
-    write_result(measurements_csv(result.measurements), options.measurements_file, out, "--measurements");
-  }
+  keep_measured(result, options, out, err);
   const std::optional<Profile> profile = fit_cpu_profile(result.facts, result.measurements, fit_date(options));
   write_result(cpu_machine_json(result.facts, profile ? &*profile : nullptr), options.output_file, out);
   out << cpu_facts_text(result.facts);
@@ -62,7 +52,7 @@ void calibrate_cpu(const CalibrateOptions& options, std::ostream& out, std::ostr
 
 /// Says what is missing where there is no GPU that can be measured.
 void require_gpu() {
-  const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL),
+  const std::unique_ptr<void, int (*)(void*)> driver(dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE),
                                                      [](void* handle) { return handle ? dlclose(handle) : 0; });
   if (!driver) {
     throw UserError("--device cuda: there is no NVIDIA driver here (no libcuda.so.1), so no GPU can be measured");
@@ -87,6 +77,19 @@ void calibrate_cuda(const CalibrateOptions& options, std::ostream& out, std::ost
 }
 
 }  // namespace
+
+void keep_measured(const MeasuredRun& result, const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
+  for (const std::string& warning : result.warnings) {
+    err << "moesaic: warning: " << warning << '\n';
+  }
+  if (result.stopped) {
+    err << fmt::format("moesaic: interrupted after {} of {} points; what was measured is written\n", result.done,
+                       result.total);
+  }
+  if (!options.measurements_file.empty()) {
+    write_result(measurements_csv(result.measurements), options.measurements_file, out, "--measurements");
+  }
+}
 
 void add_calibrate_options(CLI::App& command, CalibrateOptions& options) {
   command

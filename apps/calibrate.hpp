@@ -14,6 +14,7 @@ class App;
 
 namespace moesaic {
 
+struct MeasuredRun;
 struct Profile;
 namespace cuda {
 class Runtime;
@@ -43,6 +44,9 @@ void calibrate_gpu(cuda::Runtime& runtime, const CalibrateOptions& options, std:
 
 /// The kernels of a fit and their errors, for people.
 std::string fit_summary(const Profile& profile);
+/// Says what to doubt and whether measuring was interrupted, and writes the measured rows where they were asked for:
+/// first, as they are worth keeping even where they do not make a machine.
+void keep_measured(const MeasuredRun& result, const CalibrateOptions& options, std::ostream& out, std::ostream& err);
 /// The date that a fit of these options bears: theirs, else today's (UTC).
 std::string fit_date(const CalibrateOptions& options);
 

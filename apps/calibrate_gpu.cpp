@@ -36,17 +36,7 @@ GpuCalibration measure_with_progress(cuda::Runtime& runtime, const CalibrateOpti
 
 void calibrate_gpu(cuda::Runtime& runtime, const CalibrateOptions& options, std::ostream& out, std::ostream& err) {
   const GpuCalibration result = measure_with_progress(runtime, options, err);
-  for (const std::string& warning : result.warnings) {
-    err << "moesaic: warning: " << warning << '\n';
-  }
-  if (result.stopped) {
-    err << fmt::format("moesaic: interrupted after {} of {} points; what was measured is written\n", result.done,
-                       result.total);
-  }
-  // Measured rows first: they are worth keeping even where they do not make a machine.
-  if (!options.measurements_file.empty()) {
-    write_result(measurements_csv(result.measurements), options.measurements_file, out, "--measurements");
-  }
+  keep_measured(result, options, out, err);
   const std::string ended = result.lost.empty()
                                 ? std::string()
                                 : fmt::format("--device cuda: measuring ended after {} of {} points: {}", result.done,

@@ -14,6 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr double kNarrow = 0.5;  // of what a link should carry: it is another link
 constexpr std::string_view kDatasheet = "the catalog's figure for this device, from its datasheet";
 
 std::string_view text(CopyDirection direction) {
@@ -103,7 +104,6 @@ void add_host_link(const GpuFacts& facts, Json& device, Json& sources) {
   }
   // The catalog knows the widest slot that the device has; this one may be narrower.
   const std::optional<Link> known = facts.datasheet ? facts.datasheet->host_link : std::nullopt;
-  constexpr double kNarrow = 0.5;
   const bool as_known = known && large->rate > known->bandwidth * kNarrow;
   device["host_link"] =
       link(as_known ? known->name : "PCIe", as_known ? known->bandwidth : large->rate, small->timing.median);
@@ -126,9 +126,13 @@ void add_scale_up(const GpuFacts& facts, Json& device, Json& sources) {
     large = large == nullptr || copy.bytes > large->bytes ? &copy : large;
     small = small == nullptr || copy.bytes < small->bytes ? &copy : small;
   }
-  const std::optional<Link> known = facts.datasheet ? facts.datasheet->scale_up : std::nullopt;
+  std::optional<Link> known = facts.datasheet ? facts.datasheet->scale_up : std::nullopt;
   if (large == nullptr && !known) {
     return;
+  }
+  // Without the bridge or switch that the device can have, GPUs are connected by their slots.
+  if (known && large != nullptr && large->rate < known->bandwidth * kNarrow) {
+    known.reset();
   }
   const std::string here =
       large == nullptr ? "not measured here"
@@ -136,7 +140,7 @@ void add_scale_up(const GpuFacts& facts, Json& device, Json& sources) {
                                      to_text(large->bytes), to_text(large->rate));
   Json scale_up = link(known ? known->name : "GPU to GPU", known ? known->bandwidth : large->rate,
                        small != nullptr ? small->timing.median : known->latency);
-  scale_up["devices"] = std::max(facts.devices, facts.datasheet ? facts.datasheet->scale_up_devices : 2);
+  scale_up["devices"] = std::max(facts.devices, known ? facts.datasheet->scale_up_devices : 2);
   scale_up["in_switch_reduction"] = known && known->in_switch_reduction;
   device["scale_up"] = scale_up;
   sources["scale_up"] = known ? fmt::format("{}; {}", kDatasheet, here) : here;

@@ -143,7 +143,7 @@ class Planner {
     for (const cuda::Stream stream :
          {cuda::Stream::read, cuda::Stream::write, cuda::Stream::copy, cuda::Stream::triad}) {
       for (const double size : sizes) {
-        const char* level = size <= 0.5 ? "L2" : size >= 4 ? "memory" : "between";
+        const char* level = size <= 0.5 ? "L2" : size >= 8 ? "memory" : "between";
         plan_.push_back({GpuStreamPoint{stream, level, std::min(l2() * size, memory_footprint())}});
       }
     }
@@ -182,7 +182,8 @@ class Planner {
     Lane lane;
     const auto size = [](const ProductShape& shape) { return shape.n * shape.k; };
     for (const ProductShape& shape : chosen_shapes(shapes_.products, count, size)) {
-      const bool aligned = shape.n % 16 == 0 && shape.k % 16 == 0;  // what 8-bit formats need
+      // What 8-bit formats need; fp8 is quantised in blocks of 128.
+      const bool aligned = shape.n % 16 == 0 && shape.k % (dtype == "fp8" ? 128 : 16) == 0;
       for (const double m : rows) {
         if (aligned || dtype.find('8') == std::string::npos) {
           add(lane, {Family::gemm, dtype, "", "cublaslt", {double(shape.n), double(shape.k), m}});

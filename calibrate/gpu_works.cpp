@@ -90,19 +90,32 @@ class Builder {
     const Bytes weights{element * n * k * batch};
     const int count = turns(weights);
     const Copies w(data(), weights, count);
-    const char* x = data().input({element * rows * k});
+    cuda::Chain before;
+    const char* x = nullptr;
+    if (dtype == DType::fp8) {  // a linear layer gets its input in bf16
+      char* quantized = data().output({rows * k});
+      auto* scales = reinterpret_cast<float*>(data().output({kFloat * rows * k / 128}));
+      before.emplace_back(cuda::QuantizeWork{
+          .rows = m * batch, .width = k, .x = data().input({kBf16 * rows * k}), .out = quantized, .scales = scales});
+      x = quantized;
+    } else {
+      x = data().input({element * rows * k});
+    }
     char* y = data().output({kFloat * rows * n});
     for (int i = 0; i < count; ++i) {
-      add({cuda::GemmWork{.dtype = dtype,
-                          .m = m,
-                          .n = n,
-                          .k = k,
-                          .batch = batch,
-                          .x = x,
-                          .w = w[i],
-                          .y = y,
-                          .workspace = bench_.gemm_workspace,
-                          .workspace_bytes = static_cast<std::uint64_t>(bench_.gemm_workspace_bytes.value)}});
+      cuda::Chain chain = before;
+      chain.emplace_back(
+          cuda::GemmWork{.dtype = dtype,
+                         .m = m,
+                         .n = n,
+                         .k = k,
+                         .batch = batch,
+                         .x = x,
+                         .w = w[i],
+                         .y = y,
+                         .workspace = bench_.gemm_workspace,
+                         .workspace_bytes = static_cast<std::uint64_t>(bench_.gemm_workspace_bytes.value)});
+      add(std::move(chain));
     }
   }
 
@@ -119,17 +132,24 @@ class Builder {
     }
   }
 
-  /// Parts of each sequence, so that there are two blocks for every multiprocessor where the context allows it.
-  int splits(double blocks, double tokens) const {
+  /// Parts of each sequence, so that there are `each` blocks for every multiprocessor where the context allows it.
+  int splits(double blocks, double tokens, int each) const {
     constexpr double kShortestPart = 256;
-    const double wanted = std::ceil(2 * bench_.device.multiprocessors / std::max(1.0, blocks));
+    const double wanted = std::ceil(each * bench_.device.multiprocessors / std::max(1.0, blocks));
     return static_cast<int>(std::clamp(wanted, 1.0, std::max(1.0, std::floor(tokens / kShortestPart))));
   }
 
-  /// A cache whose pages lie in a random order.
-  const std::int32_t* page_table(int sequences, int pages_per_sequence) {
+  /// A cache whose pages lie in a random order. It holds the last `pages` of each sequence; for others stands page 0.
+  const std::int32_t* page_table(int sequences, int pages_per_sequence, int pages) {
     RandomNumbers random(kSeed);
-    return data().upload(random_order(sequences * pages_per_sequence, random));
+    const std::vector<std::int32_t> order = random_order(sequences * pages, random);
+    std::vector<std::int32_t> table;
+    table.reserve(static_cast<std::size_t>(sequences) * static_cast<std::size_t>(pages_per_sequence));
+    for (auto own = order.begin(); own != order.end(); own += pages) {
+      table.resize(table.size() + static_cast<std::size_t>(pages_per_sequence - pages), 0);
+      table.insert(table.end(), own, own + pages);
+    }
+    return data().upload(table);
   }
   const std::int32_t* contexts(int sequences, int context) {
     return data().upload(std::vector<std::int32_t>(static_cast<std::size_t>(sequences), context));
@@ -145,14 +165,19 @@ class Builder {
     const int context = whole(at(4));
     work.pages_per_sequence = (context + work.page_tokens - 1) / work.page_tokens;
     const int read = work.window > 0 ? std::min(work.window, context) : context;
-    work.splits = splits(double(work.sequences) * work.kv_heads, read);
+    constexpr double kHeadsOfBlock = 16;
+    constexpr int kBlocksEach = 2;
+    const double group = std::ceil(double(work.q_heads) / work.kv_heads / kHeadsOfBlock);
+    work.splits = splits(work.sequences * work.kv_heads * group, read, kBlocksEach);
     work.scale = static_cast<float>(1 / std::sqrt(work.head_dim));
     const double row = element_bytes(work.kv_dtype) * work.kv_heads * work.head_dim;
-    const Bytes cache{row * work.sequences * work.pages_per_sequence * work.page_tokens};
+    // Pages that a window has left behind are in no cache: copies of them would not fit, and nobody reads them.
+    const int pages = work.pages_per_sequence - (context - read) / work.page_tokens;
+    const Bytes cache{row * work.sequences * pages * work.page_tokens};
     const int count = turns({2 * row * work.sequences * read});
     const double values = double(work.sequences) * work.q_heads;
     const Copies k(data(), cache, count), v(data(), cache, count);
-    work.page_table = page_table(work.sequences, work.pages_per_sequence);
+    work.page_table = page_table(work.sequences, work.pages_per_sequence, pages);
     work.contexts = contexts(work.sequences, context);
     work.q = data().input({kBf16 * values * work.head_dim});
     work.partial = reinterpret_cast<float*>(data().output({kFloat * values * work.splits * (work.head_dim + 2)}));
@@ -168,14 +193,15 @@ class Builder {
     cuda::MlaDecodeWork work{.sequences = whole(at(1)), .heads = whole(at(0))};
     const int context = whole(at(2)), row = work.latent + work.rope;
     work.pages_per_sequence = (context + work.page_tokens - 1) / work.page_tokens;
-    constexpr double kHeadsOfBlock = 16;
-    work.splits = splits(work.sequences * std::ceil(work.heads / kHeadsOfBlock), context);
+    constexpr double kHeadsOfBlock = 64;
+    constexpr int kBlocksEach = 1;  // what its shared memory allows
+    work.splits = splits(work.sequences * std::ceil(work.heads / kHeadsOfBlock), context, kBlocksEach);
     work.scale = static_cast<float>(1 / std::sqrt(row));
     const Bytes cache{kBf16 * row * work.sequences * work.pages_per_sequence * work.page_tokens};
     const int count = turns(cache);
     const double values = double(work.sequences) * work.heads;
     const Copies rows(data(), cache, count);
-    work.page_table = page_table(work.sequences, work.pages_per_sequence);
+    work.page_table = page_table(work.sequences, work.pages_per_sequence, work.pages_per_sequence);
     work.contexts = contexts(work.sequences, context);
     work.q = data().input({kBf16 * values * row});
     work.partial = reinterpret_cast<float*>(data().output({kFloat * values * work.splits * (work.latent + 2)}));

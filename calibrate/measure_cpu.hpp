@@ -66,13 +66,8 @@ struct CpuFacts {
   const CpuBandwidth* memory_bandwidth() const;
 };
 
-struct CpuCalibration {
+struct CpuCalibration : MeasuredRun {
   CpuFacts facts;
-  Measurements measurements;
-  std::size_t done = 0;
-  std::size_t total = 0;
-  bool stopped = false;               ///< by the flag, before the end
-  std::vector<std::string> warnings;  ///< one line each, for people
 };
 
 /// Throws UserError for options that make no sense here.

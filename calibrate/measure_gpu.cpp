@@ -19,6 +19,8 @@ namespace {
 
 constexpr Seconds kQuick{10};
 constexpr Seconds kLongestPoint{0.5};
+constexpr Seconds kWarmUp{2};             // until an idle GPU has its full clock, and then what its power allows
+constexpr double kWarmUpShare = 1. / 64;  // of a short budget
 constexpr Bytes kRandom{64 * 1024 * 1024}, kGemmWorkspace{64 * 1024 * 1024};
 constexpr double kNoisyShare = 0.1;
 
@@ -115,6 +117,8 @@ class GpuRun {
                          random,   workspace.get(), kGemmWorkspace * part};
     bench_ = &bench;
     const Seconds begin = options_.clock();
+    point_ = "warming up";
+    attempt([this] { warm_up(); });
     std::size_t skipped = 0;
     for (std::size_t i = 0; i < plan.size() && !raised(); ++i) {
       const Seconds left = options_.budget - (options_.clock() - begin);
@@ -139,9 +143,16 @@ class GpuRun {
     if (options_.progress) {
       options_.progress({result_.done, result_.total, point_});
     }
-    try {
+    attempt([&] {
       std::visit([this](const auto& of) { measure(of); }, point.what);
       look_at_sensors();
+    });
+  }
+
+  template <class Action>
+  void attempt(const Action& action) {
+    try {
+      action();
     } catch (const cuda::Error& error) {
       if (error.failure() == cuda::Failure::device_lost || error.failure() == cuda::Failure::no_device) {
         throw cuda::Error(error.failure(), point_, error.what());
@@ -150,6 +161,15 @@ class GpuRun {
     } catch (const std::bad_alloc&) {
       trouble("not enough memory of the host");
     }
+  }
+
+  void warm_up() {
+    constexpr double kSize = 4096;
+    const Seconds time = std::min(kWarmUp, options_.budget * kWarmUpShare);
+    const char* dtype = bench_->device.major >= 8 ? "bf16" : "fp16";
+    const PreparedWorks works = prepare(*bench_, {Family::gemm, dtype, "", "cublaslt", {kSize, kSize, kSize}});
+    patience_ = {{.warm_up = time, .budget = 2 * time}, options_.clock, options_.stop};
+    this->time(works);
   }
 
   void look_at_sensors() {
@@ -252,11 +272,20 @@ class GpuRun {
 
   /// Connecting the ranks takes longer than a point, so one communicator serves all points of as many.
   Timing measure_collective(const GpuKernelPoint& point) {
-    if (communicator_ranks_ != ranks_of(point)) {
+    const int ranks = ranks_of(point);
+    if (const auto known = unconnected_.find(ranks); known != unconnected_.end()) {
+      throw cuda::Error(known->second);  // trying takes seconds
+    }
+    if (communicator_ranks_ != ranks) {
       communicator_ranks_ = 0;
       communicator_.reset();
-      communicator_ = cuda::create_communicator(runtime_, ranks_of(point));
-      communicator_ranks_ = ranks_of(point);
+      try {
+        communicator_ = cuda::create_communicator(runtime_, ranks);
+      } catch (const cuda::Error& error) {
+        unconnected_.emplace(ranks, error);
+        throw;
+      }
+      communicator_ranks_ = ranks;
     }
     try {
       return time_collective(*bench_, point, communicator_.get(), patience_);
@@ -284,6 +313,10 @@ class GpuRun {
       least.flops += own.flops;
     }
     const DType dtype = kernel_formats_dtype(point.dtype);
+    constexpr std::size_t kSkew = 7;
+    if (point.family == Family::moe && (point.shape[kSkew] > 0 || point.kernel.find('/') != std::string::npos)) {
+      least.bytes = {};  // uneven choices leave experts unread
+    }
     doubt(dtype, least, timing);
     if (point.family == Family::gemm) {
       keep_peak(result_.facts.peaks, {dtype, least.flops / timing.median, point_, timing});
@@ -346,7 +379,8 @@ class GpuRun {
   cuda::Patience patience_;
   cuda::Owned communicator_;
   int communicator_ranks_ = 0;
-  std::string point_;  ///< that is being measured
+  std::map<int, cuda::Error> unconnected_;  ///< by ranks
+  std::string point_;                       ///< that is being measured
   Troubles troubles_;
 };
 
@@ -366,7 +400,8 @@ const GpuCopy* extreme_copy(const std::vector<GpuCopy>& copies, CopyDirection di
 const GpuBandwidth* GpuFacts::memory_bandwidth() const {
   const GpuBandwidth* best = nullptr;
   for (const GpuBandwidth& one : bandwidth) {
-    if (one.level == "memory" && one.stream == "read" && (best == nullptr || one.rate > best->rate)) {
+    if (one.level == "memory" && one.stream == "read" &&
+        (best == nullptr || std::pair{one.footprint, one.rate} > std::pair{best->footprint, best->rate})) {
       best = &one;
     }
   }

@@ -84,21 +84,16 @@ struct GpuFacts {
   PerSecond slowest_clock{};  ///< of all points
   std::size_t noisy_points = 0;
 
-  /// The highest rate of reading from memory; null if it was not measured.
+  /// Reading from memory, of the largest footprint: the cache holds more of the others. Null if it was not measured.
   const GpuBandwidth* memory_bandwidth() const;
   /// Pinned, one way; the largest for its rate, the smallest for its latency. Null if none was measured.
   const GpuCopy* largest_copy(CopyDirection direction) const;
   const GpuCopy* smallest_copy(CopyDirection direction) const;
 };
 
-struct GpuCalibration {
+struct GpuCalibration : MeasuredRun {
   GpuFacts facts;
-  Measurements measurements;
-  std::size_t done = 0;
-  std::size_t total = 0;
-  bool stopped = false;               ///< by the flag, before the end
-  std::string lost;                   ///< why measuring ended before its end; empty: it did not
-  std::vector<std::string> warnings;  ///< one line each, for people
+  std::string lost;  ///< why measuring ended before its end; empty: it did not
 };
 
 /// Measures device 0 of the runtime, with the others as its peers. What fails at one point is a warning; a lost device

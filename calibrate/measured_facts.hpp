@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/dtype.hpp"
+#include "calibrate/measurement.hpp"
 #include "kernels/timing.hpp"
 
 namespace moesaic {
@@ -21,4 +23,14 @@ struct MeasuredPeak {
   std::string kernel;  ///< "gemm onednn fp32 n=2048 k=2048 m=512"
   Timing timing;
 };
+
+/// How far measuring went, and what it gave apart from the facts of the machine.
+struct MeasuredRun {
+  Measurements measurements;
+  std::size_t done = 0;
+  std::size_t total = 0;
+  bool stopped = false;               ///< by the flag, before the end
+  std::vector<std::string> warnings;  ///< one line each, for people
+};
+
 }  // namespace moesaic

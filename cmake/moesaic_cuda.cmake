@@ -1,13 +1,24 @@
 # Finds nvcc when it is wanted and there; sets MOESAIC_HAVE_CUDA. Everything builds without it.
 set(MOESAIC_HAVE_CUDA OFF)
 if(NOT MOESAIC_CUDA STREQUAL "OFF")
-  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES "80;90a;100a" CACHE STRING "CUDA architectures")
+  # A user's choice, or that of an earlier run; enabling the language would make one of its own.
+  set(cuda_architectures_chosen OFF)
+  if(DEFINED CMAKE_CUDA_ARCHITECTURES OR DEFINED ENV{CUDAARCHS})
+    set(cuda_architectures_chosen ON)
   endif()
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
+    if(NOT cuda_architectures_chosen)
+      # 8.0 and 10.0 also run on later minor versions. 9.0a, for wgmma, runs on nothing else. The PTX of 8.9, with its
+      # fp8 products, is for all that is later than these: 12.0 cannot use the tensor cores of 10.0.
+      set(architectures 80-real 89 90a-real)
+      if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+        list(APPEND architectures 100-real)
+      endif()
+      set(CMAKE_CUDA_ARCHITECTURES ${architectures} CACHE STRING "CUDA architectures" FORCE)
+    endif()
     find_package(CUDAToolkit REQUIRED)
     if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION) # CMake older than 3.25.2 does not know nvcc's C++20
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")

@@ -14,14 +14,21 @@ function(moesaic_room name)
   set_property(GLOBAL APPEND PROPERTY MOESAIC_ROOM_TARGETS moesaic_${name})
 endfunction()
 
-# Warnings (errors when moesaic is the top-level project) and sanitizers, for every target of ours.
+# Warnings are errors when moesaic is the top-level project, and where they are known: others' warn of other things.
+set(MOESAIC_WARNINGS_ARE_ERRORS OFF)
+if(PROJECT_IS_TOP_LEVEL AND ((CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13) OR
+                             (CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)))
+  set(MOESAIC_WARNINGS_ARE_ERRORS ON)
+endif()
+
+# Warnings and sanitizers, for every target of ours.
 function(moesaic_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                            -Wnon-virtual-dtor -Woverloaded-virtual)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized) # GCC 12 false alarms in std::string (bug 105651) and boost::optional
   endif()
-  if(PROJECT_IS_TOP_LEVEL)
+  if(MOESAIC_WARNINGS_ARE_ERRORS)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(MOESAIC_SANITIZE)

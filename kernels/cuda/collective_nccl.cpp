@@ -15,6 +15,7 @@ namespace {
 
 struct Communicator {
   std::vector<ncclComm_t> ranks;
+  bool failed = false;  ///< nobody knows what still runs: waiting for it may take forever
 };
 
 }  // namespace
@@ -25,6 +26,7 @@ struct CollectiveLibrary::State {
   decltype(ncclGetErrorString)* text = nullptr;
   decltype(ncclCommInitAll)* init_all = nullptr;
   decltype(ncclCommDestroy)* destroy = nullptr;
+  decltype(ncclCommAbort)* abort = nullptr;
   decltype(ncclGroupStart)* group_start = nullptr;
   decltype(ncclGroupEnd)* group_end = nullptr;
   decltype(ncclAllReduce)* all_reduce = nullptr;
@@ -36,10 +38,10 @@ struct CollectiveLibrary::State {
   bool find_functions() {
     return library.find("ncclGetVersion", get_version) && library.find("ncclGetErrorString", text) &&
            library.find("ncclCommInitAll", init_all) && library.find("ncclCommDestroy", destroy) &&
-           library.find("ncclGroupStart", group_start) && library.find("ncclGroupEnd", group_end) &&
-           library.find("ncclAllReduce", all_reduce) && library.find("ncclAllGather", all_gather) &&
-           library.find("ncclReduceScatter", reduce_scatter) && library.find("ncclSend", send) &&
-           library.find("ncclRecv", receive);
+           library.find("ncclCommAbort", abort) && library.find("ncclGroupStart", group_start) &&
+           library.find("ncclGroupEnd", group_end) && library.find("ncclAllReduce", all_reduce) &&
+           library.find("ncclAllGather", all_gather) && library.find("ncclReduceScatter", reduce_scatter) &&
+           library.find("ncclSend", send) && library.find("ncclRecv", receive);
   }
 
   Status status(ncclResult_t result, const char* function) const {
@@ -121,7 +123,8 @@ Status CollectiveLibrary::destroy(void* communicator) {
   const std::unique_ptr<Communicator> owned(static_cast<Communicator*>(communicator));
   Status status;
   for (ncclComm_t rank : owned->ranks) {
-    if (const ncclResult_t result = state_->destroy(rank); result != ncclSuccess) {
+    if (const ncclResult_t result = owned->failed ? state_->abort(rank) : state_->destroy(rank);
+        result != ncclSuccess) {
       status = state_->status(result, "ncclCommDestroy");
     }
   }
@@ -131,14 +134,16 @@ Status CollectiveLibrary::destroy(void* communicator) {
 Status CollectiveLibrary::run(void* communicator, CollectiveOp op, const std::vector<void*>& send,
                               const std::vector<void*>& receive, std::size_t bytes,
                               const std::vector<StreamHandle>& streams) {
-  const Communicator& group = *static_cast<const Communicator*>(communicator);
+  auto& group = *static_cast<Communicator*>(communicator);
   ncclResult_t result = state_->group_start();
   for (std::size_t rank = 0; rank < group.ranks.size() && result == ncclSuccess; ++rank) {
     result =
         state_->enqueue(group, rank, op, send[rank], receive[rank], bytes, static_cast<cudaStream_t>(streams[rank]));
   }
   const ncclResult_t ended = state_->group_end();
-  return state_->status(result == ncclSuccess ? ended : result, "a collective of NCCL");
+  result = result == ncclSuccess ? ended : result;
+  group.failed |= result != ncclSuccess;
+  return state_->status(result, "a collective of NCCL");
 }
 
 #else

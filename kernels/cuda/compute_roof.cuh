@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kIssueThreads) tensor_issue(float* __restrict_
     }
     wgmma_commit();
   }
-  wgmma_wait();
+  wgmma_wait(sums);
 #pragma unroll
   for (int i = 0; i < 128; ++i) {
     total += sums[i];

@@ -20,13 +20,14 @@ class CudaRuntime final : public Runtime {
     cudaDeviceProp raw{};
     int core_khz = 0, memory_khz = 0;
     char pci[32] = "";
-    for (const cudaError_t error :
-         {cudaGetDeviceProperties(&raw, device), cudaDeviceGetAttribute(&core_khz, cudaDevAttrClockRate, device),
-          cudaDeviceGetAttribute(&memory_khz, cudaDevAttrMemoryClockRate, device),
-          cudaDeviceGetPCIBusId(pci, sizeof pci, device)}) {
-      if (error != cudaSuccess) {
-        return status_of(error);
-      }
+    if (const cudaError_t error = cudaGetDeviceProperties(&raw, device); error != cudaSuccess) {
+      return status_of(error);
+    }
+    // Only for planning and the sensors: a virtual GPU may hide them.
+    for (const cudaError_t error : {cudaDeviceGetAttribute(&core_khz, cudaDevAttrClockRate, device),
+                                    cudaDeviceGetAttribute(&memory_khz, cudaDevAttrMemoryClockRate, device),
+                                    cudaDeviceGetPCIBusId(pci, sizeof pci, device)}) {
+      status_of(error);
     }
     result = {.name = raw.name,
               .major = raw.major,

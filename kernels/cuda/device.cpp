@@ -13,19 +13,21 @@ constexpr Seconds kLongestLead{5e-3};
 constexpr Seconds kGraph{300e-6};  // of all calls in one graph
 constexpr int kMostInGraph = 512;
 
-/// Times on one stream, between two events.
+/// Times on the first of some streams, between two events; waits for all of them.
 class Interval {
  public:
-  Interval(Runtime& runtime, StreamHandle stream)
-      : runtime_(runtime), stream_(stream), begin_(create_event(runtime)), end_(create_event(runtime)) {}
+  Interval(Runtime& runtime, std::span<const StreamHandle> streams)
+      : runtime_(runtime), streams_(streams), begin_(create_event(runtime)), end_(create_event(runtime)) {}
 
   template <class Lead, class Body>
   Seconds of(const Lead& lead, const Body& body) {
     lead();
-    check(runtime_.record(begin_.get(), stream_), "recording an event");
+    check(runtime_.record(begin_.get(), streams_[0]), "recording an event");
     body();
-    check(runtime_.record(end_.get(), stream_), "recording an event");
-    check(runtime_.synchronize(stream_), "waiting for a kernel");
+    check(runtime_.record(end_.get(), streams_[0]), "recording an event");
+    for (const StreamHandle stream : streams_) {
+      check(runtime_.synchronize(stream), "waiting for a kernel");
+    }
     Seconds time{};
     check(runtime_.elapsed(time, begin_.get(), end_.get()), "reading an event");
     if (!std::isfinite(time.value) || time.value < 0) {
@@ -36,7 +38,7 @@ class Interval {
 
  private:
   Runtime& runtime_;
-  StreamHandle stream_;
+  std::span<const StreamHandle> streams_;
   Owned begin_, end_;
 };
 
@@ -51,13 +53,14 @@ Failure failure_of(int code) {
     case 46:   // cudaErrorDevicesUnavailable
     case 100:  // cudaErrorNoDevice
     case 101:  // cudaErrorInvalidDevice
+    case 98:   // cudaErrorInvalidDeviceFunction
+    case 209:  // cudaErrorNoKernelImageForDevice
+    case 222:  // cudaErrorUnsupportedPtxVersion
+    case 802:  // cudaErrorSystemNotReady
     case 803:  // cudaErrorSystemDriverMismatch
     case 804:  // cudaErrorCompatNotSupportedOnDevice
       return Failure::no_device;
-    case 98:   // cudaErrorInvalidDeviceFunction
-    case 209:  // cudaErrorNoKernelImageForDevice
     case 217:  // cudaErrorPeerAccessUnsupported
-    case 222:  // cudaErrorUnsupportedPtxVersion
     case 801:  // cudaErrorNotSupported
       return Failure::unsupported;
     case 4:    // cudaErrorCudartUnloading
@@ -133,24 +136,41 @@ Owned create_communicator(Runtime& runtime, int ranks) {
   return {runtime, communicator, &Runtime::destroy_communicator};
 }
 
-Owned capture(Runtime& runtime, StreamHandle stream, const std::function<void()>& enqueue) {
-  check(runtime.begin_capture(stream), "beginning a graph");
-  GraphHandle graph = nullptr;
+std::vector<Owned> capture(Runtime& runtime, std::span<const StreamHandle> streams,
+                           const std::function<void()>& enqueue) {
+  std::size_t begun = 0;
+  std::vector<Owned> graphs;
+  const auto end = [&] {  // all of them, also behind one that fails: a stream that captures can do nothing else
+    Status first;
+    for (const StreamHandle stream : streams.first(begun)) {
+      GraphHandle graph = nullptr;
+      if (Status status = runtime.end_capture(stream, graph); status.ok()) {
+        graphs.emplace_back(runtime, graph, &Runtime::destroy_graph);
+      } else if (first.ok()) {
+        first = std::move(status);
+      }
+    }
+    return first;
+  };
   try {
+    for (const StreamHandle stream : streams) {
+      check(runtime.begin_capture(stream), "beginning a graph");
+      ++begun;
+    }
     enqueue();
   } catch (...) {
-    if (runtime.end_capture(stream, graph).ok()) {
-      const Owned unfinished(runtime, graph, &Runtime::destroy_graph);
-    }
+    end();
     throw;
   }
-  check(runtime.end_capture(stream, graph), "ending a graph");
-  return {runtime, graph, &Runtime::destroy_graph};
+  check(end(), "ending a graph");
+  return graphs;
 }
 
 Timing time_on_stream(Runtime& runtime, StreamHandle stream, const Repeated& calls, const Patience& patience) {
   const auto raised = [&] { return patience.stop != nullptr && patience.stop->load(std::memory_order_relaxed); };
-  Interval interval(runtime, stream);
+  std::vector<StreamHandle> streams{stream};
+  streams.insert(streams.end(), calls.others.begin(), calls.others.end());
+  Interval interval(runtime, streams);
   int next = 0;
   const auto enqueue = [&](int count) {
     for (int i = 0; i < count; ++i) {
@@ -172,11 +192,17 @@ Timing time_on_stream(Runtime& runtime, StreamHandle stream, const Repeated& cal
     return time_samples(direct, patience.rule, patience.clock, patience.stop);
   }
   // A whole number of turns: else every replay would find the data of the last one in the caches.
-  const int turns = static_cast<int>(std::ceil(kGraph.value / std::max(once.value, 1e-7) / calls.turns));
+  // Each further stream has a graph of its own, which takes as long to launch.
+  const double wanted = kGraph.value * static_cast<double>(streams.size());
+  const int turns = static_cast<int>(std::ceil(wanted / std::max(once.value, 1e-7) / calls.turns));
   const int in_graph = calls.turns * std::clamp(turns, 1, std::max(1, kMostInGraph / calls.turns));
   next = 0;
-  const Owned graph = capture(runtime, stream, [&] { enqueue(in_graph); });
-  const auto launch = [&] { check(runtime.launch_graph(graph.get(), stream), "launching a graph"); };
+  const std::vector<Owned> graphs = capture(runtime, streams, [&] { enqueue(in_graph); });
+  const auto launch = [&] {
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+      check(runtime.launch_graph(graphs[i].get(), streams[i]), "launching a graph");
+    }
+  };
   const Sampler replayed = [&](int launches) {
     const Seconds all = interval.of(launch, [&] {
       for (int i = 0; i < launches; ++i) {
@@ -201,7 +227,7 @@ Timing time_chains(Runtime& runtime, StreamHandle stream, std::span<const Chain>
       }
     }
   };
-  return time_on_stream(runtime, stream, {enqueue, static_cast<int>(chains.size()), true}, patience);
+  return time_on_stream(runtime, stream, {enqueue, static_cast<int>(chains.size())}, patience);
 }
 
 }  // namespace moesaic::cuda

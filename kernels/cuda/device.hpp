@@ -20,7 +20,7 @@ enum class Failure : unsigned char {
   out_of_memory,  ///< this one was too large; a smaller one may do
   launch_failed,  ///< this call was refused; others may work
   unsupported,    ///< this device, driver or library cannot do it
-  no_device,      ///< there is nothing to measure
+  no_device,      ///< there is nothing to measure, or none of our kernels was compiled for it
   device_lost,    ///< every later call fails too
 };
 /// By the numbers of cudaError_t; what is not known counts as launch_failed.
@@ -73,8 +73,9 @@ Owned allocate_pinned(Runtime& runtime, Bytes bytes);
 Owned create_stream(Runtime& runtime);
 Owned create_event(Runtime& runtime);
 Owned create_communicator(Runtime& runtime, int ranks);
-/// What `enqueue` puts on the stream, as a graph. The stream no longer captures when `enqueue` throws.
-Owned capture(Runtime& runtime, StreamHandle stream, const std::function<void()>& enqueue);
+/// What `enqueue` puts on each of the streams, as a graph for each. They no longer capture when `enqueue` throws.
+std::vector<Owned> capture(Runtime& runtime, std::span<const StreamHandle> streams,
+                           const std::function<void()>& enqueue);
 
 /// How calls are put on a stream, again and again.
 struct Repeated {
@@ -84,6 +85,8 @@ struct Repeated {
   int turns = 1;
   /// Short calls may be replayed from a graph, so that what launching costs the host does not show.
   bool replay = true;
+  /// Further streams on which calls put work, each of another device.
+  std::vector<StreamHandle> others{};
 };
 
 /// A clock for the budget, and a flag that ends measuring.

@@ -6,7 +6,15 @@
 namespace moesaic::cuda {
 
 inline Status status_of(cudaError_t error) {
-  return error == cudaSuccess ? Status{} : Status{static_cast<int>(error), cudaGetErrorString(error)};
+  if (error == cudaSuccess) {
+    return {};
+  }
+  std::string text = cudaGetErrorString(error);
+  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction ||
+      error == cudaErrorUnsupportedPtxVersion) {
+    text += "; it needs compute capability 8.0 or more, and moesaic built with -DCMAKE_CUDA_ARCHITECTURES=native";
+  }
+  return {static_cast<int>(error), std::move(text)};
 }
 
 struct GpuLauncher {
@@ -20,7 +28,9 @@ struct GpuLauncher {
                                                      static_cast<int>(grid.shared_bytes));
       if (error != cudaSuccess) {
         cudaGetLastError();  // reported here, not by the next call
-        return status_of(error);
+        return error != cudaErrorInvalidValue ? status_of(error)
+                                              : not_supported("a block needs " + std::to_string(grid.shared_bytes) +
+                                                              " bytes of shared memory, more than this device has");
       }
     }
     cudaLaunchConfig_t configuration{};

@@ -56,7 +56,7 @@ Floor least(const FmaIssueWork& w) {
 }
 
 Floor least(const GemmWork& w) {
-  const double m = w.m, n = w.n, k = w.k, result_bytes = w.dtype == DType::int8 ? 4 : 2;
+  const double m = w.m, n = w.n, k = w.k, result_bytes = w.dtype == DType::int8 || w.dtype == DType::fp32 ? 4 : 2;
   return make_floor(w.batch * (element_bytes(w.dtype) * (m * k + n * k) + result_bytes * m * n),
                     2 * w.batch * m * n * k);
 }

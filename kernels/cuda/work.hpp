@@ -58,7 +58,8 @@ struct FmaIssueWork {
 
 // Products -------------------------------------------------------------------------------------------------------
 
-/// y[batch, m, n] = x[batch, m, k] w[batch, n, k]^T through cuBLASLt; x, w in dtype; y in bf16 (int8: int32).
+/// y[batch, m, n] = x[batch, m, k] w[batch, n, k]^T through cuBLASLt; x, w in dtype; y too, but bf16 of fp8 and int32
+/// of int8.
 struct GemmWork {
   DType dtype = DType::bf16;  ///< fp32 (tf32 off), fp16, bf16, fp8 (e4m3, one scale of 1), int8
   int m = 1, n = 1, k = 1, batch = 1;

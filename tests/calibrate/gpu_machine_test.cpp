@@ -67,6 +67,18 @@ TEST(GpuMachine, SeveralGpusAreANode) {
   EXPECT_EQ(load_cost_model("measured", machine)->name(), "moesaic-cuda as measured on stub-9000");
 }
 
+TEST(GpuMachine, GpusWithoutTheirSwitchAreConnectedAsMeasured) {
+  cuda::StubRuntime stub;
+  stub.device.name = "NVIDIA H100 80GB HBM3";
+  stub.devices = 2;
+  const auto bandwidth = [&](BytesPerSecond link) {
+    stub.roofs.peer_link = link;
+    return read_back(gpu_machine_json(measured(stub).facts)).device.scale_up->bandwidth.value;
+  };
+  EXPECT_NEAR(bandwidth({380e9}), 450e9, 1e9);
+  EXPECT_NEAR(bandwidth({50e9}), 50e9, 1e9);
+}
+
 TEST(GpuMachine, EveryFigureSaysHowItIsKnown) {
   cuda::StubRuntime stub;
   const Config json = Config::parse(gpu_machine_json(measured(stub).facts), "gpu");

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "calibrate/gpu_inputs.hpp"
+#include "calibrate/gpu_works.hpp"
 #include "calibrate/measure_gpu.hpp"
 #include "tests/calibrate/gpu_test.hpp"
 
@@ -173,6 +174,20 @@ TEST(GpuInputs, ChoicesAreDistinctAndAsLoadedAsTheyShouldBe) {
   const auto share = static_cast<double>(std::count(drawn.begin(), drawn.end(), 0)) / 100000;
   EXPECT_NEAR(share, 12 / 25.0, 4 * std::sqrt(0.48 * 0.52 / 100000));
   check(drawn_choices(50, 8, skewed_popularity(50, 64, 8, 1.2, random), random), 50, 64, 8);
+}
+
+TEST(GpuInputs, ACacheHoldsOnlyThePagesOfTheWindow) {
+  cuda::StubRuntime stub;
+  stub.device.l2 = {96e6};  // so large that 92 calls take turns
+  stub.device.memory = {48e9};
+  stub.most_allocated = 1e9;
+  const cuda::Owned stream = cuda::create_stream(stub);
+  const RandomBlock random(stub, stream.get(), {1e6}, 1);
+  const GpuBench bench{stub, stream.get(), stub.device, random};
+  const PreparedWorks works =
+      prepare(bench, GpuKernelPoint{Family::attention_decode, "bf16", "bf16", "own-paged", {64, 8, 64, 8, 32768, 128}});
+  EXPECT_EQ(works.chains.size(), 92U);
+  EXPECT_EQ(std::get<cuda::DecodeAttentionWork>(works.chains[0][0]).pages_per_sequence, 2048);
 }
 
 TEST(GpuInputs, ACycleVisitsEveryPlaceOnce) {

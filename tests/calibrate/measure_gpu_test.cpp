@@ -115,6 +115,8 @@ TEST(MeasureGpu, SeveralGpusAreMeasuredAsPeersAndInCollectives) {
   for (const Measurement& row : result.measurements.rows) {
     if (const MeasurementKey& key = result.measurements.key_of(row); key.family == Family::collective) {
       measured.emplace(key.kernel, row.shape[1]);
+      const Seconds alone = stub.roofs.copy_latency + Bytes{row.shape[0]} / stub.roofs.peer_link;
+      EXPECT_NEAR(row.latency / alone, 1, 0.05) << "not what launching " << row.shape[1] << " ranks costs the host";
     }
   }
   EXPECT_EQ(measured.size(), 5U * 2) << "five operations on 2 and on 4 GPUs";
@@ -123,6 +125,57 @@ TEST(MeasureGpu, SeveralGpusAreMeasuredAsPeersAndInCollectives) {
 
   stub.has_nccl = false;
   EXPECT_TRUE(mentions(measure_gpu(stub, stub_options(stub, {1})).warnings, "NCCL is not here"));
+}
+
+TEST(MeasureGpu, GpusThatCannotBeConnectedAreNotTriedAgain) {
+  cuda::StubRuntime stub;
+  stub.devices = 4;
+  stub.fail = [](std::uint64_t, const char* name) {
+    return std::string_view(name) == "create_communicator" ? cuda::Status{1, "no shared memory"} : cuda::Status{};
+  };
+  const GpuCalibration result = measure_gpu(stub, stub_options(stub));
+  EXPECT_EQ(stub.calls_of["create_communicator"], 2U) << "2 and 4 GPUs";
+  EXPECT_TRUE(mentions(result.warnings, "no shared memory"));
+  EXPECT_TRUE(result.lost.empty());
+}
+
+TEST(MeasureGpu, TheCatalogHasTheGpusAsTheirDriverNamesThem) {
+  for (const auto& [name, entry] : {std::pair{"NVIDIA A100-SXM4-80GB", "a100-80gb-sxm"},
+                                    {"NVIDIA A100-SXM4-40GB", "a100-40gb-sxm"},
+                                    {"NVIDIA A100 80GB PCIe", "a100-80gb-pcie"},
+                                    {"NVIDIA H100 80GB HBM3", "h100-sxm"},
+                                    {"NVIDIA H100 PCIe", "h100-pcie"},
+                                    {"NVIDIA H100 NVL", "h100-nvl"},
+                                    {"NVIDIA H200", "h200"},
+                                    {"NVIDIA GH200 480GB", "gh200"},
+                                    {"NVIDIA B200", "b200"},
+                                    {"NVIDIA GB200", "gb200"},
+                                    {"NVIDIA B300 SXM6 AC", "b300"},
+                                    {"NVIDIA L4", "l4"},
+                                    {"NVIDIA L40S", "l40s"},
+                                    {"NVIDIA A10", "a10"},
+                                    {"NVIDIA A40", "a40"},
+                                    {"NVIDIA RTX PRO 6000 Blackwell Server Edition", "rtx-pro-6000"},
+                                    {"NVIDIA GeForce RTX 4090", "rtx-4090"},
+                                    {"NVIDIA GeForce RTX 5090", "rtx-5090"}}) {
+    cuda::StubRuntime stub;
+    stub.device.name = name;
+    GpuMeasureOptions options = stub_options(stub, {1});
+    const std::atomic<bool> stop{true};
+    options.stop = &stop;
+    const GpuFacts facts = measure_gpu(stub, options).facts;
+    EXPECT_EQ(facts.device, entry);
+    EXPECT_TRUE(facts.datasheet.has_value()) << name;
+  }
+}
+
+TEST(MeasureGpu, BandwidthIsThatOfTheLargestFootprint) {
+  GpuFacts facts;
+  facts.bandwidth = {{.stream = "read", .level = "memory", .footprint = {2e9}, .rate = {3e12}, .timing = {}},
+                     {.stream = "read", .level = "memory", .footprint = {4e8}, .rate = {4e12}, .timing = {}},
+                     {.stream = "write", .level = "memory", .footprint = {4e9}, .rate = {2e12}, .timing = {}}};
+  ASSERT_NE(facts.memory_bandwidth(), nullptr);
+  EXPECT_EQ(facts.memory_bandwidth()->rate.value, 3e12);
 }
 
 TEST(MeasureGpu, AnOlderGpuIsNotAskedForWhatItCannotDo) {
@@ -187,7 +240,7 @@ TEST(MeasureGpu, AKernelThatIsRefusedIsOneWarningWhateverTheShape) {
 TEST(MeasureGpu, ALostGpuEndsItAndKeepsWhatIsDone) {
   cuda::StubRuntime stub;
   stub.fail = [](std::uint64_t number, const char*) {
-    return number == 20000 ? cuda::Status{719, "unspecified launch failure"} : cuda::Status{};
+    return number == 60000 ? cuda::Status{719, "unspecified launch failure"} : cuda::Status{};
   };
   const GpuCalibration result = measure_gpu(stub, stub_options(stub));
   EXPECT_NE(result.lost.find("unspecified launch failure"), std::string::npos) << result.lost;

@@ -28,7 +28,7 @@ TEST(Floor, OfMemoryAndRoofs) {
 TEST(Floor, OfProducts) {
   expect_floor(GemmWork{.dtype = DType::bf16, .m = 2, .n = 3, .k = 5, .batch = 7}, 7 * 2 * (10 + 15 + 6), 7 * 60);
   expect_floor(GemmWork{.dtype = DType::int8, .m = 2, .n = 3, .k = 5}, 10 + 15 + 4 * 6, 60);
-  expect_floor(GemmWork{.dtype = DType::fp32, .m = 2, .n = 3, .k = 5}, 4 * (10 + 15) + 2 * 6, 60);
+  expect_floor(GemmWork{.dtype = DType::fp32, .m = 2, .n = 3, .k = 5}, 4 * (10 + 15) + 4 * 6, 60);
   expect_floor(GemvWork{.dtype = DType::fp8, .m = 2, .n = 3, .k = 16}, 2 * 32 + 48 + 2 * 6, 192);
   // 4 rows by 2 experts: offsets, rows, weights of gate and up, results.
   expect_floor(GroupedGemmWork{.rows = 4, .n = 3, .k = 16, .experts = 2, .gated = true},

@@ -2,6 +2,8 @@
 // to 128 registers a thread; K is 32 bytes.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cuda/language.cuh"
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -22,7 +24,19 @@ __device__ __forceinline__ std::uint64_t describe_matrix(const void* shared) {
 __device__ __forceinline__ void fence_shared_for_wgmma() { asm volatile("fence.proxy.async;" ::: "memory"); }
 __device__ __forceinline__ void wgmma_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory"); }
+/// The sums may be read afterwards, and not before: they change behind the compiler's back.
+template <class Sum>
+__device__ __forceinline__ void wgmma_wait(Sum (&sums)[128]) {
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+#pragma unroll
+  for (Sum& sum : sums) {
+    if constexpr (std::is_same_v<Sum, float>) {
+      asm volatile("" : "+f"(sum)::"memory");
+    } else {
+      asm volatile("" : "+r"(sum)::"memory");
+    }
+  }
+}
 
 #define MOESAIC_8(kind, i)                                                                                    \
   kind(d[i]), kind(d[i + 1]), kind(d[i + 2]), kind(d[i + 3]), kind(d[i + 4]), kind(d[i + 5]), kind(d[i + 6]), \

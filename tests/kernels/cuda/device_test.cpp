@@ -22,11 +22,11 @@ TEST(Device, AnErrorSaysWhatWasDoneAndWhatItMeans) {
     EXPECT_EQ(error.failure(), Failure::out_of_memory);
   }
   EXPECT_NO_THROW(check({}, "nothing"));
+  EXPECT_EQ(failure_of(209), Failure::no_device) << "no kernel of ours runs: nothing else need be tried";
   EXPECT_EQ(failure_of(700), Failure::device_lost);
   EXPECT_EQ(failure_of(719), Failure::device_lost);
   EXPECT_EQ(failure_of(100), Failure::no_device);
   EXPECT_EQ(failure_of(35), Failure::no_device);
-  EXPECT_EQ(failure_of(209), Failure::unsupported);
   EXPECT_EQ(failure_of(801), Failure::unsupported);
   EXPECT_EQ(failure_of(701), Failure::launch_failed);
 }
@@ -49,7 +49,8 @@ TEST(Device, WhatIsOwnedIsReleasedOnce) {
 TEST(Device, AGraphThatCannotBeDrawnLeavesNothing) {
   StubRuntime stub;
   const Owned stream = create_stream(stub);
-  EXPECT_THROW(capture(stub, stream.get(), [] { throw Error(Failure::launch_failed, "drawing", "no"); }), Error);
+  const std::vector<StreamHandle> streams{stream.get()};
+  EXPECT_THROW(capture(stub, streams, [] { throw Error(Failure::launch_failed, "drawing", "no"); }), Error);
   EXPECT_EQ(stub.alive(), 1U);
   EXPECT_EQ(stub.calls_of["end_capture"], 1U);
   check(stub.launch(kWork, stream.get()), "the stream does not capture any more");

@@ -22,7 +22,7 @@ struct StubRoofs {
   FlopsPerSecond tensor{400e12}, tensor_8bit{800e12}, fp32{25e12};
   Seconds kernel_latency{1.5e-6};  ///< of every kernel, also inside a graph
   Seconds copy_latency{4e-6};
-  Seconds host_call{3e-6};  ///< what one launch costs the host
+  Seconds host_call{3e-6};  ///< what one launch costs the host; a collective, one for every rank
   Seconds load{600e-9};     ///< one dependent load
 };
 
@@ -151,17 +151,19 @@ class StubRuntime final : public Runtime {
     return status;
   }
 
-  Status begin_capture(StreamHandle) override {
+  Status begin_capture(StreamHandle stream) override {
     const Status status = called("begin_capture");
-    capturing_ = status.ok();
-    captured_ = {};
+    if (status.ok()) {
+      capturing_[stream] = {};
+    }
     return status;
   }
-  Status end_capture(StreamHandle, GraphHandle& graph) override {
-    capturing_ = false;
+  Status end_capture(StreamHandle stream, GraphHandle& graph) override {
+    const Seconds captured = capturing_[stream];
+    capturing_.erase(stream);
     const Status status = create("end_capture", graph);
     if (status.ok()) {
-      graphs_[graph] = captured_;
+      graphs_[graph] = captured;
     }
     return status;
   }
@@ -251,8 +253,8 @@ class StubRuntime final : public Runtime {
   }
   Status work(const char* name, Seconds time, StreamHandle stream) {
     const Status status = called(name);
-    if (status.ok() && capturing_) {
-      captured_ += time;
+    if (const auto captured = capturing_.find(stream); status.ok() && captured != capturing_.end()) {
+      captured->second += time;
     } else if (status.ok()) {
       host_ += roofs.host_call;
       streams_[stream] = std::max(streams_[stream], host_) + time;
@@ -265,8 +267,8 @@ class StubRuntime final : public Runtime {
   std::map<void*, std::size_t> buffers_;
   std::set<void*> pinned_, handles_;
   std::map<void*, Seconds> streams_, events_, graphs_;
-  Seconds host_{}, captured_{};
-  bool capturing_ = false;
+  std::map<void*, Seconds> capturing_;  ///< by stream: what its graph takes so far
+  Seconds host_{};
   Status lost_;
 };
 
