@@ -11,11 +11,11 @@ if(NOT MOESAIC_CUDA STREQUAL "OFF")
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
     if(NOT cuda_architectures_chosen)
-      # 8.0 and 10.0 also run on later minor versions. 9.0a, for wgmma, runs on nothing else. The PTX of 8.9, with its
-      # fp8 products, is for all that is later than these: 12.0 cannot use the tensor cores of 10.0.
+      # 8.0 also runs on later minor versions; 9.0a and 10.0a run on nothing else. The PTX of 8.9, with its fp8 products,
+      # is for all that is later than these: 10.3, 12.0 and what is to come.
       set(architectures 80-real 89 90a-real)
       if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
-        list(APPEND architectures 100-real)
+        list(APPEND architectures 100a-real)
       endif()
       set(CMAKE_CUDA_ARCHITECTURES ${architectures} CACHE STRING "CUDA architectures" FORCE)
     endif()
