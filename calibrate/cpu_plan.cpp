@@ -12,6 +12,11 @@ namespace {
 
 constexpr double kMiB = 1024.0 * 1024;
 
+/// Without scales.
+double element_bytes(DType dtype) {
+  return dtype == DType::fp32 ? 4 : dtype == DType::bf16 ? 2 : dtype == DType::int8 ? 1 : 0.5;
+}
+
 /// Copies of some data that are together twice the caches, but no more than an eighth of the memory.
 int copies_for(const cpu::Processor& processor, Bytes one) {
   const double wanted = std::ceil(2 * processor.last_cache() / one);
@@ -56,8 +61,7 @@ void add_streams(std::vector<CpuPoint>& plan, const cpu::Processor& processor, c
 
 void add_layer(std::vector<CpuPoint>& plan, const cpu::Processor& processor, std::size_t library, DType dtype, int n,
                int k, const std::vector<int>& rows, bool essential = false, int most_copies = 256) {
-  const double bytes = dtype == DType::fp32 ? 4 : dtype == DType::bf16 ? 2 : 1;
-  const Bytes weights{bytes * n * k};
+  const Bytes weights{element_bytes(dtype) * n * k};
   if (!fits(processor, 2 * weights)) {
     return;
   }
@@ -87,7 +91,7 @@ void add_decode(std::vector<CpuPoint>& plan, const cpu::Processor& processor, co
                 DType storage) {
   constexpr Bytes kMost{300e6};  // filling more takes longer than reading it
   const double elements = 2.0 * shape.sequences * shape.context * shape.kv_heads * shape.head_dim;
-  const Bytes cache{elements * (storage == DType::bf16 ? 2 : 4)};
+  const Bytes cache{elements * element_bytes(storage)};
   if (cache < kMost && fits(processor, cache)) {
     plan.push_back({DecodePoint{shape, storage, copies_for(processor, cache)}});
   }
@@ -95,8 +99,7 @@ void add_decode(std::vector<CpuPoint>& plan, const cpu::Processor& processor, co
 
 void add_experts(std::vector<CpuPoint>& plan, const cpu::Processor& processor, cpu::ExpertShape shape, DType storage,
                  const std::vector<int>& tokens) {
-  const double bytes = storage == DType::fp32 ? 4 : storage == DType::bf16 ? 2 : storage == DType::int8 ? 1 : 0.5;
-  const Bytes weights{bytes * 3 * shape.hidden * shape.inter * shape.experts};
+  const Bytes weights{element_bytes(storage) * 3 * shape.hidden * shape.inter * shape.experts};
   shape.most_tokens = *std::max_element(tokens.begin(), tokens.end());
   if (fits(processor, weights)) {
     for (const int count : tokens) {
