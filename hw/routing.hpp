@@ -1,0 +1,55 @@
+// Which channels the bytes of a flow take, by a choice of routing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "hw/topology.hpp"
+
+namespace moesaic {
+
+enum class RoutePolicy : std::uint8_t {
+  shortest,  ///< one shortest path, the first by vertex number
+  ecmp,      ///< one shortest path, chosen by a hash of (source, destination, flow, seed)
+  spray,     ///< evenly over all shortest paths
+  split,     ///< whole flows dealt evenly over the paths, what is left over cut into equal parts (2407.00550)
+  adaptive   ///< as evenly as any choice of shortest paths can be (what adaptive routing can hope for)
+};
+
+struct RouteChoice {
+  RoutePolicy policy = RoutePolicy::spray;
+  std::uint64_t seed = 1;
+  /// Traffic for another plane or rail first crosses the node's scale-up links to the device whose adapter is on it
+  /// (PXN). Without it such traffic crosses the network, and fails where planes are not joined.
+  bool forward_in_node = true;
+};
+
+/// Throws UserError with the nearest name.
+RoutePolicy parse_route_policy(std::string_view text);
+std::string_view to_text(RoutePolicy policy);
+
+/// What one device sends another.
+struct Demanded {
+  std::uint32_t source = 0;
+  std::uint32_t destination = 0;
+  double bytes = 0;
+};
+
+/// The routes of many flows, row by row: flow i takes hops [first[i], first[i+1]).
+struct Routes {
+  struct Hop {
+    ChannelId channel = 0;
+    float share = 1;  ///< of the flow's bytes
+  };
+  std::vector<std::uint32_t> first;
+  std::vector<Hop> hops;
+  std::vector<float> latency;  ///< seconds of the longest path of the flow
+};
+
+/// Routes of all flows together (split and adaptive look at all of them). Flows from a device to itself have no hops.
+/// Throws UserError that names the two devices where there is no way, and when a device does not exist.
+Routes route_flows(const Topology& topology, const RouteChoice& choice, std::span<const Demanded> flows);
+
+}  // namespace moesaic

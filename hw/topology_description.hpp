@@ -1,0 +1,77 @@
+// A topology in a few figures, as files describe it, and the graph it stands for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/config.hpp"
+#include "hw/machine.hpp"
+#include "hw/topology.hpp"
+
+namespace moesaic {
+
+enum class NodeKind : std::uint8_t {
+  single,    ///< one device
+  switched,  ///< any two devices at full rate (NVSwitch, NVL72)
+  mesh,      ///< a link between any two devices; scale_up.bandwidth is a device's sum over its links
+  pcie_tree  ///< devices under PCIe switches under sockets
+};
+
+/// The inside of one node. Adapter i belongs to device i * devices / adapters (or to its PCIe switch).
+struct NodeDescription {
+  NodeKind kind = NodeKind::single;
+  int devices = 1;
+  int adapters = 1;  ///< NICs of one node, dealt evenly over its devices
+  Link scale_up;     ///< one device's sum, one direction
+  Link pcie;         ///< device to switch or adapter; bandwidth zero: the adapter sits on the device and is no limit
+  int devices_per_pcie_switch = 0;
+  int sockets = 1;
+  Link socket;  ///< between two sockets
+};
+
+enum class FabricKind : std::uint8_t {
+  none,                  ///< one node
+  leaf_spine,            ///< `leaves` leaf switches, `spines` spines, every leaf joined to every spine
+  fat_tree,              ///< `levels` 2 or 3 of `ports`-port switches, tapered
+  multi_plane_fat_tree,  ///< adapter i in plane i, planes not joined (2505.09343)
+  multi_rail_fat_tree,   ///< adapter i on the leaf of rail i, leaves of all rails joined by spines
+  dragonfly,
+  slim_fly,
+  torus,
+  graph  ///< as listed
+};
+
+/// The network between nodes.
+struct FabricDescription {
+  FabricKind kind = FabricKind::none;
+  Link endpoint;                ///< adapter to its first switch
+  Link trunk;                   ///< switch to switch
+  int ports = 0;                ///< of one switch
+  int levels = 2;               ///< of a fat tree
+  double taper = 1;             ///< bandwidth down over bandwidth up at the leaves, at least 1
+  bool rail_optimised = false;  ///< adapters of the same place in their nodes share leaves
+  int planes = 1;
+  int leaves = 0, spines = 0;
+  int group_routers = 0, router_endpoints = 0, router_globals = 0, groups = 0;  ///< dragonfly a, p, h, g
+  int order = 0;                                                                ///< slim fly q
+  std::vector<int> dimensions;                                                  ///< torus
+};
+
+struct TopologyDescription {
+  std::string name;
+  NodeDescription node;
+  FabricDescription fabric;
+  int nodes = 1;  ///< 0: as many as the fabric has room for
+};
+
+/// Reads "node", "fabric" and "nodes" of a topology's configuration. Throws UserError.
+TopologyDescription read_topology(const Config& config);
+/// A topology of the catalog (configs/topologies) by name, part of a name, or file. Throws UserError.
+TopologyDescription load_topology(const std::string& name_or_file);
+
+/// Throws UserError where the figures contradict each other (more nodes than ports, an order for which no slim fly
+/// is known, a torus of no dimensions).
+Topology build_topology(const TopologyDescription& description);
+
+}  // namespace moesaic
