@@ -59,6 +59,12 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
       ->type_name("ROUTING");
   command
+      .add_option("--exchange", list.exchanges,
+                  "How tokens reach experts on other devices: auto (default), normal, low-latency (DeepEP's kernels), "
+                  "all-to-all")
+      ->delimiter(',')
+      ->type_name("WAY");
+  command
       .add_option(
           "--profile", list.profiles,
           "Cost of kernels: 'measured' (default), a measured stack such as 'vllm' or 'trtllm', 'default' efficiencies, "

@@ -31,7 +31,7 @@ Setting parse_setting(const std::string& text) {
 
 /// The widest default mapping on at most the machine's devices.
 Mapping widest_mapping(const Architecture& architecture, const Machine& machine) {
-  for (int devices = machine.devices; devices > 1; --devices) {
+  for (int devices = machine.total_devices(); devices > 1; --devices) {
     const Mapping mapping = default_mapping(architecture, devices);
     try {
       check_mapping(architecture, mapping, machine);
@@ -92,7 +92,7 @@ Deployment make_deployment(const Scenario& scenario) {
   }
   // A single device's name stands for as many of them as its scale-up domain joins.
   const auto devices = wanted_devices(scenario);
-  if (devices && *devices > 1 && machine.at("devices").integer() == 1) {
+  if (devices && *devices > 1 && machine.at("devices").integer() == 1 && !machine.has("nodes")) {
     machine = machine.set("devices", std::to_string(*devices));
   }
   Architecture architecture = read_architecture(model);
@@ -100,7 +100,8 @@ Deployment make_deployment(const Scenario& scenario) {
   const Mapping mapping = choose_mapping(scenario, architecture, on);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   return {
-      StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing),
+      StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing,
+               parse_exchange(scenario.exchange)),
       cost};
 }
 
@@ -135,6 +136,7 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.placements, [](Scenario& s, const std::string& v) { s.placement = v; });
   multiply(list.routings, [](Scenario& s, const std::string& v) { s.routing = v; });
   multiply(list.profiles, [](Scenario& s, const std::string& v) { s.profile = v; });
+  multiply(list.exchanges, [](Scenario& s, const std::string& v) { s.exchange = v; });
   multiply(list.batches, [](Scenario& s, const std::string& v) { s.load.batch = parse_count("--batch", v); });
   multiply(list.inputs, [](Scenario& s, const std::string& v) { s.load.input = parse_count("--input", v); });
   multiply(list.outputs, [](Scenario& s, const std::string& v) { s.load.output = parse_count("--output", v); });

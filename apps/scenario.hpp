@@ -19,6 +19,7 @@ struct Scenario {
   std::string placement = "resident";
   std::string routing = "uniform";
   std::string profile = "measured";
+  std::string exchange = "auto";
   std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
   Load load{.batch = 1, .input = 1024, .output = 256};
 };
@@ -28,7 +29,7 @@ Deployment make_deployment(const Scenario& scenario);
 
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
-  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles;
+  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

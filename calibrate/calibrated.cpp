@@ -14,7 +14,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::size_t kMostOperations = 4;
+constexpr std::size_t kMostOperations = 8;
 
 /// Formats to try when a stack has no measurement in the one wanted: the kernels that are built most alike.
 constexpr std::string_view nearest_format(std::string_view format) {
@@ -142,7 +142,9 @@ class Calibrated final : public CostModel {
     for (int attempt = 0; attempt < 3 && slot.surface == nullptr; ++attempt) {
       // NCCL is measured in half precision, whose messages are those of bf16.
       for (const std::string_view alias : {wanted, wanted == "bf16" ? std::string_view("fp16") : wanted}) {
-        const ShelvedSurface found = shelf_.find(device_, figures, stack_, family, alias, kCacheFormats[cache], name);
+        const bool several_nodes = family == Family::expert_exchange && operation >= kMostOperations / 2;
+        const ShelvedSurface found =
+            shelf_.find(device_, figures, stack_, family, alias, kCacheFormats[cache], name, several_nodes);
         if (found.surface != nullptr) {
           slot.surface = found.surface;
           profile = found.profile;
@@ -196,7 +198,7 @@ KernelMachine sibling_figures(const Machine& machine) {
   const std::vector<CatalogEntry> catalog = list_catalog("machines");
   const bool known = std::any_of(catalog.begin(), catalog.end(),
                                  [&](const CatalogEntry& entry) { return entry.name == machine.device.name; });
-  return known ? device_figures(machine.device.name) : kernel_machine(view_machine(machine, 1));
+  return known ? device_figures(machine.device.name) : machine_figures(machine);
 }
 
 /// The measured device whose figures are nearest to the machine's.
@@ -250,8 +252,9 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
   // What the stack's own measurements lack is taken from the newest of each other engine's on the device.
   std::map<std::string, const ProfileName*> newest;
   for (const ProfileName& name : names) {
-    if (name.device == device && !name.stack.starts_with("deepep")) {
-      const ProfileName*& best = newest[engine_of(name.stack)];
+    if (name.device == device) {
+      // Versions of DeepEP were measured on different numbers of nodes: all of them.
+      const ProfileName*& best = newest[name.stack.starts_with("deepep") ? name.stack : engine_of(name.stack)];
       best =
           best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name : best;
     }

@@ -33,6 +33,12 @@ class EfficiencyCostModel final : public CostModel {
       }
     }
     link_ = fraction(config.at("collective").at("link"));
+    network_ = fraction(config.at("collective").at("network"));
+    const Config exchange = config.at("expert_exchange");
+    exchange_link_ = fraction(exchange.at("link"));
+    exchange_network_ = fraction(exchange.at("network"));
+    exchange_latency_ = exchange.at("low_latency").quantity<Seconds>();
+    exchange_setup_ = exchange.at("normal").quantity<Seconds>();
     host_link_ = fraction(config.at("transfer").at("link"));
     host_kernel_ = {fraction(config.at("host_kernels").at("compute")), fraction(config.at("host_kernels").at("memory")),
                     1};
@@ -52,6 +58,9 @@ class EfficiencyCostModel final : public CostModel {
   Estimate cost(const Task& task, const MachineView& view) const override {
     if (const auto* collective = std::get_if<Collective>(&task.op.shape)) {
       return collective_cost(task, *collective, view);
+    }
+    if (const auto* exchange = std::get_if<ExpertExchange>(&task.op.shape)) {
+      return exchange_cost(*exchange, task.work, view);
     }
     if (task.communication) {
       return {view.host_link_latency, peak_seconds(task, view) / host_link_};
@@ -84,18 +93,29 @@ class EfficiencyCostModel final : public CostModel {
   }
 
   Estimate collective_cost(const Task& task, const Collective& collective, const MachineView& view) const {
-    MOESAIC_ASSERT(view.scale_up);
-    const double bandwidth = view.resources[*view.scale_up].capacity * link_;
-    const CollectiveAlgorithm algorithm =
-        fastest_algorithm(collective, view.scale_up_latency, {bandwidth}, view.switched, view.in_switch_reduction);
+    CollectiveLinks links = collective_links(view, collective.ranks);
+    links.bandwidth.value *= link_;
+    links.network_bandwidth.value *= network_;
+    const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);
     const Seconds launch = view.units[task.unit].launch_latency;
-    return {launch + view.scale_up_latency * algorithm.steps, algorithm.wire / BytesPerSecond{bandwidth}};
+    return {launch + algorithm.latency_on(links), algorithm.busy_on(links)};
+  }
+
+  /// Both levels at once: what arrives for a node is forwarded while more of it arrives.
+  Estimate exchange_cost(const ExpertExchange& exchange, const Work& work, const MachineView& view) const {
+    const CollectiveLinks links = collective_links(view, exchange.ranks);
+    const Seconds inside = work.wire / (links.bandwidth * exchange_link_);
+    const Seconds between = work.network / (links.network_bandwidth * exchange_network_);
+    return {exchange.low_latency ? exchange_latency_ : exchange_setup_, std::max(inside, between)};
   }
 
   std::string name_;
   std::array<Efficiency, kOperatorKindCount> kernels_;
   Efficiency host_kernel_;
   double link_ = 1;
+  double network_ = 1;
+  double exchange_link_ = 1, exchange_network_ = 1;
+  Seconds exchange_latency_, exchange_setup_;
   double host_link_ = 1;
   Seconds step_overhead_;
   double reserve_ = 0;

@@ -246,7 +246,7 @@ class Judge {
     }
     std::optional<KernelMachine> figures;
     if (const auto machine = machine_of(device)) {
-      figures = kernel_machine(view_machine(*machine, 1));
+      figures = machine_figures(*machine);
     }
     return figures_.emplace(device, figures).first->second;
   }

@@ -57,6 +57,9 @@ KernelMachine kernel_machine(const MachineView& view, std::size_t unit) {
     machine.link_seconds_per_byte = 1 / view.resources[*view.scale_up].capacity;
     machine.link_latency = view.scale_up_latency.value;
   }
+  if (view.network) {
+    machine.network_seconds_per_byte = 1 / view.resources[*view.network].capacity;
+  }
   machine.switched = view.switched;
   machine.in_switch_reduction = view.in_switch_reduction;
   return machine;

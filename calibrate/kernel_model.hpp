@@ -20,6 +20,7 @@ struct KernelMachine {
   double cache = 0;                  ///< bytes of the last-level cache
   double link_seconds_per_byte = 0;  ///< scale-up link, one direction
   double link_latency = 0;
+  double network_seconds_per_byte = 0;  ///< one device's share of its node's adapters; 0: not known
   bool switched = false;
   bool in_switch_reduction = false;
 };
@@ -38,7 +39,8 @@ KernelFormats kernel_formats(std::string_view dtype, std::string_view kv_dtype);
 
 /// What one call demands, in seconds at peak rates.
 struct KernelTerms {
-  double compute = 0;    ///< with the padding to tiles and the last wave's idle multiprocessors
+  double compute = 0;    ///< with the padding to tiles and the last wave's idle multiprocessors; or a message over the
+                         ///< network, whose adapters have a roof of their own
   double memory = 0;     ///< weights, activations and cache through the device's memory; or a message over the link
   double steps = 0;      ///< dependent steps: experts, splits, messages
   double footprint = 0;  ///< bytes that repeated calls can find in the last-level cache
@@ -71,6 +73,7 @@ KernelPoint moe_point(const KernelSetting& setting, const ShapeValues& shape);
 /// The same for a load that is known, whatever the shape says about skew.
 KernelPoint routed_point(const KernelSetting& setting, const ShapeValues& shape, const ExpertLoad& load);
 KernelPoint collective_point(const KernelSetting& setting, const ShapeValues& shape);
+inline constexpr std::size_t kExchangeNodes = 4;  ///< the feature of an exchange that is its number of nodes
 KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValues& shape);
 KernelPoint elementwise_point(const KernelSetting& setting, const ShapeValues& shape);
 

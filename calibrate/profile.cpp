@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "base/error.hpp"
+#include "calibrate/profile_shelf.hpp"
 
 namespace moesaic {
 namespace {
@@ -114,7 +115,7 @@ Profile fit_profile(const Measurements& measurements, const std::vector<std::uin
                     const ProfileOptions& options) {
   MOESAIC_ASSERT(!rows.empty());
   const std::vector<KernelRows> kernels = group_rows(measurements, rows);
-  const KernelMachine kernel_figures = kernel_machine(view_machine(machine, 1));
+  const KernelMachine kernel_figures = machine_figures(machine);
   std::vector<std::optional<KernelSurface>> fitted(kernels.size());
   tbb::task_arena arena(options.threads > 0 ? options.threads : tbb::task_arena::automatic);
   arena.execute([&] {

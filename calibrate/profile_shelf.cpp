@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/catalog.hpp"
 #include "base/error.hpp"
 
 namespace moesaic {
@@ -24,8 +25,16 @@ double device_distance(const KernelMachine& a, const KernelMachine& b) {
 
 std::string engine_of(const std::string& stack) { return stack.substr(0, stack.find('-')); }
 
+KernelMachine machine_figures(const Machine& machine) {
+  KernelMachine figures = kernel_machine(view_machine(machine, 1));
+  if (const auto network = machine.network ? machine.network : usual_network(machine.device.name)) {
+    figures.network_seconds_per_byte = 1 / network->bandwidth.value;
+  }
+  return figures;
+}
+
 KernelMachine device_figures(const std::string& device) {
-  return kernel_machine(view_machine(read_machine(load_machine_config(device)), 1));
+  return machine_figures(read_machine(load_machine_config(device)));
 }
 
 ProfileShelf::ProfileShelf(std::vector<Profile> profiles) {
@@ -44,7 +53,7 @@ ProfileShelf::ProfileShelf(std::vector<Profile> profiles) {
 
 ShelvedSurface ProfileShelf::find(const std::string& device, const KernelMachine& figures, const std::string& stack,
                                   Family family, std::string_view dtype, std::string_view kv_dtype,
-                                  std::string_view kernel) const {
+                                  std::string_view kernel, bool several_nodes) const {
   ShelvedSurface best;
   double least = std::numeric_limits<double>::infinity();
   const std::string_view operation = kernel.substr(0, kernel.find('/'));
@@ -54,7 +63,8 @@ ShelvedSurface ProfileShelf::find(const std::string& device, const KernelMachine
     if (surface == nullptr ||
         (!operation.empty() && surface->kernel.substr(0, surface->kernel.find('/')) != operation &&
          (family == Family::collective || family == Family::expert_exchange || family == Family::mla_bmm ||
-          family == Family::elementwise))) {
+          family == Family::elementwise)) ||
+        (several_nodes && surface->most[kExchangeNodes] < 2)) {
       continue;
     }
     const bool own = profile.device == device;

@@ -28,7 +28,8 @@ class ProfileShelf {
   /// any other stack of the device; then the same of the device whose peak rates and bandwidth are nearest. Kernels of
   /// one operation are alike: "all_reduce" matches "all_reduce/...". None if no profile has such a kernel.
   ShelvedSurface find(const std::string& device, const KernelMachine& figures, const std::string& stack, Family family,
-                      std::string_view dtype, std::string_view kv_dtype, std::string_view kernel) const;
+                      std::string_view dtype, std::string_view kv_dtype, std::string_view kernel,
+                      bool several_nodes = false) const;
 
   const std::vector<Profile>& profiles() const { return *profiles_; }
 
@@ -41,7 +42,9 @@ class ProfileShelf {
 /// instructions.
 double device_distance(const KernelMachine& a, const KernelMachine& b);
 
-/// The figures of a catalog device. Throws UserError for an unknown one.
+/// The figures of a machine's device, and of its network: its own, else that of the node that it is sold in.
+KernelMachine machine_figures(const Machine& machine);
+/// The same of a catalog device. Throws UserError for an unknown one.
 KernelMachine device_figures(const std::string& device);
 
 }  // namespace moesaic

@@ -104,9 +104,22 @@ bool fill(TaskKernel& kernel, const Elementwise& e, OperatorKind kind) {
              kWidth, elements / kWidth);
 }
 
-bool fill(TaskKernel& kernel, const Collective& collective) {
+/// Over several nodes NCCL was measured on few machines, whose networks are not this one: closed forms know more.
+bool fill(TaskKernel& kernel, const Collective& collective, const MachineView& view) {
+  if (nodes_of(view, collective.ranks) > 1 || collective.kind > CollectiveKind::all_to_all) {
+    return false;
+  }
   return set(kernel, Family::collective, kBf16, 0, static_cast<std::uint8_t>(collective.kind), collective.bytes.value,
              collective.ranks, collective.ranks);
+}
+
+/// DeepEP's kernels, the normal ones with as many multiprocessors as its tables have (24 of V1, README.md).
+bool fill(TaskKernel& kernel, const ExpertExchange& e) {
+  constexpr double kMultiprocessors = 24;
+  const auto operation =
+      static_cast<std::uint8_t>((e.nodes > 1 ? 4 : 0) + (e.low_latency ? 2 : 0) + (e.combine ? 1 : 0));
+  return set(kernel, Family::expert_exchange, e.combine ? kBf16 : kFp8, 0, operation, e.hidden, e.top_k, e.experts,
+             e.ranks, e.nodes, e.low_latency ? 0 : kMultiprocessors, e.tokens);
 }
 
 }  // namespace
@@ -119,12 +132,18 @@ std::span<const std::string_view> kernel_operations(Family family) {
   static constexpr std::string_view kNone[] = {""};
   static constexpr std::string_view kAbsorbing[] = {"pre", "post"};
   static constexpr std::string_view kCollectives[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
+  static constexpr std::string_view kExchanges[] = {
+      "normal_dispatch", "normal_combine", "low_latency_dispatch", "low_latency_combine",
+      // The same over several nodes, of stacks that were measured there.
+      "normal_dispatch", "normal_combine", "low_latency_dispatch", "low_latency_combine"};
   static constexpr std::string_view kElementwise[] = {"norm", "rotary", "activation"};
   switch (family) {
     case Family::mla_bmm:
       return kAbsorbing;
     case Family::collective:
       return kCollectives;
+    case Family::expert_exchange:
+      return kExchanges;
     case Family::elementwise:
       return kElementwise;
     default:
@@ -140,16 +159,18 @@ std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view)
   result.emplace();
   struct Visitor {
     const Task& task;
+    const MachineView& view;
     TaskKernel& kernel;
     bool operator()(const Gemm& gemm) const { return fill(kernel, gemm); }
     bool operator()(const GroupedGemm& grouped) const { return fill(kernel, grouped); }
     bool operator()(const SoftmaxScores& scores) const { return fill(kernel, scores); }
     bool operator()(const Elementwise& e) const { return fill(kernel, e, task.op.kind); }
-    bool operator()(const Collective& collective) const { return fill(kernel, collective); }
+    bool operator()(const Collective& collective) const { return fill(kernel, collective, view); }
+    bool operator()(const ExpertExchange& exchange) const { return fill(kernel, exchange); }
     bool operator()(const StateUpdate&) const { return false; }
     bool operator()(const Transfer&) const { return false; }
   };
-  if (!std::visit(Visitor{task, *result}, task.op.shape)) {
+  if (!std::visit(Visitor{task, view, *result}, task.op.shape)) {
     result.reset();
   }
   return result;

@@ -1,7 +1,9 @@
 // Machines: what a model can be placed on. Units compute, memories hold, links move.
-// A Machine is one node: identical devices in one scale-up domain, their hosts, and the links between them.
+// A Machine is one node, or a cluster of equal ones: identical devices in scale-up domains, their hosts, and the links
+// between them.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +41,7 @@ struct Link {
   BytesPerSecond bandwidth;          ///< one direction, one device
   Seconds latency;                   ///< of one message
   bool in_switch_reduction = false;  ///< the switch can reduce (NVLink SHARP)
+  Seconds gap{};                     ///< a sender's time for each further message (LogGP's g); zero: not known
 };
 
 struct Power {
@@ -67,12 +70,19 @@ struct Host {
   Power power;
 };
 
+struct TopologyDescription;
+
 struct Machine {
   std::string name;
   Device device;
-  int devices = 1;
-  std::optional<Host> host;
+  int devices = 1;  ///< of one node
+  int nodes = 1;
+  std::optional<Host> host;     ///< of one node
   std::optional<Link> network;  ///< one device's share of the network out of the node
+  /// How its nodes are joined, to the last switch; null: one node, or nodes joined by nobody knows what.
+  std::shared_ptr<const TopologyDescription> topology;
+
+  int total_devices() const { return devices * nodes; }
   DollarsPerSecond price_per_device() const { return device.price; }
 };
 
@@ -82,15 +92,17 @@ Machine read_machine(const Config& config);
 
 /// The configuration of a machine by name, part of a name, or file. References to devices and hosts by name are
 /// replaced by their content, so that every figure has a path such as "device.memory.bandwidth". A device's name gives
-/// a machine of one device. Throws UserError.
+/// a machine of one device; a cluster is its node's configuration with "nodes" and "fabric". Throws UserError.
 Config load_machine_config(const std::string& name_or_file);
+/// The network of the first node of the catalog with this device; none if there is no such node.
+std::optional<Link> usual_network(const std::string& device);
 /// A device as a machine of one, as read_machine() wants it.
 Config machine_of_one(const Config& device);
 
-/// All machines of the catalog: nodes first, then single devices, then the hosts that nodes can have.
+/// All machines of the catalog: clusters first, then nodes, single devices, and the hosts that nodes can have.
 struct MachineSummary {
   std::string name;
-  std::string kind;  ///< "node", "device" or "host"
+  std::string kind;  ///< "cluster", "node", "device" or "host"
   std::string description;
 };
 std::vector<MachineSummary> list_machines();

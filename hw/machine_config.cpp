@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kKinds = {"node", "device", "host"};
+const std::vector<std::string> kKinds = {"cluster", "node", "device", "host"};
 
 // What a configuration describes; without a "kind" its members tell.
 std::string kind_of(const Config& config) {
@@ -25,6 +25,9 @@ std::string kind_of(const Config& config) {
     }
     return text;
   }
+  if (config.has("node")) {
+    return "cluster";
+  }
   if (config.has("device")) {
     return "node";
   }
@@ -34,7 +37,9 @@ std::string kind_of(const Config& config) {
   if (config.has("cpu")) {
     return "host";
   }
-  config.fail("describes no machine: expected a node (with a \"device\"), a device (with \"units\") or a host");
+  config.fail(
+      "describes no machine: expected a cluster (with a \"node\"), a node (with a \"device\"), a device (with "
+      "\"units\") or a host");
 }
 
 // A file that a node refers to is looked for beside the node's own file first.
@@ -52,20 +57,51 @@ CatalogEntry find_member(const Config& reference, const std::string& kind) {
   }
 }
 
-// The node with its "device" or "host" as an object.
-Config inlined(const Config& node, const std::string& kind) {
-  const Config member = node.at(kind);
+// What `owner` has as "device", "host" or "node": the object itself, or what the name stands for.
+Config member_of(const Config& owner, const std::string& kind) {
+  const Config member = owner.at(kind);
   if (!member.is_string()) {
     if (const std::string found = kind_of(member); found != kind) {
       member.fail(fmt::format("expected a {}, found a {}", kind, found));
     }
-    return node;
+    return member;
   }
-  const Config content = Config::load(find_member(member, kind).file);
+  Config content = Config::load(find_member(member, kind).file);
   if (const std::string found = kind_of(content); found != kind) {
     member.fail(fmt::format("'{}' is a {}, not a {}", printable(member.string()), found, kind));
   }
-  return node.with_member(kind, content);
+  return content;
+}
+
+// The node with its device and host as objects.
+Config inlined(const Config& node) {
+  const Config whole = node.at("device").is_string() ? node.with_member("device", member_of(node, "device")) : node;
+  member_of(whole, "device");
+  if (!whole.has("host")) {
+    return whole;
+  }
+  const Config host = member_of(whole, "host");
+  return whole.at("host").is_string() ? whole.with_member("host", host) : whole;
+}
+
+// A cluster's node, which it may describe itself or name, with the cluster's own name, nodes and fabric.
+Config inlined_cluster(const Config& cluster) {
+  constexpr std::string_view kOwn[] = {"name", "description", "nodes", "fabric", "network", "sources"};
+  constexpr std::string_view kOthers[] = {"kind", "node"};
+  cluster.ignore(kOwn);
+  cluster.ignore(kOthers);
+  cluster.reject_unknown();
+  const Config node = member_of(cluster, "node");
+  Config whole = inlined(cluster.at("node").is_string() ? node : Config::parse(node.dump(), cluster.origin()));
+  for (const std::string_view key : {"name", "nodes", "fabric"}) {
+    cluster.at(key);
+  }
+  for (const std::string_view key : kOwn) {
+    if (cluster.has(key)) {
+      whole = whole.with_member(key, cluster.at(key));
+    }
+  }
+  return whole;
 }
 
 }  // namespace
@@ -84,13 +120,24 @@ Config load_machine_config(const std::string& name_or_file) {
   const Config config = Config::load(entry.file);
   const std::string kind = kind_of(config);
   if (kind == "host") {
-    config.fail(fmt::format("'{}' is a host, which is no machine by itself; choose a node or a device", entry.name));
+    config.fail(
+        fmt::format("'{}' is a host, which is no machine by itself; choose a cluster, a node or a device", entry.name));
   }
   if (kind == "device") {
     return machine_of_one(config);
   }
-  const Config node = inlined(config, "device");
-  return node.has("host") ? inlined(node, "host") : node;
+  return kind == "cluster" ? inlined_cluster(config) : inlined(config);
+}
+
+std::optional<Link> usual_network(const std::string& device) {
+  for (const CatalogEntry& entry : list_catalog("machines")) {
+    const Config node = Config::load(entry.file);
+    if (kind_of(node) == "node" && node.has("network") && node.at("device").is_string() &&
+        node.at("device").string() == device) {
+      return read_machine(load_machine_config(entry.name)).network;
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<MachineSummary> list_machines() {

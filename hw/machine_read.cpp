@@ -1,6 +1,7 @@
 // Typed reading of a resolved machine configuration.
 #include <fmt/format.h>
 
+#include <array>
 #include <cstdint>
 
 #include "base/error.hpp"
@@ -90,8 +91,12 @@ Memory read_memory(const Config& config) {
 }
 
 Link read_link(const Config& config, std::string_view fallback_name) {
-  return {config.string_or("name", fallback_name), above_zero<BytesPerSecond>(config, "bandwidth"),
-          config.at("latency").quantity<Seconds>()};
+  Link link{config.string_or("name", fallback_name), above_zero<BytesPerSecond>(config, "bandwidth"),
+            config.at("latency").quantity<Seconds>()};
+  if (const auto gap = config.find("gap")) {
+    link.gap = gap->quantity<Seconds>();
+  }
+  return link;
 }
 
 Power read_power(const Config& owner) {
@@ -177,6 +182,18 @@ Machine read_machine(const Config& config) {
   }
   if (const auto network = config.find("network")) {
     machine.network = read_link(*network, "network");
+  }
+  config.ignore(std::array<std::string_view, 1>{"fabric"});
+  if (const auto nodes = config.find("nodes")) {
+    machine.nodes = count(*nodes, 1);
+    if (machine.nodes > 1 && !machine.network) {
+      nodes->fail(
+          fmt::format("{} nodes need a \"network\": one device's share of the links out of its node", machine.nodes));
+    }
+    if (std::int64_t{machine.nodes} * machine.devices > kMostDevices) {
+      nodes->fail(
+          fmt::format("{} nodes of {} devices are more than {} devices", machine.nodes, machine.devices, kMostDevices));
+    }
   }
   config.reject_unknown();
   return machine;

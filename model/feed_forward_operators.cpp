@@ -9,17 +9,6 @@ namespace {
 
 double number(std::int64_t value) { return static_cast<double>(value); }
 
-/// Expected number of distinct expert groups (of `ranks`) that one token's top-k experts fall on, experts equally
-/// popular: ranks * (1 - C(E - E/ranks, k) / C(E, k)).
-double destinations(double experts, double top_k, double ranks) {
-  double none = 1;
-  const double per_rank = experts / ranks;
-  for (double i = 0; i < top_k; ++i) {
-    none *= std::max(0.0, (experts - per_rank - i) / (experts - i));
-  }
-  return ranks * (1 - none);
-}
-
 struct Writer {
   const LayerContext& context;
   const RankBatch& batch;
@@ -55,6 +44,39 @@ struct Writer {
                       precision.activations.bytes(batch.tokens * hidden), out);
   }
 
+  /// Tokens of this rank to the ranks of their experts, or their results back.
+  void exchange(const MoeFeedForward& moe, bool combine, double tokens, double imbalance, StorageType wire) const {
+    const Mapping& mapping = context.mapping;
+    const char* label = combine ? "combine" : "dispatch";
+    const int ranks = mapping.devices();
+    const int nodes = (ranks + context.node_devices - 1) / context.node_devices;
+    const bool automatic = context.exchange == ExchangeKind::automatic;
+    if (context.exchange == ExchangeKind::all_to_all || (automatic && nodes == 1)) {
+      const double copies = distinct_blocks(moe, mapping.expert) * mapping.expert_tensor();
+      append_collective(CollectiveKind::all_to_all, label, ranks, wire.bytes(tokens * copies * imbalance * hidden),
+                        out);
+      return;
+    }
+    const bool decodes = batch.tokens == batch.sequences;
+    const ExchangeKind kind = !automatic ? context.exchange
+                              : decodes  ? ExchangeKind::low_latency
+                                         : ExchangeKind::normal;
+    const ExchangeRows rows =
+        exchange_rows(moe, mapping.expert, mapping.expert_tensor(), nodes, std::max(1, ranks / nodes), kind);
+    out.push_back({OperatorKind::collective, label,
+                   ExpertExchange{.combine = combine,
+                                  .low_latency = kind == ExchangeKind::low_latency,
+                                  .tokens = tokens,
+                                  .hidden = hidden,
+                                  .top_k = number(moe.experts_per_token),
+                                  .experts = number(moe.experts),
+                                  .ranks = ranks,
+                                  .nodes = nodes,
+                                  .scale_up_rows = tokens * rows.scale_up * imbalance,
+                                  .network_rows = tokens * rows.network * imbalance,
+                                  .wire = wire}});
+  }
+
   void operator()(const MoeFeedForward& moe) const {
     const Mapping& mapping = context.mapping;
     const double groups = mapping.expert;
@@ -79,12 +101,11 @@ struct Writer {
     // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
     // experts; with tensor parallelism alone all devices hold all tokens already.
     const double own_tokens = batch.tokens / mapping.tensor;
-    const double sent = own_tokens * destinations(number(moe.experts), number(moe.experts_per_token), groups) *
-                        mapping.expert_tensor() * (used.rows > 0 ? used.rows / even.rows : 1);
+    const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
     if (spread) {
       const StorageType wire =
           precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
-      append_collective(CollectiveKind::all_to_all, "dispatch", mapping.devices(), wire.bytes(sent * hidden), out);
+      exchange(moe, false, own_tokens, imbalance, wire);
     }
     out.push_back({OperatorKind::experts, "experts",
                    GroupedGemm{.tokens = batch.replica_tokens,
@@ -100,8 +121,7 @@ struct Writer {
                                .activations = precision.activations,
                                .arithmetic = precision.expert_arithmetic}});
     if (spread) {
-      append_collective(CollectiveKind::all_to_all, "combine", mapping.devices(),
-                        precision.activations.bytes(sent * hidden), out);
+      exchange(moe, true, own_tokens, imbalance, precision.activations);
     }
     if (moe.shared_width > 0) {
       const double ranks = spread ? 1 : mapping.tensor;

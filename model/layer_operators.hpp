@@ -5,6 +5,7 @@
 
 #include "model/architecture.hpp"
 #include "model/batch.hpp"
+#include "model/expert_exchange.hpp"
 #include "model/mapping.hpp"
 #include "model/operator.hpp"
 #include "model/routing.hpp"
@@ -19,6 +20,8 @@ struct LayerContext {
   Mapping mapping;
   const RankLoadTable* routing = nullptr;  ///< of this layer's experts
   bool balanced_routing = false;           ///< idealisation: every rank gets its even share
+  int node_devices = 1 << 20;              ///< ranks that share a node
+  ExchangeKind exchange = ExchangeKind::automatic;
 };
 
 /// The part of a batch that one attention-parallel group (`tensor` devices) works on.

@@ -1,5 +1,7 @@
 #include "model/machine_view.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 
 namespace moesaic {
@@ -54,8 +56,14 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.scale_up = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.scale_up_latency = host_link->latency;
   }
+  view.node_devices = machine.devices;
+  if (machine.network && ranks > machine.devices) {
+    view.network = add(view, "network.bandwidth", ResourceKind::link, machine.network->bandwidth.value);
+    view.network_latency = machine.network->latency;
+    view.network_gap = machine.network->gap;
+  }
   if (machine.host && host_link) {
-    const double share = 1.0 / ranks;
+    const double share = 1.0 / std::min(ranks, machine.devices);
     const Host& host = *machine.host;
     view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);

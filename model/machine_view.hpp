@@ -42,21 +42,28 @@ struct MachineView {
   std::vector<Resource> resources;
   std::vector<UnitView> units;  ///< device units in order, then the host's
   std::size_t device_units = 0;
-  std::optional<ResourceId> scale_up;  ///< what one rank sends to its peers
+  std::optional<ResourceId> scale_up;  ///< what one rank sends to its peers in the node
+  std::optional<ResourceId> network;   ///< what it sends to other nodes; none where the replica has one node
   std::optional<ResourceId> host_to_device;
   std::optional<ResourceId> device_to_host;
   std::optional<ResourceId> host_memory;
   Bytes device_cache{};  ///< last-level cache of the device; zero: not known
   Seconds scale_up_latency{};
+  Seconds network_latency{};
+  Seconds network_gap{};
   Seconds host_link_latency{};
   bool switched = false;  ///< any two devices of the node talk at full rate (NVSwitch)
   bool in_switch_reduction = false;
+  int node_devices = 1;  ///< ranks fill one node before the next
 
   bool has_host() const { return units.size() > device_units; }
   const UnitView& host_unit() const { return units[device_units]; }
 };
 
-/// `ranks`: devices of the replica, which share one host.
+/// Nodes that a group of `ranks` ranks in a row spans.
+inline int nodes_of(const MachineView& view, int ranks) { return (ranks + view.node_devices - 1) / view.node_devices; }
+
+/// `ranks`: devices of the replica; those of one node share its host.
 MachineView view_machine(const Machine& machine, int ranks);
 
 }  // namespace moesaic

@@ -192,9 +192,9 @@ Mapping default_mapping(const Architecture& architecture, int devices) {
 
 void check_mapping(const Architecture& architecture, const Mapping& mapping, const Machine& machine) {
   const auto fail = [&](const std::string& message) { throw UserError("--map: " + message); };
-  if (mapping.devices() > machine.devices) {
-    fail(fmt::format("{} needs {} devices, but {} has {}", to_text(mapping), mapping.devices(), machine.name,
-                     machine.devices));
+  const int devices = machine.total_devices();
+  if (mapping.devices() > devices) {
+    fail(fmt::format("{} needs {} devices, but {} has {}", to_text(mapping), mapping.devices(), machine.name, devices));
   }
   if (mapping.expert > 1 && most_experts(architecture) == 0) {
     fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
@@ -205,15 +205,15 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
     const Heads heads = heads_of(kind.attention);
     if (heads.query % mapping.tensor != 0 || (heads.kv % mapping.tensor != 0 && mapping.tensor % heads.kv != 0)) {
       fail(fmt::format("tp={} does not divide the {} query heads and {} KV heads of {}{}", mapping.tensor, heads.query,
-                       heads.kv, architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
+                       heads.kv, architecture.name, nearest_tensor(architecture, mapping, devices)));
     }
     if (dense != nullptr && dense->width % mapping.tensor != 0) {
       fail(fmt::format("tp={} does not divide the feed-forward width {} of {}{}", mapping.tensor, dense->width,
-                       architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
+                       architecture.name, nearest_tensor(architecture, mapping, devices)));
     }
     if (moe != nullptr && !shared_works(*moe, mapping)) {
       fail(fmt::format("tp={} does not divide the shared expert's width {} of {}{}", mapping.tensor, moe->shared_width,
-                       architecture.name, nearest_tensor(architecture, mapping, machine.devices)));
+                       architecture.name, nearest_tensor(architecture, mapping, devices)));
     }
     if (moe != nullptr && moe->experts % mapping.expert != 0) {
       fail(fmt::format("ep={} does not divide the {} experts of {}{}", mapping.expert, moe->experts, architecture.name,

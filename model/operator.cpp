@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.hpp"
+
 namespace moesaic {
 
 std::string_view name(OperatorKind kind) {
@@ -13,7 +15,8 @@ std::string_view name(OperatorKind kind) {
 }
 
 std::string_view name(CollectiveKind kind) {
-  constexpr std::string_view kNames[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
+  constexpr std::string_view kNames[] = {"all_reduce", "all_gather", "reduce_scatter",
+                                         "all_to_all", "broadcast",  "send_receive"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -47,13 +50,25 @@ double attention_read_tokens(double new_tokens, double context, double window, b
   return std::min(last, window + new_tokens - 1);
 }
 
-Bytes wire_bytes(const Collective& collective, bool in_switch_reduction) {
-  const double ranks = collective.ranks;
-  double share = (ranks - 1) / ranks;
-  if (collective.kind == CollectiveKind::all_reduce) {
-    share = in_switch_reduction ? std::min(2 * share, (ranks + 1) / ranks) : 2 * share;
+WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_reduction) {
+  const double m = nodes, g = collective.ranks / m;
+  const double inside = (g - 1) / g, between = (m - 1) / m;
+  const Bytes message = collective.bytes;
+  switch (collective.kind) {
+    case CollectiveKind::all_reduce:
+      return {message * (in_switch_reduction ? std::min(2 * inside, (g + 1) / g) : 2 * inside),
+              message * (2 * between / g)};
+    case CollectiveKind::all_gather:
+    case CollectiveKind::reduce_scatter:
+      return {message * inside, message * (between / g)};
+    case CollectiveKind::all_to_all:
+      return {message * (inside / m), message * between};
+    case CollectiveKind::broadcast:
+      return nodes > 1 ? WireBytes{message * inside, message * (1 / g)} : WireBytes{g > 1 ? message : Bytes{}, Bytes{}};
+    case CollectiveKind::send_receive:
+      return {nodes > 1 ? Bytes{} : message, nodes > 1 ? message : Bytes{}};
   }
-  return collective.bytes * share;
+  MOESAIC_ASSERT(false);
 }
 
 namespace {
@@ -99,7 +114,11 @@ Work work_of(const Elementwise& e) {
           .arithmetic = DType::fp32};
 }
 
-Work work_of(const Collective& c) { return {.wire = wire_bytes(c, false)}; }
+Work work_of(const Collective& c) { return {.wire = wire_bytes(c, 1, false).scale_up}; }
+
+Work work_of(const ExpertExchange& e) {
+  return {.wire = e.wire.bytes(e.scale_up_rows * e.hidden), .network = e.wire.bytes(e.network_rows * e.hidden)};
+}
 
 Work work_of(const Transfer& t) { return {.wire = t.bytes}; }
 

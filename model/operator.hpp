@@ -100,15 +100,40 @@ struct Elementwise {
   Bytes cache_written{};  ///< K and V written into the cache
 };
 
-enum class CollectiveKind : std::uint8_t { all_reduce, all_gather, reduce_scatter, all_to_all };
+enum class CollectiveKind : std::uint8_t {
+  all_reduce,
+  all_gather,
+  reduce_scatter,
+  all_to_all,
+  broadcast,
+  send_receive
+};
+inline constexpr std::size_t kCollectiveKindCount = 6;
 std::string_view name(CollectiveKind kind);
 
-/// `bytes`: all_reduce: the message; all_gather, reduce_scatter: the full (gathered) message; all_to_all: what one rank
-/// sends, its own part included.
+/// `bytes`: all_reduce, broadcast: the message; all_gather, reduce_scatter: the full (gathered) message; all_to_all:
+/// what one rank sends, its own part included; send_receive: what every rank sends the next one of the ring (context
+/// parallelism), or the first the last where there are two.
 struct Collective {
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};
   int ranks = 1;
+};
+
+/// Dispatch or combine of expert parallelism over several nodes: rows of tokens to the ranks that hold their experts,
+/// or back. Row counts are of the busiest rank.
+struct ExpertExchange {
+  bool combine = false;
+  bool low_latency = false;  ///< a copy for each expert, straight to its rank; else one for each node, then forwarded
+  double tokens = 0;         ///< of one rank
+  double hidden = 0;
+  double top_k = 0;
+  double experts = 0;  ///< of the layer
+  int ranks = 1;
+  int nodes = 1;
+  double scale_up_rows = 0;  ///< sent to other ranks of the node, forwarded ones included
+  double network_rows = 0;   ///< sent to other nodes
+  StorageType wire{};
 };
 
 /// Bytes moved between memories of one machine.
@@ -118,7 +143,8 @@ struct Transfer {
   std::string_view what;  ///< "weights", "query", "attention output"
 };
 
-using OperatorShape = std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, Transfer>;
+using OperatorShape =
+    std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, ExpertExchange, Transfer>;
 
 struct Operator {
   OperatorKind kind = OperatorKind::projection;
@@ -132,19 +158,27 @@ struct Work {
   Bytes weights{};      ///< read once
   Bytes activations{};  ///< read and written
   Bytes kv{};           ///< cache or state, read and written
-  Bytes wire{};  ///< sent by one rank over the scale-up link (collectives), or moved between memories (transfers)
+  Bytes wire{};     ///< sent by one rank over the scale-up link (collectives), or moved between memories (transfers)
+  Bytes network{};  ///< sent by one rank to other nodes
   DType arithmetic = DType::bf16;
 
   Bytes memory() const { return weights + activations + kv; }
   FlopsPerByte intensity() const { return flops / memory(); }
 };
 
-/// The work of one operator. Sources of the formulas: docs/architecture.md, "Work".
+/// The work of one operator, collectives as in one node. Sources of the formulas: docs/architecture.md, "Work".
 Work work(const Operator& op);
 
-/// Bytes that one rank sends at least. All-reduce: 2(n-1)/n of the message, or (n+1)/n of it when the switch reduces;
-/// the others (n-1)/n.
-Bytes wire_bytes(const Collective& collective, bool in_switch_reduction);
+/// Bytes that one rank sends at least, on links inside its node and to other nodes.
+struct WireBytes {
+  Bytes scale_up;
+  Bytes network;
+};
+/// For g ranks in each of m nodes, S bytes, every rank with a network link of its own. Inside: all-reduce 2(g-1)/g S,
+/// or (g+1)/g S when the switch reduces; all-to-all (g-1)/(m g) S; send-receive and broadcast S where there is one
+/// node; the others (g-1)/g S. Between: all-reduce 2(m-1)/m S/g, all-gather and reduce-scatter (m-1)/m S/g, all-to-all
+/// (m-1)/m S, broadcast S/g, send-receive S.
+WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_reduction);
 
 /// (query, key) pairs of `new_tokens` causal queries after `context` cached tokens, window applied: the sum over
 /// queries of the keys each sees.

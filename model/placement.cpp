@@ -66,6 +66,9 @@ int LayerWriter::communicate(const Operator& op, const Work& work) {
   if (view_.scale_up) {
     task.demands.push_back({*view_.scale_up, work.wire.value});
   }
+  if (view_.network && work.network.value > 0) {
+    task.demands.push_back({*view_.network, work.network.value});
+  }
   const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
   join_chain(index);
   return index;

@@ -25,7 +25,7 @@ class LayerWriter {
 
   /// An operator on a unit: demands its arithmetic and its channel to memory. Joins the chain.
   int run(const Operator& op, const Work& work, std::size_t unit, Queue queue);
-  /// A collective on the scale-up link. Joins the chain.
+  /// A collective on the scale-up link and, over several nodes, the network. Joins the chain.
   int communicate(const Operator& op, const Work& work);
   /// A copy between host and device memory on its direction's queue; waits for nothing and does not join the chain.
   int copy(const Operator& op, Bytes bytes, bool to_device);

@@ -11,18 +11,21 @@ LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, bool
           .precision = &plan.precision(),
           .mapping = plan.mapping(),
           .routing = routing,
-          .balanced_routing = balanced};
+          .balanced_routing = balanced,
+          .node_devices = plan.view().node_devices,
+          .exchange = plan.exchange()};
 }
 
 }  // namespace
 
 StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping,
-                   PlacementPointer placement, const std::string& routing)
+                   PlacementPointer placement, const std::string& routing, ExchangeKind exchange)
     : architecture_(std::move(architecture)),
       precision_(precision),
       machine_(std::move(machine)),
       mapping_(mapping),
-      placement_(std::move(placement)) {
+      placement_(std::move(placement)),
+      exchange_(exchange) {
   check_mapping(architecture_, mapping_, machine_);
   placement_->check(machine_);
   view_ = view_machine(machine_, mapping_.devices());
@@ -63,7 +66,10 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
     for (const Operator& op : operators_) {
       Work demand = work(op);
       if (const auto* collective = std::get_if<Collective>(&op.shape)) {
-        demand.wire = wire_bytes(*collective, plan_.view().in_switch_reduction);
+        const MachineView& view = plan_.view();
+        const WireBytes least = wire_bytes(*collective, nodes_of(view, collective->ranks), view.in_switch_reduction);
+        demand.wire = least.scale_up;
+        demand.network = least.network;
       }
       plan_.placement().place(writer, op, demand);
     }

@@ -23,7 +23,7 @@ class StepPlan {
  public:
   /// Checks mapping and placement against network and machine; throws UserError. `routing`: as Routing::parse takes it.
   StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping, PlacementPointer placement,
-           const std::string& routing = "uniform");
+           const std::string& routing = "uniform", ExchangeKind exchange = ExchangeKind::automatic);
 
   const Architecture& architecture() const { return architecture_; }
   const Precision& precision() const { return precision_; }
@@ -31,6 +31,7 @@ class StepPlan {
   const Mapping& mapping() const { return mapping_; }
   const Placement& placement() const { return *placement_; }
   const MachineView& view() const { return view_; }
+  ExchangeKind exchange() const { return exchange_; }
   const PlacementPointer& placement_pointer() const { return placement_; }
 
   /// Bytes of weights of layer kind `kind` on the fullest rank.
@@ -47,6 +48,7 @@ class StepPlan {
   Mapping mapping_;
   PlacementPointer placement_;
   MachineView view_;
+  ExchangeKind exchange_;
   std::vector<std::shared_ptr<const RankLoadTable>> routing_;
   std::vector<Bytes> layer_weights_;
   Bytes embedding_weights_;

@@ -24,6 +24,7 @@ Work total_work(const StepGraph& graph) {
       total.activations += task.work.activations * layer.executions;
       total.kv += task.work.kv * layer.executions;
       total.wire += task.work.wire * layer.executions;
+      total.network += task.work.network * layer.executions;
     }
   }
   return total;

@@ -31,6 +31,11 @@ std::string shape_text(const Operator& op) {
     std::string operator()(const Collective& c) const {
       return fmt::format("{} of {} over {}", name(c.kind), to_text(c.bytes), c.ranks);
     }
+    std::string operator()(const ExpertExchange& e) const {
+      return fmt::format("{} {}, {:.6g} tokens, {:.4g} rows in the node and {:.4g} out, over {} in {} nodes",
+                         e.low_latency ? "low-latency" : "normal", e.combine ? "combine" : "dispatch", e.tokens,
+                         e.scale_up_rows, e.network_rows, e.ranks, e.nodes);
+    }
     std::string operator()(const Transfer& t) const {
       return fmt::format("{} {}", to_text(t.bytes), t.to_device ? "to device" : "to host");
     }
@@ -60,7 +65,7 @@ OperatorRow describe(const Task& task, const MachineView& view, const CostModel&
   row.limit = peak_seconds(task, view);
   row.time = estimate.median();
   if (task.communication) {
-    row.bytes = task.work.wire;
+    row.bytes = task.work.wire + task.work.network;
     row.unit = "link";
     row.bound_by = estimate.latency > estimate.busy ? "latency" : "link";
     return row;

@@ -11,15 +11,26 @@ namespace {
 /// Of `places` that are chosen `times` at random: how many are chosen at least once.
 double expected_distinct(double places, double times) { return places * -std::expm1(times * std::log1p(-1 / places)); }
 
+/// Of a measured kernel's name, "all_reduce/vLLM_custom_graph".
+CollectiveKind kind_of(std::string_view kernel) {
+  for (std::size_t i = 0; i < kCollectiveKindCount; ++i) {
+    if (kernel.starts_with(name(static_cast<CollectiveKind>(i)))) {
+      return static_cast<CollectiveKind>(i);
+    }
+  }
+  return kernel.starts_with("send") ? CollectiveKind::send_receive : CollectiveKind::all_to_all;
+}
+
 }  // namespace
 
 KernelPoint collective_point(const KernelSetting& setting, const ShapeValues& shape) {
   const double bytes = shape[0], ranks = std::max(2.0, shape[1]);
-  const double others = (ranks - 1) / ranks;
-  const bool reduces = setting.kernel.starts_with("all_reduce");
-  const double wire = setting.kernel.starts_with("send") ? bytes : bytes * others * (reduces ? 2 : 1);
+  const double nodes = std::max(1.0, ranks / std::max(1.0, shape[2]));
+  const Collective collective{kind_of(setting.kernel), Bytes{bytes}, static_cast<int>(ranks)};
+  const WireBytes wire = wire_bytes(collective, static_cast<int>(nodes), false);
   KernelPoint point;
-  point.terms.memory = wire * setting.machine.link_seconds_per_byte;
+  point.terms.memory = wire.scale_up.value * setting.machine.link_seconds_per_byte;
+  point.terms.compute = wire.network.value * setting.machine.network_seconds_per_byte;
   point.terms.steps = ranks - 1;
   point.features = {static_cast<float>(bytes), static_cast<float>(ranks), static_cast<float>(bytes / ranks),
                     static_cast<float>(bytes * (ranks - 1)), static_cast<float>(shape[2])};
@@ -42,8 +53,10 @@ KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValue
   const double bytes = copies * row;
   KernelPoint point;
   point.terms.memory = bytes * setting.machine.link_seconds_per_byte;
-  // Multiprocessors that are set aside for communication copy at a rate of their own.
-  point.terms.steps = multiprocessors > 0 ? bytes / multiprocessors : ranks;
+  point.terms.compute = abroad * row * setting.machine.network_seconds_per_byte;
+  // Multiprocessors that are set aside for communication copy at a rate of their own; kernels of low latency wait for
+  // the last of all ranks.
+  point.terms.steps = multiprocessors > 0 ? bytes / multiprocessors : std::log2(ranks);
   point.features = {static_cast<float>(hidden),
                     static_cast<float>(top_k),
                     static_cast<float>(experts),

@@ -33,7 +33,8 @@ constexpr const char* kProfile = R"({
     "sampling": {"compute": 0.5, "memory": 0.6, "launches": 0}
   },
   "host_kernels": {"compute": 0.125, "memory": 0.625},
-  "collective": {"link": 0.75},
+  "collective": {"link": 0.75, "network": 0.625},
+  "expert_exchange": {"link": 0.5, "network": 0.25, "low_latency": "20 us", "normal": "50 us"},
   "transfer": {"link": 0.875},
   "step_overhead": "300 us",
   "memory_reserve": 0.08,
@@ -99,7 +100,9 @@ TEST(Efficiency, CollectivesTakeTheFastestAlgorithm) {
     const Task reduce = first(build_step(plan, Batch::decode(batch, 10)), "reduce attention");
     const auto& collective = std::get<Collective>(reduce.op.shape);
     const BytesPerSecond achieved = link.bandwidth * 0.75;
-    const CollectiveAlgorithm algorithm = fastest_algorithm(collective, link.latency, achieved, true, true);
+    CollectiveLinks links = collective_links(plan.view(), collective.ranks);
+    links.bandwidth = achieved;
+    const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);
     EXPECT_STREQ(algorithm.name, batch > 1 ? "in-switch" : "one-shot");
     const Estimate estimate = told_apart()->cost(reduce, plan.view());
     EXPECT_DOUBLE_EQ(estimate.latency.value, launch + algorithm.steps * link.latency.value);

@@ -75,7 +75,7 @@ TEST(MachineConfig, NamesMayBeShortened) {
 
 TEST(MachineConfig, AHostIsNoMachine) {
   const std::string message = user_error([] { return load_machine_config("xeon-8480c"); });
-  EXPECT_NE(message.find("'xeon-8480c' is a host, which is no machine by itself; choose a node or a device"),
+  EXPECT_NE(message.find("'xeon-8480c' is a host, which is no machine by itself; choose a cluster, a node or a device"),
             message.npos)
       << message;
 }
