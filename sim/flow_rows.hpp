@@ -47,6 +47,14 @@ FlowClasses classify_flows(const FlowProblem& problem, std::vector<std::uint64_t
 /// Asserts that a problem is what its header says: sizes, channels that exist, nothing negative or without end.
 void check_flows(const FlowProblem& problem);
 
+/// Throws UserError that names a channel without bandwidth that a flow has to cross.
+void refuse_dead_channels(const FlowProblem& problem);
+
+/// Seconds: when the first byte of a flow moves.
+inline double release_time(const FlowProblem& problem, std::size_t flow) {
+  return (problem.start.empty() ? 0 : problem.start[flow]) + (problem.latency.empty() ? 0 : problem.latency[flow]);
+}
+
 /// A hash of 64 bits with all bits mixed (the finalizer of SplitMix64, Steele et al. 2014); a bijection.
 constexpr std::uint64_t mix_bits(std::uint64_t x) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;

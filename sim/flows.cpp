@@ -1,5 +1,7 @@
 #include "sim/flows.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -56,6 +58,20 @@ void check_flows(const FlowProblem& problem) {
     right &= (hop.channel < channels) & (hop.share >= 0) & (hop.share <= std::numeric_limits<float>::max());
   }
   MOESAIC_ASSERT(right);
+}
+
+void refuse_dead_channels(const FlowProblem& problem) {
+  if (std::find(problem.capacity.begin(), problem.capacity.end(), 0) == problem.capacity.end()) {
+    return;
+  }
+  for (std::size_t flow = 0; flow < problem.flows(); ++flow) {
+    for (std::uint32_t i = problem.first[flow]; i < problem.first[flow + 1]; ++i) {
+      const Routes::Hop& hop = problem.hops[i];
+      if (problem.capacity[hop.channel] == 0 && hop.share > 0 && problem.bytes[flow] > 0) {
+        throw UserError(fmt::format("flow {} has to cross channel {}, which has no bandwidth", flow, hop.channel));
+      }
+    }
+  }
 }
 
 std::vector<double> max_min_rates(const FlowProblem& problem) {

@@ -1,6 +1,4 @@
 // Runs flows by events. Parts that share no channel run apart, and what is left of a part is taken apart again.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -16,10 +14,6 @@ namespace moesaic {
 namespace {
 
 constexpr std::size_t kSmallPart = 32;  // rows; taking it apart again costs more than it saves
-
-double release_of(const FlowProblem& problem, std::size_t flow) {
-  return (problem.start.empty() ? 0 : problem.start[flow]) + (problem.latency.empty() ? 0 : problem.latency[flow]);
-}
 
 /// Rows that share channels only with each other, from a moment on.
 struct Part {
@@ -206,29 +200,16 @@ class Simulation {
   std::size_t events_ = 0;
 };
 
-void refuse_dead_channels(const FlowProblem& problem) {
-  for (std::size_t flow = 0; flow < problem.flows(); ++flow) {
-    for (std::uint32_t i = problem.first[flow]; i < problem.first[flow + 1]; ++i) {
-      const Routes::Hop& hop = problem.hops[i];
-      if (problem.capacity[hop.channel] == 0 && hop.share > 0 && problem.bytes[flow] > 0) {
-        throw UserError(fmt::format("flow {} has to cross channel {}, which has no bandwidth", flow, hop.channel));
-      }
-    }
-  }
-}
-
 }  // namespace
 
 FlowTimes run_flows(const FlowProblem& problem, double tolerance) {
   check_flows(problem);
-  if (std::find(problem.capacity.begin(), problem.capacity.end(), 0) != problem.capacity.end()) {
-    refuse_dead_channels(problem);
-  }
+  refuse_dead_channels(problem);
   FlowTimes times;
   std::vector<std::uint64_t> labels(problem.flows());
   times.end.resize(problem.flows());
   for (std::size_t flow = 0; flow < problem.flows(); ++flow) {
-    const double release = release_of(problem, flow);
+    const double release = release_time(problem, flow);
     times.end[flow] = release;
     if (problem.bytes[flow] > 0) {
       const auto bytes = mix_bits(std::bit_cast<std::uint64_t>(problem.bytes[flow]));
