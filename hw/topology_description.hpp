@@ -1,8 +1,10 @@
 // A topology in a few figures, as files describe it, and the graph it stands for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config.hpp"
@@ -42,6 +44,20 @@ enum class FabricKind : std::uint8_t {
   graph  ///< as listed
 };
 
+/// A vertex of a network that is listed part by part.
+struct ListedVertex {
+  std::string name;
+  VertexKind kind = VertexKind::switch_;
+  int node = -1;   ///< the host that it is in, from 0; -1: a switch of the network
+  int plane = -1;  ///< -1: none
+  int level = 1;   ///< of a switch of the network: 1 leaf, 2 spine, 3 core
+};
+struct ListedLink {
+  std::size_t a = 0, b = 0;  ///< places in the list of vertices
+  Link link;
+  LinkRole role = LinkRole::local;
+};
+
 /// The network between nodes.
 struct FabricDescription {
   FabricKind kind = FabricKind::none;
@@ -56,6 +72,8 @@ struct FabricDescription {
   int group_routers = 0, router_endpoints = 0, router_globals = 0, groups = 0;  ///< dragonfly a, p, h, g
   int order = 0;                                                                ///< slim fly q
   std::vector<int> dimensions;                                                  ///< torus
+  std::vector<ListedVertex> vertices;                                           ///< graph, nodes included
+  std::vector<ListedLink> links;                                                ///< graph
 };
 
 struct TopologyDescription {
@@ -64,6 +82,9 @@ struct TopologyDescription {
   FabricDescription fabric;
   int nodes = 1;  ///< 0: as many as the fabric has room for
 };
+
+std::string_view to_text(NodeKind kind);
+std::string_view to_text(FabricKind kind);
 
 /// Reads "node", "fabric" and "nodes" of a topology's configuration. Throws UserError.
 TopologyDescription read_topology(const Config& config);

@@ -1,0 +1,193 @@
+// The least that the busiest channel can be busy with shares over shortest paths, approached from both sides. Weights
+// of channels give a bound: the bytes of a pair weigh at least as much as on its lightest path, and a weighted mean of
+// loads is no more than the largest. Moving shares onto the lightest paths (Frank and Wolfe 1956, on the log-sum-exp of
+// the loads) gives shares.
+#include <algorithm>
+#include <cmath>
+
+#include "hw/routing/router.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr int kMostRounds = 400;
+constexpr double kGoodEnough = 1e-3;  // of the bound
+
+class Evening {
+ public:
+  Evening(const Topology& topology, const NetworkGraph& network, std::span<const SwitchPair> pairs,
+          const Pieces& pieces)
+      : pairs_(pairs), lightest_(network.switches.size()), arrived_by_(network.switches.size()) {
+    std::vector<std::int32_t> place(topology.channels(), -1);
+    for (const SwitchPair& pair : pairs) {
+      first_.push_back(entries_.size());
+      for (const Routes::Hop& hop : pieces.hops(pair.piece)) {
+        if (place[hop.channel] < 0) {
+          place[hop.channel] = static_cast<std::int32_t>(cost_.size());
+          cost_.push_back(1 / topology.links[hop.channel / 2].bandwidth.value);
+        }
+        const auto number = [&](VertexId v) { return static_cast<std::uint32_t>(network.number[v]); };
+        entries_.push_back({static_cast<std::uint32_t>(place[hop.channel]), number(topology.from(hop.channel)),
+                            number(topology.to(hop.channel)), hop.share, false});
+      }
+    }
+    first_.push_back(entries_.size());
+    load_.resize(cost_.size());
+    add_loads([](const Entry& entry) { return entry.share; }, load_);
+    weight_.resize(cost_.size());
+    moved_load_.resize(cost_.size());
+  }
+
+  /// Returns the bound; shares() are then the best that were found.
+  double run() {
+    keep_shares();
+    for (int round = 0; round < kMostRounds && best_ > bound_ * (1 + kGoodEnough); ++round) {
+      // As sharp as it takes to tell loads within the gap apart.
+      const double gap = std::max(best_ - bound_, kGoodEnough * best_);
+      sharpness_ = 2 * std::log(static_cast<double>(cost_.size()) + 1) / gap;
+      weigh();
+      find_lightest_paths();
+      move(best_step());
+      if (busiest(load_) < best_) {
+        keep_shares();
+      }
+    }
+    return std::min(bound_, best_);
+  }
+  const std::vector<float>& shares() const { return best_shares_; }
+
+ private:
+  struct Entry {
+    std::uint32_t channel = 0;  // place among those that are used
+    std::uint32_t from = 0, to = 0;
+    double share = 0;
+    bool lightest = false;  // on the pair's lightest path
+  };
+
+  template <class Share>
+  void add_loads(Share&& share, std::vector<double>& load) const {
+    std::fill(load.begin(), load.end(), 0.0);
+    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+        const Entry& entry = entries_[i];
+        load[entry.channel] += pairs_[pair].bytes * share(entry) * cost_[entry.channel];
+      }
+    }
+  }
+
+  static double busiest(const std::vector<double>& load) {
+    return load.empty() ? 0 : *std::max_element(load.begin(), load.end());
+  }
+
+  void keep_shares() {
+    best_ = busiest(load_);
+    best_shares_.clear();
+    for (const Entry& entry : entries_) {
+      best_shares_.push_back(static_cast<float>(entry.share));
+    }
+  }
+
+  // Weights add up to one.
+  void weigh() {
+    const double most = busiest(load_);
+    double sum = 0;
+    for (std::size_t c = 0; c < cost_.size(); ++c) {
+      weight_[c] = std::exp(sharpness_ * (load_[c] - most));
+      sum += weight_[c];
+    }
+    for (double& weight : weight_) {
+      weight /= sum;
+    }
+  }
+
+  void find_lightest_paths() {
+    double bound = 0;
+    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+        entries_[i].lightest = false;
+        lightest_[entries_[i].to] = HUGE_VAL;
+      }
+      lightest_[pairs_[pair].from] = 0;
+      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {  // in order from the source
+        const Entry& entry = entries_[i];
+        const double weight = lightest_[entry.from] + weight_[entry.channel] * cost_[entry.channel];
+        if (weight < lightest_[entry.to]) {
+          lightest_[entry.to] = weight;
+          arrived_by_[entry.to] = i;
+        }
+      }
+      bound += pairs_[pair].bytes * lightest_[pairs_[pair].to];
+      for (std::uint32_t at = pairs_[pair].to; at != pairs_[pair].from; at = entries_[arrived_by_[at]].from) {
+        entries_[arrived_by_[at]].lightest = true;
+      }
+    }
+    bound_ = std::max(bound_, bound);
+    add_loads([](const Entry& entry) { return entry.lightest ? 1.0 : 0.0; }, moved_load_);
+  }
+
+  // Log-sum-exp of the loads after a step, up to a factor.
+  double softest(double step) const {
+    const auto load = [&](std::size_t c) { return load_[c] + step * (moved_load_[c] - load_[c]); };
+    double most = 0, sum = 0;
+    for (std::size_t c = 0; c < cost_.size(); ++c) {
+      most = std::max(most, load(c));
+    }
+    for (std::size_t c = 0; c < cost_.size(); ++c) {
+      sum += std::exp(sharpness_ * (load(c) - most));
+    }
+    return most + std::log(sum) / sharpness_;
+  }
+
+  // By golden section: the function is convex.
+  double best_step() const {
+    constexpr double kGolden = 0.6180339887498949;
+    double low = 0, high = 1;
+    double left = high - kGolden * (high - low), right = low + kGolden * (high - low);
+    double at_left = softest(left), at_right = softest(right);
+    for (int i = 0; i < 24; ++i) {
+      if (at_left <= at_right) {
+        high = right, right = left, at_right = at_left;
+        left = high - kGolden * (high - low), at_left = softest(left);
+      } else {
+        low = left, left = right, at_left = at_right;
+        right = low + kGolden * (high - low), at_right = softest(right);
+      }
+    }
+    return (low + high) / 2;
+  }
+
+  void move(double step) {
+    for (Entry& entry : entries_) {
+      entry.share += step * ((entry.lightest ? 1 : 0) - entry.share);
+    }
+    for (std::size_t c = 0; c < cost_.size(); ++c) {
+      load_[c] += step * (moved_load_[c] - load_[c]);
+    }
+  }
+
+  std::span<const SwitchPair> pairs_;
+  std::vector<std::size_t> first_;  // entry of each pair
+  std::vector<Entry> entries_;
+  std::vector<double> cost_, load_, weight_, moved_load_;  // of each channel in use; loads in seconds
+  std::vector<double> lightest_;                           // way to each switch
+  std::vector<std::size_t> arrived_by_;                    // its last entry
+  double bound_ = 0, best_ = 0, sharpness_ = 0;
+  std::vector<float> best_shares_;
+};
+
+}  // namespace
+
+Seconds even_out(const Topology& topology, const NetworkGraph& network, std::span<const SwitchPair> pairs,
+                 Pieces& pieces) {
+  Evening evening(topology, network, pairs, pieces);
+  const double bound = evening.run();
+  std::size_t next = 0;
+  for (const SwitchPair& pair : pairs) {
+    for (Routes::Hop& hop : pieces.hops(pair.piece)) {
+      hop.share = evening.shares()[next++];
+    }
+  }
+  return {bound};
+}
+
+}  // namespace moesaic
