@@ -10,6 +10,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/moesaic)
 get_property(room_targets GLOBAL PROPERTY MOESAIC_ROOM_TARGETS)
 install(TARGETS ${room_targets} EXPORT moesaicTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS moesaic RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET moesaic-simgrid) # not for people: moesaic starts it
+  install(TARGETS moesaic-simgrid RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/moesaic)
+endif()
 install(EXPORT moesaicTargets NAMESPACE moesaic:: DESTINATION ${package_dir})
 
 # A header that begins with "// Private to" may include what a user does not have; it stays at home.

@@ -24,22 +24,28 @@ struct FlowProblem {
   std::size_t flows() const { return bytes.size(); }
 };
 
+/// One flow for each demand, on the channels of the topology, all starting at once. Hands on the hops of routes that
+/// are needed no more.
 FlowProblem flow_problem(const Topology& topology, const Routes& routes, std::span<const Demanded> flows);
+FlowProblem flow_problem(const Topology& topology, Routes&& routes, std::span<const Demanded> flows);
 
 /// Max-min fair rates (bytes per second) of all flows at once: no flow can go faster without slowing one that is not
-/// faster than it. Flows without hops get infinity.
+/// faster than it. Flows that no finite channel holds up get infinity, flows over a channel of capacity 0 get 0.
 std::vector<double> max_min_rates(const FlowProblem& problem);
 
 struct FlowTimes {
   Seconds total;            ///< the last end
   std::vector<double> end;  ///< seconds, per flow
-  std::size_t events = 0;   ///< times at which rates were worked out again
+  std::size_t events = 0;   ///< times at which rates were worked out again, summed over parts that share no channel
 };
 /// Runs all flows to their end; rates are max-min fair at every moment. Ends closer than `tolerance` (relative to the
-/// time since the start) count as one; 0 is exact.
+/// time since the first start) count as one, and a start that close to an end waits for it; 0 is exact. Flows of no
+/// bytes and flows that nothing holds up end when their latency has passed. Throws UserError that names a channel
+/// without bandwidth that a flow has to cross.
 FlowTimes run_flows(const FlowProblem& problem, double tolerance = 1e-9);
 
-/// No schedule is faster: the largest over channels of bytes / capacity.
+/// No schedule is faster: the largest over channels of bytes / capacity. Infinite where a channel that has to be
+/// crossed has no bandwidth.
 Seconds busiest_channel(const FlowProblem& problem);
 
 /// The flows of a uniform all-to-all folded by the symmetry of the topology: one row for each class of flows. Exact:

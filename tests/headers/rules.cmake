@@ -2,7 +2,7 @@
 # A header may include more if it begins with "// Private to".
 cmake_minimum_required(VERSION 3.25)
 set(rooms base hw model kernels calibrate sim reports apps)
-set(libraries "boost|CLI|Eigen|fmt|nlohmann|tbb|oneapi|valijson|Random123|dnnl")
+set(libraries "boost|CLI|Eigen|fmt|nlohmann|tbb|oneapi|valijson|Random123|dnnl|simgrid")
 set(wrong 0)
 
 function(refuse file include reason)
