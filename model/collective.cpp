@@ -126,7 +126,7 @@ std::vector<CollectiveAlgorithm> collective_algorithms(const Collective& collect
       return {{.name = "chain",
                .steps = sweep(links, g),
                .network_steps = m - 1,
-               .wire = message,
+               .wire = links.nodes > 1 ? message * ((g - 1) / g) : message,
                .network = links.nodes > 1 ? message * (1 / g) : Bytes{}}};
     case CollectiveKind::send_receive:
       return {{.name = "direct",

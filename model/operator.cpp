@@ -54,6 +54,9 @@ WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_red
   const double m = nodes, g = collective.ranks / m;
   const double inside = (g - 1) / g, between = (m - 1) / m;
   const Bytes message = collective.bytes;
+  if (collective.ranks < 2) {
+    return {};
+  }
   switch (collective.kind) {
     case CollectiveKind::all_reduce:
       return {message * (in_switch_reduction ? std::min(2 * inside, (g + 1) / g) : 2 * inside),
@@ -64,7 +67,7 @@ WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_red
     case CollectiveKind::all_to_all:
       return {message * (inside / m), message * between};
     case CollectiveKind::broadcast:
-      return nodes > 1 ? WireBytes{message * inside, message * (1 / g)} : WireBytes{g > 1 ? message : Bytes{}, Bytes{}};
+      return nodes > 1 ? WireBytes{message * inside, message * (1 / g)} : WireBytes{message, Bytes{}};
     case CollectiveKind::send_receive:
       return {nodes > 1 ? Bytes{} : message, nodes > 1 ? message : Bytes{}};
   }
