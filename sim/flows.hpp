@@ -48,9 +48,10 @@ FlowTimes run_flows(const FlowProblem& problem, double tolerance = 1e-9);
 /// crossed has no bandwidth.
 Seconds busiest_channel(const FlowProblem& problem);
 
-/// The flows of a uniform all-to-all folded by the symmetry of the topology: one row for each class of flows. Exact:
-/// the same total as all the flows. Throws UserError if the topology has no known symmetry or the policy breaks it (one
-/// path of many).
+/// The flows of a uniform all-to-all folded by the symmetry of the topology, so that only one device of each class is
+/// routed: one row for each class of flows over one channel for each class of channels. The same total as all the
+/// flows, as exactly as routes give their shares. Throws UserError if the topology has no known symmetry or the policy
+/// breaks it (one path of many).
 FlowProblem folded_all_to_all(const Topology& topology, const RouteChoice& choice, Bytes bytes_per_pair);
 
 }  // namespace moesaic
