@@ -7,8 +7,10 @@
 
 #include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
+#include "apps/collective.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/reproduce.hpp"
 #include "apps/validate.hpp"
 #include "base/catalog.hpp"
 #include "base/error.hpp"
@@ -230,6 +232,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
 
   ValidateOptions validate_options;
   const CLI::App* validate_command = add_validate_command(app, validate_options);
+  CollectiveOptions collective_options;
+  const CLI::App* collective_command = add_collective_command(app, collective_options);
+  ReproduceOptions reproduce_options;
+  const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -242,9 +248,17 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   }
 
   try {
+    const bool watched = &err == &std::cerr && isatty(STDERR_FILENO) == 1;
     if (*validate_command) {
-      const bool watched = &err == &std::cerr && isatty(STDERR_FILENO) == 1;
       run_validate(*validate_command, validate_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*collective_command) {
+      run_collective(collective_options, {out, err, terminal, watched});
+      return 0;
+    }
+    if (*reproduce_command) {
+      run_reproduce(reproduce_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
     const bool rich = terminal && options.output_file.empty();

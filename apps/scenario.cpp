@@ -99,10 +99,9 @@ Deployment make_deployment(const Scenario& scenario) {
   const Machine on = read_machine(machine);
   const Mapping mapping = choose_mapping(scenario, architecture, on);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
-  return {
-      StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing,
-               parse_exchange(scenario.exchange)),
-      cost};
+  return {StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement),
+                   scenario.routing, parse_exchange(scenario.exchange)),
+          cost};
 }
 
 std::vector<NamedScenario> combine(const ScenarioList& list) {

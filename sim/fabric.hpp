@@ -23,7 +23,7 @@ std::string_view to_text(FabricModel model);
 
 struct Fabric {
   const Topology* topology = nullptr;  ///< needed by flows
-  RouteChoice routes;
+  RouteChoice routes{};
   FabricModel model = FabricModel::flows;
 };
 

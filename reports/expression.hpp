@@ -1,0 +1,17 @@
+// Arithmetic that a user wrote: "61 * layer.total_s", "max(a, b) / 2".
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace moesaic {
+
+/// Names are letters, digits, '_' and '.'.
+using NamedValues = std::map<std::string, double, std::less<>>;
+
+/// + - * / ^, parentheses, comparisons, a ? b : c, and the usual functions (min, max, sqrt, log, exp, rint, ...).
+/// Throws UserError for what is no expression, a name that is not known (with the nearest), and a result that is no
+/// number.
+double evaluate_expression(const std::string& text, const NamedValues& names);
+
+}  // namespace moesaic

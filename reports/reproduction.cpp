@@ -1,0 +1,122 @@
+#include "reports/reproduction.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/statistics.hpp"
+
+namespace moesaic {
+namespace {
+
+bool is_name(const std::string& text) {
+  return !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) != 0) &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+}
+
+double evaluated(const Config& origin, const std::string& formula, const NamedValues& names) {
+  try {
+    return evaluate_expression(formula, names);
+  } catch (const UserError& error) {
+    origin.fail(error.what());
+  }
+}
+
+/// A number, an amount with a unit, or a formula behind "=".
+double value_of(const Config& config, const NamedValues& names) {
+  if (config.is_number()) {
+    return config.number();
+  }
+  const std::string text = config.string();
+  if (text.starts_with('=')) {
+    return evaluated(config, text.substr(1), names);
+  }
+  try {
+    return parse_amount(text).least;
+  } catch (const UserError& error) {
+    config.fail(error.what());
+  }
+}
+
+void add(NamedValues& names, const std::string& prefix, const NamedValues& more) {
+  for (const auto& [name, value] : more) {
+    names.insert_or_assign(prefix + "." + name, value);
+  }
+}
+
+double error_of(const Amount& published, double predicted) {
+  if (predicted >= published.least && predicted <= published.most) {
+    return 0;
+  }
+  const double nearer = predicted < published.least ? published.least : published.most;
+  return nearer != 0 ? predicted / nearer - 1 : predicted;
+}
+
+void add_class(ReproductionScores::Class& scores, const std::vector<double>& errors, std::size_t within) {
+  scores.rows = errors.size();
+  scores.within = within;
+  if (!errors.empty()) {
+    scores.median = median(errors);
+    scores.worst = *std::max_element(errors.begin(), errors.end());
+  }
+}
+
+}  // namespace
+
+Reproduction reproduce(const Study& study, const StudyRunner& run) {
+  Reproduction result{study, {}};
+  NamedValues names;
+  for (const auto& [name, config] : study.values) {
+    if (!is_name(name)) {
+      config.fail("the name of a value must be letters, digits and '_'");
+    }
+    names[name] = value_of(config, names);
+  }
+  for (const StudyRun& one : study.runs) {
+    if (!is_name(one.name)) {
+      one.origin.fail("the name of a run must be letters, digits and '_'");
+    }
+    add(names, one.name, run(one));
+  }
+  for (const StudyRow& row : study.rows) {
+    NamedValues seen = names;
+    if (row.run) {
+      add(seen, "it", run(*row.run));
+    }
+    ReproducedRow reproduced{row, evaluated(row.origin, row.formula, seen), 0, false};
+    reproduced.error = error_of(row.published, reproduced.predicted);
+    reproduced.within =
+        row.target > 0 ? std::abs(reproduced.error) <= row.target : row.published.prints(reproduced.predicted);
+    if (is_name(row.id)) {
+      names[row.id] = reproduced.predicted;
+    }
+    result.rows.push_back(std::move(reproduced));
+  }
+  return result;
+}
+
+ReproductionScores reproduction_scores(const std::vector<Reproduction>& studies) {
+  ReproductionScores scores;
+  std::vector<double> errors[3];
+  std::size_t within[3] = {};
+  for (const Reproduction& study : studies) {
+    for (const ReproducedRow& row : study.rows) {
+      if (row.row.calibrated) {
+        ++scores.calibrated;
+        continue;
+      }
+      const auto kind = static_cast<std::size_t>(row.row.kind);
+      errors[kind].push_back(std::abs(row.error));
+      within[kind] += row.within ? 1 : 0;
+      ++scores.rows;
+      scores.within += row.within ? 1 : 0;
+    }
+  }
+  add_class(scores.closed_form, errors[0], within[0]);
+  add_class(scores.measured, errors[1], within[1]);
+  add_class(scores.ratio, errors[2], within[2]);
+  return scores;
+}
+
+}  // namespace moesaic
