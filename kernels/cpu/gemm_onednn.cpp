@@ -11,7 +11,7 @@
 #include <map>
 #include <stdexcept>
 
-#include "kernels/shared_library.hpp"
+#include "base/shared_library.hpp"
 
 namespace moesaic::cpu {
 namespace {

@@ -4,7 +4,7 @@
 #ifdef MOESAIC_OPENBLAS
 #include <cblas.h>
 
-#include "kernels/shared_library.hpp"
+#include "base/shared_library.hpp"
 
 namespace moesaic::cpu {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/cuda/runtime.hpp"
-#include "kernels/shared_library.hpp"
+#include "base/shared_library.hpp"
 
 namespace moesaic::cuda {
 

@@ -1,4 +1,4 @@
-#include "kernels/shared_library.hpp"
+#include "base/shared_library.hpp"
 
 #include <dlfcn.h>
 

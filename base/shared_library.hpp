@@ -1,5 +1,5 @@
-// Private to kernels: a library that is loaded only when it is used. A prediction should not wait for a linear algebra
-// library to start its threads, and the program should run where it is absent.
+// A library that is loaded only when it is used. A prediction should not wait for a linear algebra library to start its
+// threads, and the program should run where it is absent.
 #pragma once
 
 #include <memory>
