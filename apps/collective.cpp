@@ -11,7 +11,6 @@
 #include "base/nearest.hpp"
 #include "base/quantity_text.hpp"
 #include "hw/machine_topology.hpp"
-#include "model/expert_exchange.hpp"
 #include "reports/collective.hpp"
 #include "sim/collective_flows.hpp"
 
@@ -137,10 +136,17 @@ CollectiveReport report_of(const Setting& setting, const CollectiveOptions& opti
           .others = {}};
 }
 
+int shift_of(const CollectiveOptions& options, int ranks) {
+  if (options.shift < 1 || (ranks > 1 && options.shift >= ranks)) {
+    throw UserError(fmt::format("--shift: must be from 1 to {}, found {}", std::max(1, ranks - 1), options.shift));
+  }
+  return static_cast<int>(options.shift);
+}
+
 CollectiveReport collective_report(const CollectiveOptions& options, CollectiveKind kind) {
   Setting setting = make_setting(options);
   setting.fabric.topology = setting.topology ? &*setting.topology : nullptr;
-  const Collective collective{kind, parse_bytes(options.bytes), setting.ranks};
+  const Collective collective{kind, parse_bytes(options.bytes), setting.ranks, shift_of(options, setting.ranks)};
   const CollectiveAlgorithm algorithm = choose(options, collective, setting.links);
   CollectiveReport report = report_of(setting, options);
   report.what = fmt::format("{} of {}", kKinds[static_cast<std::size_t>(kind)], to_text(collective.bytes));
@@ -203,9 +209,11 @@ CollectiveReport exchange_report(const CollectiveOptions& options, bool combine)
   moe.experts_per_token = options.top_k;
   moe.groups = options.expert_groups;
   moe.node_limit = options.node_limit;
-  const int nodes = setting.links.nodes, node_ranks = setting.ranks / nodes;
-  const ExchangeRows rows = exchange_rows(moe, setting.ranks / static_cast<int>(options.slices),
-                                          static_cast<int>(options.slices), nodes, node_ranks, kind);
+  const int slices = static_cast<int>(options.slices);
+  const ExchangeRanks layout{setting.ranks / slices, slices, setting.ranks / setting.links.nodes};
+  const Routing routing = Routing::parse(options.routing, moe.experts, moe.experts_per_token);
+  const ExchangeRows rows = load_of(exchange_loads(moe, routing, layout), kind).busiest;
+  const int nodes = setting.links.nodes, node_ranks = layout.node_ranks;
   // Dispatch sends fp8 with a scale for each 128 elements, combine bf16 (DeepEP, README.md).
   const auto hidden = static_cast<double>(options.hidden);
   const double row_bytes = options.row_bytes > 0 ? options.row_bytes : combine ? 2 * hidden : hidden + hidden / 128 * 4;
@@ -266,6 +274,9 @@ CLI::App* add_collective_command(CLI::App& app, CollectiveOptions& options) {
   whole("--experts", options.experts, "Of dispatch and combine: experts of the layer");
   whole("--expert-groups", options.expert_groups, "Groups that --node-limit counts (DeepSeek-V3: 8)");
   whole("--node-limit", options.node_limit, "Most groups that one token uses (DeepSeek-V3: 4; default: no limit)");
+  command
+      ->add_option("--routing", options.routing, "uniform (default), zipf:EXPONENT, or a file; the busiest rank counts")
+      ->type_name("ROUTING");
   whole("--slices", options.slices, "Ranks that every expert is cut over (default 1)");
   command->add_option("--exchange", options.exchange, "normal (default), low-latency or all-to-all")->type_name("WAY");
   command

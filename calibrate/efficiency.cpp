@@ -106,7 +106,8 @@ class EfficiencyCostModel final : public CostModel {
     const CollectiveLinks links = collective_links(view, exchange.ranks);
     const Seconds inside = work.wire / (links.bandwidth * exchange_link_);
     const Seconds between = work.network / (links.network_bandwidth * exchange_network_);
-    return {exchange.low_latency ? exchange_latency_ : exchange_setup_, std::max(inside, between)};
+    return {exchange.kind == ExchangeKind::low_latency ? exchange_latency_ : exchange_setup_,
+            std::max(inside, between)};
   }
 
   std::string name_;

@@ -115,11 +115,14 @@ bool fill(TaskKernel& kernel, const Collective& collective, const MachineView& v
 
 /// DeepEP's kernels, the normal ones with as many multiprocessors as its tables have (24 of V1, README.md).
 bool fill(TaskKernel& kernel, const ExpertExchange& e) {
+  if (e.kind == ExchangeKind::all_to_all) {
+    return false;
+  }
   constexpr double kMultiprocessors = 24;
-  const auto operation =
-      static_cast<std::uint8_t>((e.nodes > 1 ? 4 : 0) + (e.low_latency ? 2 : 0) + (e.combine ? 1 : 0));
+  const auto operation = static_cast<std::uint8_t>((e.nodes > 1 ? 4 : 0) +
+                                                   (e.kind == ExchangeKind::low_latency ? 2 : 0) + (e.combine ? 1 : 0));
   return set(kernel, Family::expert_exchange, e.combine ? kBf16 : kFp8, 0, operation, e.hidden, e.top_k, e.experts,
-             e.ranks, e.nodes, e.low_latency ? 0 : kMultiprocessors, e.tokens);
+             e.ranks, e.nodes, e.kind == ExchangeKind::low_latency ? 0 : kMultiprocessors, e.tokens);
 }
 
 }  // namespace

@@ -6,11 +6,26 @@
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "model/expert_traffic.hpp"
 
 namespace moesaic {
 namespace {
 
 constexpr std::string_view kNames[] = {"auto", "normal", "low-latency", "all-to-all"};
+
+/// Rows of one rank for each token of one rank; those of a block's slices are alike.
+ExchangeLoad load_of(const ExpertHits& hits, CopyRule rule, const ExchangeRanks& ranks) {
+  const std::vector<double> tokens(static_cast<std::size_t>(hits.grid.ranks), 1.0);
+  const TrafficSummary summary = summarize(expert_traffic(hits, tokens, rule));
+  const double slices = ranks.slices;
+  // A row for a block goes to each of its slices; the node's one copy does not.
+  const double network = rule == CopyRule::per_node ? 1 : slices;
+  ExchangeLoad load;
+  load.mean = {summary.scale_up_sent.mean * slices, summary.network_sent.mean * network};
+  load.busiest = {std::max(summary.scale_up_sent.most, summary.scale_up_received.most) * slices,
+                  std::max(summary.network_sent.most, summary.network_received.most) * network};
+  return load;
+}
 
 }  // namespace
 
@@ -25,29 +40,27 @@ ExchangeKind parse_exchange(std::string_view text) {
   return static_cast<ExchangeKind>(found - std::begin(kNames));
 }
 
-double distinct_blocks(const MoeFeedForward& moe, double blocks) {
-  const auto experts = static_cast<double>(moe.experts), top_k = static_cast<double>(moe.experts_per_token);
+ExchangeLoads exchange_loads(const MoeFeedForward& moe, const Routing& routing, const ExchangeRanks& ranks) {
+  const int nodes = ranks.nodes();
+  if (ranks.expert_ranks % nodes != 0) {
+    throw UserError("--map: ep=" + std::to_string(ranks.expert_ranks) + " does not divide evenly over the " +
+                    std::to_string(nodes) + " nodes; experts then cross nodes in uneven parts");
+  }
+  const RankGrid grid{ranks.expert_ranks, ranks.expert_ranks / nodes};
+  HitOptions options;
+  options.limit = {moe.groups, moe.node_limit};
+  const ExpertHits hits = expert_hits(routing, contiguous_placement(moe.experts, 0, grid), options);
+  return {load_of(hits, CopyRule::per_node, ranks), load_of(hits, CopyRule::per_expert, ranks),
+          load_of(hits, CopyRule::per_rank, ranks)};
+}
+
+double distinct_blocks(double experts, double top_k, double blocks) {
   double none = 1;
   const double per_block = experts / blocks;
   for (double i = 0; i < top_k; ++i) {
     none *= std::max(0.0, (experts - per_block - i) / (experts - i));
   }
   return blocks * (1 - none);
-}
-
-ExchangeRows exchange_rows(const MoeFeedForward& moe, int expert_ranks, int slices, int nodes, int node_ranks,
-                           ExchangeKind kind) {
-  const double g = node_ranks, m = nodes;
-  if (kind == ExchangeKind::low_latency) {
-    const double copies = static_cast<double>(moe.experts_per_token) * slices;
-    return {copies * (g - 1) / (g * m), copies * (m - 1) / m};
-  }
-  const double copies = distinct_blocks(moe, expert_ranks) * slices;
-  if (kind == ExchangeKind::all_to_all) {
-    return {copies * (g - 1) / (g * m), copies * (m - 1) / m};
-  }
-  // Every copy is delivered inside the node it is for, by the rank that received the node's one copy.
-  return {copies * (g - 1) / g, distinct_blocks(moe, m) * (m - 1) / m};
 }
 
 }  // namespace moesaic

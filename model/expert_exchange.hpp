@@ -1,10 +1,12 @@
 // How tokens reach the ranks of their experts, and how many rows of them cross which links.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
 #include "model/feed_forward.hpp"
+#include "model/routing.hpp"
 
 namespace moesaic {
 
@@ -18,19 +20,39 @@ enum class ExchangeKind : std::uint8_t {
 ExchangeKind parse_exchange(std::string_view text);
 std::string_view name(ExchangeKind kind);
 
-/// Expected rows that a rank sends for each of its tokens, experts equally popular.
+/// Expected rows that a rank sends for each of its tokens.
 struct ExchangeRows {
   double scale_up = 0;  ///< to other ranks of its node, what it forwards for others included
   double network = 0;   ///< to other nodes
 };
-/// Experts lie in equal contiguous blocks on `expert_ranks` groups of ranks, in `nodes` nodes of `node_ranks` ranks; a
-/// row for a block goes to all its `slices` ranks, which share a node.
-ExchangeRows exchange_rows(const MoeFeedForward& moe, int expert_ranks, int slices, int nodes, int node_ranks,
-                           ExchangeKind kind);
+
+/// Experts in equal contiguous blocks on `expert_ranks` groups of ranks, each of `slices` ranks that hold a part of
+/// every expert of the block and share a node; nodes of `node_ranks` ranks, all full.
+struct ExchangeRanks {
+  int expert_ranks = 1;
+  int slices = 1;
+  int node_ranks = 1;
+  int ranks() const { return expert_ranks * slices; }
+  int nodes() const { return (ranks() + node_ranks - 1) / node_ranks; }
+};
+
+/// What one way of exchange costs: the mean rank, and the busiest one (of those that send and those that receive).
+struct ExchangeLoad {
+  ExchangeRows mean;
+  ExchangeRows busiest;
+};
+
+/// The loads of one layer by way (normal, low_latency, all_to_all), worked out once for a replica: closed forms for
+/// uniform routing, seeded draws where popularity and a group limit meet (model/expert_traffic.hpp). Skewed routing
+/// makes the ranks of popular experts receive more. Throws UserError where a group limit does not fit the experts.
+using ExchangeLoads = std::array<ExchangeLoad, 3>;
+ExchangeLoads exchange_loads(const MoeFeedForward& moe, const Routing& routing, const ExchangeRanks& ranks);
+inline const ExchangeLoad& load_of(const ExchangeLoads& loads, ExchangeKind kind) {
+  return loads[static_cast<std::size_t>(kind) - 1];
+}
 
 /// Expected number of equal contiguous blocks of experts, of `blocks`, that one token's experts fall on, experts
-/// equally popular: blocks * (1 - C(E - E/blocks, k) / C(E, k)); at most the layer's limit where blocks are its groups'
-/// nodes.
-double distinct_blocks(const MoeFeedForward& moe, double blocks);
+/// equally popular and without a group limit: blocks * (1 - C(E - E/blocks, k) / C(E, k)).
+double distinct_blocks(double experts, double top_k, double blocks);
 
 }  // namespace moesaic

@@ -49,31 +49,31 @@ struct Writer {
     const Mapping& mapping = context.mapping;
     const char* label = combine ? "combine" : "dispatch";
     const int ranks = mapping.devices();
-    const int nodes = (ranks + context.node_devices - 1) / context.node_devices;
-    const bool automatic = context.exchange == ExchangeKind::automatic;
-    if (context.exchange == ExchangeKind::all_to_all || (automatic && nodes == 1)) {
-      const double copies = distinct_blocks(moe, mapping.expert) * mapping.expert_tensor();
-      append_collective(CollectiveKind::all_to_all, label, ranks, wire.bytes(tokens * copies * imbalance * hidden),
-                        out);
+    const bool decodes = batch.tokens == batch.sequences;
+    const ExchangeKind kind = context.exchange != ExchangeKind::automatic ? context.exchange
+                              : context.exchange_loads == nullptr         ? ExchangeKind::all_to_all
+                              : decodes                                   ? ExchangeKind::low_latency
+                                                                          : ExchangeKind::normal;
+    if (context.exchange_loads == nullptr) {
+      const double copies =
+          distinct_blocks(number(moe.experts), number(moe.experts_per_token), mapping.expert) * mapping.expert_tensor();
+      const Bytes sent = wire.bytes(tokens * copies * imbalance * hidden);
+      append_collective(CollectiveKind::all_to_all, label, ranks, sent, out);
       return;
     }
-    const bool decodes = batch.tokens == batch.sequences;
-    const ExchangeKind kind = !automatic ? context.exchange
-                              : decodes  ? ExchangeKind::low_latency
-                                         : ExchangeKind::normal;
-    const ExchangeRows rows =
-        exchange_rows(moe, mapping.expert, mapping.expert_tensor(), nodes, std::max(1, ranks / nodes), kind);
+    const ExchangeLoad& load = load_of(*context.exchange_loads, kind);
+    const ExchangeRows& rows = context.balanced_routing ? load.mean : load.busiest;
     out.push_back({OperatorKind::collective, label,
                    ExpertExchange{.combine = combine,
-                                  .low_latency = kind == ExchangeKind::low_latency,
+                                  .kind = kind,
                                   .tokens = tokens,
                                   .hidden = hidden,
                                   .top_k = number(moe.experts_per_token),
                                   .experts = number(moe.experts),
                                   .ranks = ranks,
-                                  .nodes = nodes,
-                                  .scale_up_rows = tokens * rows.scale_up * imbalance,
-                                  .network_rows = tokens * rows.network * imbalance,
+                                  .nodes = context.nodes,
+                                  .scale_up_rows = tokens * rows.scale_up,
+                                  .network_rows = tokens * rows.network,
                                   .wire = wire}});
   }
 

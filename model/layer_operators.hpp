@@ -18,9 +18,10 @@ struct LayerContext {
   std::int64_t vocabulary = 0;
   const Precision* precision = nullptr;
   Mapping mapping;
-  const RankLoadTable* routing = nullptr;  ///< of this layer's experts
-  bool balanced_routing = false;           ///< idealisation: every rank gets its even share
-  int node_devices = 1 << 20;              ///< ranks that share a node
+  const RankLoadTable* routing = nullptr;         ///< of this layer's experts
+  bool balanced_routing = false;                  ///< idealisation: every rank gets its even share
+  const ExchangeLoads* exchange_loads = nullptr;  ///< of this layer, where the replica has several nodes
+  int nodes = 1;
   ExchangeKind exchange = ExchangeKind::automatic;
 };
 

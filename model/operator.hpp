@@ -8,6 +8,7 @@
 
 #include "base/dtype.hpp"
 #include "base/quantity.hpp"
+#include "model/expert_exchange.hpp"
 
 namespace moesaic {
 
@@ -112,8 +113,8 @@ inline constexpr std::size_t kCollectiveKindCount = 6;
 std::string_view name(CollectiveKind kind);
 
 /// `bytes`: all_reduce, broadcast: the message; all_gather, reduce_scatter: the full (gathered) message; all_to_all:
-/// what one rank sends, its own part included; send_receive: what every rank sends the next one of the ring (context
-/// parallelism), or the first the last where there are two.
+/// what one rank sends, its own part included; send_receive: what every rank sends the one `shift` ranks further around
+/// the ring (context parallelism).
 struct Collective {
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};
@@ -124,8 +125,8 @@ struct Collective {
 /// or back. Row counts are of the busiest rank.
 struct ExpertExchange {
   bool combine = false;
-  bool low_latency = false;  ///< a copy for each expert, straight to its rank; else one for each node, then forwarded
-  double tokens = 0;         ///< of one rank
+  ExchangeKind kind = ExchangeKind::normal;  ///< not automatic
+  double tokens = 0;                         ///< of one rank
   double hidden = 0;
   double top_k = 0;
   double experts = 0;  ///< of the layer

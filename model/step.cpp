@@ -5,14 +5,16 @@ namespace {
 
 constexpr std::size_t kTasksOfALayer = 24;  // about: a vector that starts with room need not move its tasks
 
-LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, bool balanced) {
+LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, const ExchangeLoads* exchange_loads,
+                        bool balanced) {
   return {.hidden = plan.architecture().hidden,
           .vocabulary = plan.architecture().vocabulary,
           .precision = &plan.precision(),
           .mapping = plan.mapping(),
           .routing = routing,
           .balanced_routing = balanced,
-          .node_devices = plan.view().node_devices,
+          .exchange_loads = exchange_loads,
+          .nodes = nodes_of(plan.view(), plan.mapping().devices()),
           .exchange = plan.exchange()};
 }
 
@@ -31,13 +33,19 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
   view_ = view_machine(machine_, mapping_.devices());
   for (const LayerKind& kind : architecture_.kinds) {
     routing_.push_back(nullptr);
+    exchange_loads_.push_back(nullptr);
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
-      routing_.back() = std::make_shared<RankLoadTable>(Routing::parse(routing, moe->experts, moe->experts_per_token),
-                                                        mapping_.expert);
+      const Routing of_layer = Routing::parse(routing, moe->experts, moe->experts_per_token);
+      routing_.back() = std::make_shared<RankLoadTable>(of_layer, mapping_.expert);
+      const ExchangeRanks ranks{mapping_.expert, mapping_.expert_tensor(), view_.node_devices};
+      if (ranks.nodes() > 1 && mapping_.data > 1) {
+        exchange_loads_.back() = std::make_shared<ExchangeLoads>(moesaic::exchange_loads(*moe, of_layer, ranks));
+      }
     }
-    layer_weights_.push_back(layer_weight_bytes(kind, context_of(*this, routing_.back().get(), true)));
+    layer_weights_.push_back(
+        layer_weight_bytes(kind, context_of(*this, routing_.back().get(), exchange_loads_.back().get(), true)));
   }
-  embedding_weights_ = embedding_weight_bytes(architecture_, context_of(*this, nullptr, true));
+  embedding_weights_ = embedding_weight_bytes(architecture_, context_of(*this, nullptr, nullptr, true));
 }
 
 StepPlan StepPlan::on(const Machine& machine) const {
@@ -58,9 +66,10 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
   graph.only_decodes = rank_batch_.tokens == rank_batch_.sequences;
   LayerWriter writer(graph, plan_.view());
 
-  const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing) {
+  const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing,
+                         const ExchangeLoads* exchange_loads) {
     operators_.clear();
-    append(context_of(plan_, routing, options.balanced_routing));
+    append(context_of(plan_, routing, exchange_loads, options.balanced_routing));
     writer.begin_layer(executions);
     plan_.placement().begin_layer(writer, weights);
     for (const Operator& op : operators_) {
@@ -77,16 +86,18 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
   };
 
   write(
-      1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr);
+      1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr,
+      nullptr);
   const Architecture& architecture = plan_.architecture();
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
     write(
         static_cast<double>(architecture.count_of_kind(static_cast<int>(kind))), plan_.layer_weights(kind),
         [&](const LayerContext& context) { append_layer(architecture.kinds[kind], context, rank_batch_, operators_); },
-        plan_.routing(kind));
+        plan_.routing(kind), plan_.exchange_loads(kind));
   }
   write(
-      1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr);
+      1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr,
+      nullptr);
 }
 
 StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {

@@ -38,6 +38,8 @@ class StepPlan {
   Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind]; }
   Bytes embedding_weights() const { return embedding_weights_; }
   const RankLoadTable* routing(std::size_t kind) const { return routing_[kind] ? &*routing_[kind] : nullptr; }
+  /// What its tokens cost the links, where the replica has several nodes; else null.
+  const ExchangeLoads* exchange_loads(std::size_t kind) const { return exchange_loads_[kind].get(); }
   /// The same replica on another machine of the same shape (a figure changed).
   StepPlan on(const Machine& machine) const;
 
@@ -50,6 +52,7 @@ class StepPlan {
   MachineView view_;
   ExchangeKind exchange_;
   std::vector<std::shared_ptr<const RankLoadTable>> routing_;
+  std::vector<std::shared_ptr<const ExchangeLoads>> exchange_loads_;
   std::vector<Bytes> layer_weights_;
   Bytes embedding_weights_;
 };

@@ -153,7 +153,7 @@ std::vector<FlowPhase> collective_flows(const Collective& collective, const Coll
       break;
     case CollectiveKind::send_receive:
       for (int rank = 0; rank < m * g; ++rank) {
-        pairs.add(rank, (rank + 1) % (m * g), m * g == 2 && rank == 1 ? 0 : message);
+        pairs.add(rank, (rank + collective.shift) % (m * g), message);
       }
       break;
     case CollectiveKind::broadcast:

@@ -74,8 +74,8 @@ class ContendedCost final : public CostModel {
       const CollectiveLinks links = collective_links(view, exchange->ranks);
       const double inside = (task.work.wire / links.bandwidth).value;
       const double between = (task.work.network / links.network_bandwidth).value;
-      estimate.busy *=
-          std::max(inside, between * exchanges_[exchange->low_latency ? 1 : 0]) / std::max(inside, between);
+      estimate.busy *= std::max(inside, between * exchanges_[exchange->kind == ExchangeKind::normal ? 0 : 1]) /
+                       std::max(inside, between);
     }
     return estimate;
   }

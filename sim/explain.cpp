@@ -33,8 +33,8 @@ std::string shape_text(const Operator& op) {
     }
     std::string operator()(const ExpertExchange& e) const {
       return fmt::format("{} {}, {:.6g} tokens, {:.4g} rows in the node and {:.4g} out, over {} in {} nodes",
-                         e.low_latency ? "low-latency" : "normal", e.combine ? "combine" : "dispatch", e.tokens,
-                         e.scale_up_rows, e.network_rows, e.ranks, e.nodes);
+                         name(e.kind), e.combine ? "combine" : "dispatch", e.tokens, e.scale_up_rows, e.network_rows,
+                         e.ranks, e.nodes);
     }
     std::string operator()(const Transfer& t) const {
       return fmt::format("{} {}", to_text(t.bytes), t.to_device ? "to device" : "to host");
