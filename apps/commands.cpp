@@ -7,6 +7,7 @@
 
 #include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
+#include "apps/experts.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/validate.hpp"
@@ -230,6 +231,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
 
   ValidateOptions validate_options;
   const CLI::App* validate_command = add_validate_command(app, validate_options);
+  ExpertsOptions experts_options;
+  const CLI::App* experts_command = add_experts_command(app, experts_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -245,6 +248,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     if (*validate_command) {
       const bool watched = &err == &std::cerr && isatty(STDERR_FILENO) == 1;
       run_validate(*validate_command, validate_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*experts_command) {
+      const std::string& file = experts_options.output_file;
+      write_result(experts(experts_options, terminal && file.empty()), file, out);
       return 0;
     }
     const bool rich = terminal && options.output_file.empty();

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint32_t kOrders = 0, kTokens = 1;  // what random words are for
 
 /// 0 .. count-1 in a random order (Fisher and Yates).
-std::vector<std::size_t> shuffled(std::size_t count, Draws draws) {
+std::vector<std::size_t> random_order(std::size_t count, Draws draws) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t i = count; i > 1; --i) {
@@ -89,7 +89,7 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
     // Popular experts go on to popular ones: expert order[i] of each layer is the i-th most popular and its partner is
     // order[i] of the next, so that affinity leaves the loads as they are.
     const auto order_of = [&](std::int64_t l) {
-      return shuffled(ranked.size(), Draws(options.seed, kOrders, static_cast<std::uint32_t>(l)));
+      return random_order(ranked.size(), Draws(options.seed, kOrders, static_cast<std::uint32_t>(l)));
     };
     const std::vector<std::size_t> order = order_of(layer);
     std::vector<double> popularity(ranked.size());
@@ -126,6 +126,16 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
     trace.layers.push_back(std::move(chosen));
   }
   return trace;
+}
+
+Routing shuffled(const Routing& routing, std::uint64_t seed) {
+  const auto popularity = routing.popularity();
+  const std::vector<std::size_t> order = random_order(popularity.size(), Draws(seed, kOrders, 0));
+  std::vector<double> result(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    result[order[i]] = popularity[i];
+  }
+  return Routing::histogram(routing.top_k(), std::move(result));
 }
 
 CrossLayerCost cross_layer_cost(const LayerFlows& flows, std::span<const ExpertPlacement> placements,

@@ -33,6 +33,10 @@ struct SyntheticTrace {
 };
 RoutingTrace synthetic_trace(const SyntheticTrace& options);
 
+/// The same popularities, dealt to the experts in a random order, as those of a trained model are. A function of the
+/// seed.
+Routing shuffled(const Routing& routing, std::uint64_t seed);
+
 /// What tokens cost between two layers when each moves from the rank of its expert to that of its next one.
 struct LinkRates {
   BytesPerSecond scale_up, network;  ///< of one pair of ranks in a node, and of one across nodes
