@@ -8,6 +8,7 @@
 #include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
 #include "apps/collective.hpp"
+#include "apps/experts.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/reproduce.hpp"
@@ -236,6 +237,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* collective_command = add_collective_command(app, collective_options);
   ReproduceOptions reproduce_options;
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
+  ExpertsOptions experts_options;
+  const CLI::App* experts_command = add_experts_command(app, experts_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -259,6 +262,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*reproduce_command) {
       run_reproduce(reproduce_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*experts_command) {
+      const std::string& file = experts_options.output_file;
+      write_result(experts(experts_options, terminal && file.empty()), file, out);
       return 0;
     }
     const bool rich = terminal && options.output_file.empty();

@@ -65,6 +65,16 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->delimiter(',')
       ->type_name("WAY");
   command
+      .add_option("--fabric", list.fabrics,
+                  "How collectives share the links of a cluster: flows (default), closed-form (not at all), simgrid")
+      ->delimiter(',')
+      ->type_name("MODEL");
+  command
+      .add_option("--routes", list.routes,
+                  "Routing of a cluster's network: spray (default), ecmp, split, adaptive, shortest")
+      ->delimiter(',')
+      ->type_name("POLICY");
+  command
       .add_option(
           "--profile", list.profiles,
           "Cost of kernels: 'measured' (default), a measured stack such as 'vllm' or 'trtllm', 'default' efficiencies, "

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "sim/contended_cost.hpp"
 
 namespace moesaic {
 namespace {
@@ -99,9 +100,10 @@ Deployment make_deployment(const Scenario& scenario) {
   const Machine on = read_machine(machine);
   const Mapping mapping = choose_mapping(scenario, architecture, on);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
-  return {StepPlan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement),
-                   scenario.routing, parse_exchange(scenario.exchange)),
-          cost};
+  StepPlan plan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing,
+                parse_exchange(scenario.exchange));
+  const RouteChoice routes{parse_route_policy(scenario.routes)};
+  return {plan, contended_cost_model(cost, plan, routes, parse_fabric_model(scenario.fabric))};
 }
 
 std::vector<NamedScenario> combine(const ScenarioList& list) {
@@ -136,6 +138,8 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.routings, [](Scenario& s, const std::string& v) { s.routing = v; });
   multiply(list.profiles, [](Scenario& s, const std::string& v) { s.profile = v; });
   multiply(list.exchanges, [](Scenario& s, const std::string& v) { s.exchange = v; });
+  multiply(list.fabrics, [](Scenario& s, const std::string& v) { s.fabric = v; });
+  multiply(list.routes, [](Scenario& s, const std::string& v) { s.routes = v; });
   multiply(list.batches, [](Scenario& s, const std::string& v) { s.load.batch = parse_count("--batch", v); });
   multiply(list.inputs, [](Scenario& s, const std::string& v) { s.load.input = parse_count("--input", v); });
   multiply(list.outputs, [](Scenario& s, const std::string& v) { s.load.output = parse_count("--output", v); });

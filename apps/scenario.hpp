@@ -20,6 +20,8 @@ struct Scenario {
   std::string routing = "uniform";
   std::string profile = "measured";
   std::string exchange = "auto";
+  std::string fabric = "flows";
+  std::string routes = "spray";
   std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
   Load load{.batch = 1, .input = 1024, .output = 256};
 };
@@ -29,7 +31,7 @@ Deployment make_deployment(const Scenario& scenario);
 
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
-  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges;
+  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges, fabrics, routes;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

@@ -1,11 +1,12 @@
 // Typed reading of a resolved machine configuration.
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdint>
+#include <filesystem>
 
 #include "base/error.hpp"
 #include "hw/machine.hpp"
+#include "hw/topology_description.hpp"
 
 namespace moesaic {
 namespace {
@@ -169,6 +170,24 @@ int read_device_count(const Config& config, const Device& device) {
   return devices;
 }
 
+/// A fabric, or the name of a topology that has it: a file beside this one, or one of the catalog.
+std::shared_ptr<const TopologyDescription> read_machine_fabric(const Config& config) {
+  if (config.is_object()) {
+    auto description = std::make_shared<TopologyDescription>();
+    description->fabric = read_fabric(config);
+    return description;
+  }
+  const std::string typed = config.string();
+  const auto beside = std::filesystem::path(config.origin()).parent_path() / typed;
+  std::error_code error;
+  const bool neighbour = typed.ends_with(".json") && std::filesystem::is_regular_file(beside, error);
+  try {
+    return std::make_shared<TopologyDescription>(load_topology(neighbour ? beside.string() : typed));
+  } catch (const UserError& mistake) {
+    config.fail(mistake.what());
+  }
+}
+
 }  // namespace
 
 Machine read_machine(const Config& config) {
@@ -183,7 +202,6 @@ Machine read_machine(const Config& config) {
   if (const auto network = config.find("network")) {
     machine.network = read_link(*network, "network");
   }
-  config.ignore(std::array<std::string_view, 1>{"fabric"});
   if (const auto nodes = config.find("nodes")) {
     machine.nodes = count(*nodes, 1);
     if (machine.nodes > 1 && !machine.network) {
@@ -194,6 +212,9 @@ Machine read_machine(const Config& config) {
       nodes->fail(
           fmt::format("{} nodes of {} devices are more than {} devices", machine.nodes, machine.devices, kMostDevices));
     }
+  }
+  if (const auto fabric = config.find("fabric")) {
+    machine.topology = read_machine_fabric(*fabric);
   }
   config.reject_unknown();
   return machine;

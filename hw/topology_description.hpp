@@ -86,6 +86,8 @@ struct TopologyDescription {
 std::string_view to_text(NodeKind kind);
 std::string_view to_text(FabricKind kind);
 
+/// The "fabric" of a topology's or cluster's configuration. Throws UserError.
+FabricDescription read_fabric(const Config& config);
 /// Reads "node", "fabric" and "nodes" of a topology's configuration. Throws UserError.
 TopologyDescription read_topology(const Config& config);
 /// A topology of the catalog (configs/topologies) by name, part of a name, or file. Throws UserError.

@@ -85,6 +85,8 @@ void read_dragonfly(const Config& config, FabricDescription& fabric) {
   fabric.groups = count_or(config, "groups", fabric.group_routers * fabric.router_globals + 1);
 }
 
+}  // namespace
+
 FabricDescription read_fabric(const Config& config) {
   FabricDescription fabric;
   fabric.kind =
@@ -124,6 +126,8 @@ FabricDescription read_fabric(const Config& config) {
   fabric.ports = count_or(config, "ports", 0);
   return fabric;
 }
+
+namespace {
 
 // Says at the place in the file what is wrong with the description.
 [[noreturn]] void blame(const Config& config, const TopologyMistake& mistake) {

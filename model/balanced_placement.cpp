@@ -2,6 +2,7 @@
 // nodes, copies of the heaviest experts within a node, copies to ranks.
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "model/expert_placement.hpp"
@@ -10,19 +11,20 @@
 namespace moesaic {
 namespace {
 
-// How often each is held when `redundant` times the one with the most load a copy gets another.
-Indices copy_counts(std::span<const double> weights, std::size_t redundant) {
-  Indices counts(weights.size(), 1);
+// Which items are held: all once, and then `redundant` times another copy of the one with the most load a copy.
+Indices with_copies(std::span<const double> weights, std::size_t redundant) {
+  Indices held(weights.size());
+  std::iota(held.begin(), held.end(), std::size_t{0});
+  std::vector<double> counts(weights.size(), 1);
   for (; redundant > 0; --redundant) {
     std::size_t most = 0;
     for (std::size_t i = 1; i < weights.size(); ++i) {
-      if (weights[i] / static_cast<double>(counts[i]) > weights[most] / static_cast<double>(counts[most])) {
-        most = i;
-      }
+      most = weights[i] / counts[i] > weights[most] / counts[most] ? i : most;
     }
-    ++counts[most];
+    counts[most] += 1;
+    held.push_back(most);
   }
-  return counts;
+  return held;
 }
 
 }  // namespace
@@ -43,29 +45,30 @@ ExpertPlacement balanced_placement(std::span<const double> loads, std::int64_t r
     chunk_loads[e / chunk] += loads[e];
   }
   ExpertPlacement placement{experts, grid, {}};
-  for (Indices& node_chunks : pack(chunk_loads, nodes)) {
-    std::sort(node_chunks.begin(), node_chunks.end());
-    Indices held;
+  for (const Indices& node_chunks : pack(chunk_loads, nodes)) {
+    Indices mine;
     std::vector<double> weights;
     for (const std::size_t c : node_chunks) {
       for (std::size_t e = c * chunk; e < (c + 1) * chunk; ++e) {
-        held.push_back(e);
+        mine.push_back(e);
         weights.push_back(loads[e]);
       }
     }
-    const Indices counts = copy_counts(weights, room * node_ranks - held.size());
-    Indices copies;
-    std::vector<double> copy_weights;
-    for (std::size_t i = 0; i < held.size(); ++i) {
-      copies.insert(copies.end(), counts[i], held[i]);
-      copy_weights.insert(copy_weights.end(), counts[i], weights[i] / static_cast<double>(counts[i]));
+    const Indices held = with_copies(weights, room * node_ranks - mine.size());
+    std::vector<double> copies(mine.size(), 0.0), copy_weights;
+    for (const std::size_t item : held) {
+      copies[item] += 1;
     }
-    std::vector<Indices> ranks = pack(copy_weights, node_ranks);
-    for (Indices& rank : ranks) {
-      std::sort(rank.begin(), rank.end());
+    for (const std::size_t item : held) {
+      copy_weights.push_back(weights[item] / copies[item]);
+    }
+    const std::vector<Indices> ranks = pack(copy_weights, node_ranks);
+    for (const Indices& rank : ranks) {
+      const std::size_t first = placement.slots.size();
       for (const std::size_t copy : rank) {
-        placement.slots.push_back(static_cast<std::int32_t>(copies[copy]));
+        placement.slots.push_back(static_cast<std::int32_t>(mine[held[copy]]));
       }
+      std::sort(placement.slots.begin() + static_cast<std::ptrdiff_t>(first), placement.slots.end());
     }
   }
   return placement;

@@ -200,6 +200,20 @@ ExpertHits expert_hits(const Routing& routing, const ExpertPlacement& placement,
   return hits;
 }
 
+std::vector<double> expert_uses(const Routing& routing, const HitOptions& options) {
+  check_group_limit(options.limit, routing.experts(), routing.top_k());
+  if (routing.is_uniform() || !options.limit.limits()) {
+    return {routing.inclusion().begin(), routing.inclusion().end()};
+  }
+  ExpertDraw draw(routing, options.limit);
+  std::vector<std::int32_t> chosen(static_cast<std::size_t>(routing.top_k()));
+  for (std::int64_t token = 0; token < options.samples; ++token) {
+    Draws draws(options.seed, 0, static_cast<std::uint32_t>(token));
+    draw.draw(draws, chosen);
+  }
+  return draw.inclusion();
+}
+
 ExpertHits traced_hits(const RoutingTrace& trace, std::size_t layer, const ExpertPlacement& placement,
                        ReplicaRule replicas) {
   const RankGrid& grid = placement.grid;

@@ -43,6 +43,8 @@ struct HitOptions {
   std::uint64_t seed = 1;
 };
 
+/// How often one token uses every expert; differs from routing.inclusion() where a group limit meets a skewed routing.
+std::vector<double> expert_uses(const Routing& routing, const HitOptions& options);
 /// Expected hits. Exact for uniform routing (model/miss_chance.hpp), and exact in pairs wherever no group limit meets a
 /// skewed routing; the rest is drawn: a function of the seed. Throws UserError if routing, limit and placement do not
 /// fit each other.

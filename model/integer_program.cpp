@@ -30,6 +30,7 @@ struct Cbc {
     load(set_nodes, "Cbc_setMaximumNodes");
     load(set_gap, "Cbc_setAllowableGap");
     load(set_start, "Cbc_setMIPStartI");
+    load(set_parameter, "Cbc_setParameter");
     load(solve, "Cbc_solve");
     load(out_of_time, "Cbc_isSecondsLimitReached");
     load(proven, "Cbc_isProvenOptimal");
@@ -50,6 +51,7 @@ struct Cbc {
   decltype(&Cbc_setMaximumNodes) set_nodes = nullptr;
   decltype(&Cbc_setAllowableGap) set_gap = nullptr;
   decltype(&Cbc_setMIPStartI) set_start = nullptr;
+  decltype(&Cbc_setParameter) set_parameter = nullptr;
   decltype(&Cbc_solve) solve = nullptr;
   decltype(&Cbc_isSecondsLimitReached) out_of_time = nullptr;
   decltype(&Cbc_isProvenOptimal) proven = nullptr;
@@ -122,6 +124,8 @@ ProgramSolution solve(const IntegerProgram& program, std::span<const double> sta
   cbc().set_seconds(model.get(), limits.seconds);
   cbc().set_nodes(model.get(), static_cast<int>(std::min<std::int64_t>(limits.nodes, 1 << 30)));
   cbc().set_gap(model.get(), limits.gap);
+  // CBC 2.10.8 crashes after preprocessing that runs out of time (CglPreProcess::postProcess).
+  cbc().set_parameter(model.get(), "preprocess", "off");
   if (!start.empty()) {
     MOESAIC_ASSERT(start.size() == program.columns.size());
     std::vector<int> columns(start.size());

@@ -14,10 +14,10 @@
 namespace moesaic {
 namespace {
 
-constexpr std::uint32_t kOrders = 0, kTokens = 1;  // what random words are for
+constexpr std::uint32_t kOrders = 0, kPartners = 1, kTokens = 2;  // what random words are for
 
 /// 0 .. count-1 in a random order (Fisher and Yates).
-std::vector<std::size_t> shuffled(std::size_t count, Draws draws) {
+std::vector<std::size_t> random_order(std::size_t count, Draws draws) {
   std::vector<std::size_t> order(count);
   std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t i = count; i > 1; --i) {
@@ -86,27 +86,17 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
   const auto k = static_cast<std::size_t>(options.top_k);
   std::vector<std::int32_t> drawn(k), mine(k);
   for (std::int64_t layer = 0; layer < options.layers; ++layer) {
-    // Popular experts go on to popular ones: expert order[i] of each layer is the i-th most popular and its partner is
-    // order[i] of the next, so that affinity leaves the loads as they are.
-    const auto order_of = [&](std::int64_t l) {
-      return shuffled(ranked.size(), Draws(options.seed, kOrders, static_cast<std::uint32_t>(l)));
-    };
-    const std::vector<std::size_t> order = order_of(layer);
+    const auto word = static_cast<std::uint32_t>(layer);
+    const std::vector<std::size_t> order = random_order(ranked.size(), Draws(options.seed, kOrders, word));
+    const std::vector<std::size_t> partner = random_order(ranked.size(), Draws(options.seed, kPartners, word));
     std::vector<double> popularity(ranked.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
       popularity[order[i]] = ranked[i];
     }
-    std::vector<std::size_t> partner(ranked.size());
-    if (layer > 0) {
-      const std::vector<std::size_t> before = order_of(layer - 1);
-      for (std::size_t i = 0; i < order.size(); ++i) {
-        partner[before[i]] = order[i];
-      }
-    }
     ExpertDraw draw(Routing::histogram(options.top_k, std::move(popularity)), {});
     std::vector<std::int32_t> chosen;
     for (std::int64_t token = 0; token < options.tokens; ++token) {
-      Draws draws(options.seed, kTokens + static_cast<std::uint32_t>(layer), static_cast<std::uint32_t>(token));
+      Draws draws(options.seed, kTokens + word, static_cast<std::uint32_t>(token));
       draw.draw(draws, drawn);
       std::size_t count = 0;
       for (std::size_t i = 0; i < k && layer > 0; ++i) {
@@ -126,6 +116,16 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
     trace.layers.push_back(std::move(chosen));
   }
   return trace;
+}
+
+Routing shuffled(const Routing& routing, std::uint64_t seed) {
+  const auto popularity = routing.popularity();
+  const std::vector<std::size_t> order = random_order(popularity.size(), Draws(seed, kOrders, 0));
+  std::vector<double> result(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    result[order[i]] = popularity[i];
+  }
+  return Routing::histogram(routing.top_k(), std::move(result));
 }
 
 CrossLayerCost cross_layer_cost(const LayerFlows& flows, std::span<const ExpertPlacement> placements,

@@ -23,8 +23,9 @@ struct LayerFlows {
 LayerFlows layer_flows(const RoutingTrace& trace);
 
 /// A made-up trace: popularity in each layer proportional to 1/(i+1)^exponent in an order of its own; every expert has
-/// a partner in the next layer, to which its token goes on with chance `affinity`, else to an expert drawn by
-/// popularity. A function of the seed. Synthetic: nothing here is measured.
+/// a partner in the next layer, any one, to which its token goes on with chance `affinity`, else to an expert drawn by
+/// popularity. So the loads of later layers are those popularities, mixed with what partners bring along. A function of
+/// the seed. Synthetic: nothing here is measured.
 struct SyntheticTrace {
   std::int64_t experts = 8, top_k = 2, layers = 32, tokens = 4096;
   double exponent = 0;
@@ -32,6 +33,10 @@ struct SyntheticTrace {
   std::uint64_t seed = 1;
 };
 RoutingTrace synthetic_trace(const SyntheticTrace& options);
+
+/// The same popularities, dealt to the experts in a random order, as those of a trained model are. A function of the
+/// seed.
+Routing shuffled(const Routing& routing, std::uint64_t seed);
 
 /// What tokens cost between two layers when each moves from the rank of its expert to that of its next one.
 struct LinkRates {

@@ -119,6 +119,7 @@ struct Collective {
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};
   int ranks = 1;
+  int shift = 1;  ///< of send_receive
 };
 
 /// Dispatch or combine of expert parallelism over several nodes: rows of tokens to the ranks that hold their experts,

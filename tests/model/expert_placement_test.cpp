@@ -55,6 +55,18 @@ TEST(Balanced, WorkedExample) {
   EXPECT_NEAR(*std::max_element(ranks.begin(), ranks.end()), 4 + 8.0 / 3 + 2, 1e-12);
 }
 
+TEST(Balanced, IsThePublishedExample) {
+  // github.com/deepseek-ai/EPLB, README: two layers of 12 experts in 4 groups, 4 redundant ones, 2 nodes of 4 ranks.
+  // Slots of a rank are sorted here.
+  const RankGrid grid{8, 4};
+  EXPECT_EQ(
+      balanced_placement(std::vector<double>{90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86}, 4, grid, 4).slots,
+      (Slots{5, 6, 5, 7, 4, 8, 3, 4, 9, 10, 2, 10, 0, 1, 1, 11}));
+  EXPECT_EQ(
+      balanced_placement(std::vector<double>{20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27}, 4, grid, 4).slots,
+      (Slots{7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 1, 5, 0, 5, 1, 3}));
+}
+
 TEST(Balanced, GroupsStayOnOneNode) {
   const Routing routing = Routing::zipf(64, 6, 1.0);
   const ExpertPlacement placement = balanced_placement(routing.inclusion(), 32, {16, 4}, 8);
