@@ -12,6 +12,7 @@
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/reproduce.hpp"
+#include "apps/topology.hpp"
 #include "apps/validate.hpp"
 #include "base/catalog.hpp"
 #include "base/error.hpp"
@@ -231,6 +232,9 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   models_command->footer("Example:\n  moesaic models show DeepSeek-V3");
   show_model->footer("Example:\n  moesaic models show DeepSeek-V3");
 
+  TopologyOptions topology_options;
+  const CLI::App* topology_command = add_topology_command(app, topology_options);
+
   ValidateOptions validate_options;
   const CLI::App* validate_command = add_validate_command(app, validate_options);
   CollectiveOptions collective_options;
@@ -267,6 +271,11 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     if (*experts_command) {
       const std::string& file = experts_options.output_file;
       write_result(experts(experts_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*topology_command) {
+      write_result(topology_result(topology_options, command_line(arguments), terminal), topology_options.output_file,
+                   out);
       return 0;
     }
     const bool rich = terminal && options.output_file.empty();

@@ -80,7 +80,8 @@ struct TopologyDescription {
   std::string name;
   NodeDescription node;
   FabricDescription fabric;
-  int nodes = 1;  ///< 0: as many as the fabric has room for
+  int nodes = 1;         ///< 0: as many as the fabric has room for
+  std::string prices{};  ///< list of prices (hw/topology_cost.hpp) that its network is bought by; empty: not known
 };
 
 std::string_view to_text(NodeKind kind);

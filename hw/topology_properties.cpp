@@ -165,6 +165,7 @@ void check_connected(const Topology& topology) {
       }
     }
   }
+  std::sort(devices.begin(), devices.end());
   for (const VertexId from : devices) {
     for (const VertexId to : devices) {
       if (topology.vertices[from].node != topology.vertices[to].node && ways.between(from, to).empty()) {

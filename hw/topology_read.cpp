@@ -174,6 +174,7 @@ TopologyDescription read_topology(const Config& config) {
   }
   const auto nodes = config.find("nodes");
   description.nodes = nodes ? count(config, "nodes") : description.fabric.kind == FabricKind::none ? 1 : 0;
+  description.prices = config.string_or("prices", "");
   config.reject_unknown();
   try {
     count_topology(description);

@@ -41,6 +41,9 @@ TEST(ParseQuantity, EveryUnit) {
   expect_parses<DollarsPerSecond>("$2.50/h", 2.5 / 3600);
   expect_parses<DollarsPerSecond>(" $ 2.50 /h ", 2.5 / 3600);
   expect_parses<DollarsPerSecond>("2.50 $/h", 2.5 / 3600);
+  expect_parses<Dollars>("$20487", 20487);
+  expect_parses<Dollars>(" $ 0.5 ", 0.5);
+  expect_parses<Dollars>("3441 $", 3441);
   expect_parses<Seconds>(" 1e-3 s ", 1e-3);
   expect_parses<Bytes>(".5 GB", 5e8);
 }
@@ -63,6 +66,7 @@ TEST(ParseQuantity, RefusesWithAnExample) {
   expect_refused<BytesPerSecond>({"3.35 TB", "3.35", "3.35 Tb/s", "3.35 TBps", "400 Gbit/s"}, "3.35 TB/s");
   expect_refused<FlopsPerSecond>({"989 TFLOP", "989", "989 TiFLOP/s", "989 TB/s"}, "989 TFLOP/s");
   expect_refused<Watts>({"700", "700 J", "700 KiW"}, "700 W");
+  expect_refused<Dollars>({"20487", "$", "$-1", "$1 $", "$1/h", "1 k$", "$$1"}, "$20487");
   expect_refused<DollarsPerSecond>(
       {"$2.50", "2.50", "$/h", "$-2.50/h", "$2.50/h/h", "$2.50 $/h", "$", "2.50/h", "$$2/h"}, "$2.50/h");
 }
