@@ -59,7 +59,7 @@ SIMGRID_AGREES(OnIncast, incast(ranks(), 3, kMegabyte))
 SIMGRID_AGREES(OnAHotExpert, hot_expert(ranks(), 2, kMegabyte))
 SIMGRID_AGREES(OnHierarchicalPhases, hierarchical(ranks(), 8, 1e5, 1e-4))
 SIMGRID_AGREES(OnStaggeredStarts, staggered(ranks(), kMegabyte, 1e-5))
-SIMGRID_AGREES(OnRandomSizes, random_sizes(std::min(ranks(), 48U), kMegabyte, 1))
+SIMGRID_AGREES(OnRandomSizes, random_sizes(std::min(ranks(), 36U), kMegabyte, 1))
 
 std::vector<FlowNetwork> networks() {
   std::vector<FlowNetwork> all{star(32, kRate),         leaf_spine(4, 16, 8, kRate),     leaf_spine(4, 16, 16, kRate),
