@@ -10,8 +10,10 @@
 namespace moesaic {
 namespace {
 
-constexpr int kMostRounds = 400;
+constexpr int kMostRounds = 200;
 constexpr double kGoodEnough = 1e-3;  // of the bound
+constexpr double kFlat = 1e-5;        // a slope as near to zero as the bound needs
+constexpr float kUnused = 1e-7f;      // a share that single precision does not tell from zero
 
 class Evening {
  public:
@@ -33,9 +35,12 @@ class Evening {
     }
     first_.push_back(entries_.size());
     load_.resize(cost_.size());
-    add_loads([](const Entry& entry) { return entry.share; }, load_);
+    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+        load_[entries_[i].channel] += pairs_[pair].bytes * entries_[i].share * cost_[entries_[i].channel];
+      }
+    }
     weight_.resize(cost_.size());
-    moved_load_.resize(cost_.size());
   }
 
   /// Returns the bound; shares() are then the best that were found.
@@ -46,8 +51,8 @@ class Evening {
       const double gap = std::max(best_ - bound_, kGoodEnough * best_);
       sharpness_ = 2 * std::log(static_cast<double>(cost_.size()) + 1) / gap;
       weigh();
-      find_lightest_paths();
-      move(best_step());
+      raise_bound();
+      improve(busiest(load_));
       if (busiest(load_) < best_) {
         keep_shares();
       }
@@ -63,17 +68,6 @@ class Evening {
     double share = 0;
     bool lightest = false;  // on the pair's lightest path
   };
-
-  template <class Share>
-  void add_loads(Share&& share, std::vector<double>& load) const {
-    std::fill(load.begin(), load.end(), 0.0);
-    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
-      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
-        const Entry& entry = entries_[i];
-        load[entry.channel] += pairs_[pair].bytes * share(entry) * cost_[entry.channel];
-      }
-    }
-  }
 
   static double busiest(const std::vector<double>& load) {
     return load.empty() ? 0 : *std::max_element(load.begin(), load.end());
@@ -100,77 +94,89 @@ class Evening {
     }
   }
 
-  void find_lightest_paths() {
+  // Returns its weight.
+  double find_lightest_path(std::size_t pair) {
+    for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+      entries_[i].lightest = false;
+      lightest_[entries_[i].to] = HUGE_VAL;
+    }
+    lightest_[pairs_[pair].from] = 0;
+    for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {  // in order from the source
+      const Entry& entry = entries_[i];
+      const double weight = lightest_[entry.from] + weight_[entry.channel] * cost_[entry.channel];
+      if (weight < lightest_[entry.to]) {
+        lightest_[entry.to] = weight;
+        arrived_by_[entry.to] = i;
+      }
+    }
+    for (std::uint32_t at = pairs_[pair].to; at != pairs_[pair].from; at = entries_[arrived_by_[at]].from) {
+      entries_[arrived_by_[at]].lightest = true;
+    }
+    return lightest_[pairs_[pair].to];
+  }
+
+  void raise_bound() {
     double bound = 0;
     for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
-      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
-        entries_[i].lightest = false;
-        lightest_[entries_[i].to] = HUGE_VAL;
-      }
-      lightest_[pairs_[pair].from] = 0;
-      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {  // in order from the source
-        const Entry& entry = entries_[i];
-        const double weight = lightest_[entry.from] + weight_[entry.channel] * cost_[entry.channel];
-        if (weight < lightest_[entry.to]) {
-          lightest_[entry.to] = weight;
-          arrived_by_[entry.to] = i;
-        }
-      }
-      bound += pairs_[pair].bytes * lightest_[pairs_[pair].to];
-      for (std::uint32_t at = pairs_[pair].to; at != pairs_[pair].from; at = entries_[arrived_by_[at]].from) {
-        entries_[arrived_by_[at]].lightest = true;
-      }
+      bound += pairs_[pair].bytes * find_lightest_path(pair);
     }
     bound_ = std::max(bound_, bound);
-    add_loads([](const Entry& entry) { return entry.lightest ? 1.0 : 0.0; }, moved_load_);
   }
 
-  // Log-sum-exp of the loads after a step, up to a factor.
-  double softest(double step) const {
-    const auto load = [&](std::size_t c) { return load_[c] + step * (moved_load_[c] - load_[c]); };
-    double most = 0, sum = 0;
-    for (std::size_t c = 0; c < cost_.size(); ++c) {
-      most = std::max(most, load(c));
-    }
-    for (std::size_t c = 0; c < cost_.size(); ++c) {
-      sum += std::exp(sharpness_ * (load(c) - most));
-    }
-    return most + std::log(sum) / sharpness_;
-  }
-
-  // By golden section: the function is convex.
-  double best_step() const {
-    constexpr double kGolden = 0.6180339887498949;
-    double low = 0, high = 1;
-    double left = high - kGolden * (high - low), right = low + kGolden * (high - low);
-    double at_left = softest(left), at_right = softest(right);
-    for (int i = 0; i < 24; ++i) {
-      if (at_left <= at_right) {
-        high = right, right = left, at_right = at_left;
-        left = high - kGolden * (high - low), at_left = softest(left);
-      } else {
-        low = left, left = right, at_left = at_right;
-        right = low + kGolden * (high - low), at_right = softest(right);
+  // Moves shares of one pair after the other onto its lightest path under the loads of the moment, by the step that
+  // makes the log-sum-exp of the loads least.
+  void improve(double most) {
+    for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
+      for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+        const std::uint32_t channel = entries_[i].channel;
+        weight_[channel] = std::exp(sharpness_ * (load_[channel] - most));
       }
+      find_lightest_path(pair);
+      move(pair, best_step(pair));
     }
-    return (low + high) / 2;
   }
 
-  void move(double step) {
-    for (Entry& entry : entries_) {
-      entry.share += step * ((entry.lightest ? 1 : 0) - entry.share);
+  double change(std::size_t pair, const Entry& entry) const {
+    return pairs_[pair].bytes * ((entry.lightest ? 1 : 0) - entry.share) * cost_[entry.channel];
+  }
+
+  // Where the derivative is zero, by bisection: it grows.
+  double best_step(std::size_t pair) const {
+    double low = 0, high = 1, step = 0;
+    for (int i = 0; i < 40; ++i) {
+      step = (low + high) / 2;
+      double most = 0, slope = 0, size = 0;
+      for (std::size_t e = first_[pair]; e < first_[pair + 1]; ++e) {
+        most = std::max(most, load_[entries_[e].channel] + step * change(pair, entries_[e]));
+      }
+      for (std::size_t e = first_[pair]; e < first_[pair + 1]; ++e) {
+        const double by = change(pair, entries_[e]);
+        const double term = by * std::exp(sharpness_ * (load_[entries_[e].channel] + step * by - most));
+        slope += term;
+        size += std::abs(term);
+      }
+      if (std::abs(slope) <= kFlat * size) {
+        break;
+      }
+      (slope < 0 ? low : high) = step;
     }
-    for (std::size_t c = 0; c < cost_.size(); ++c) {
-      load_[c] += step * (moved_load_[c] - load_[c]);
+    return step;
+  }
+
+  void move(std::size_t pair, double step) {
+    for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+      Entry& entry = entries_[i];
+      load_[entry.channel] += step * change(pair, entry);
+      entry.share += step * ((entry.lightest ? 1 : 0) - entry.share);
     }
   }
 
   std::span<const SwitchPair> pairs_;
   std::vector<std::size_t> first_;  // entry of each pair
   std::vector<Entry> entries_;
-  std::vector<double> cost_, load_, weight_, moved_load_;  // of each channel in use; loads in seconds
-  std::vector<double> lightest_;                           // way to each switch
-  std::vector<std::size_t> arrived_by_;                    // its last entry
+  std::vector<double> cost_, load_, weight_;  // of each channel in use; loads in seconds
+  std::vector<double> lightest_;              // way to each switch
+  std::vector<std::size_t> arrived_by_;       // its last entry
   double bound_ = 0, best_ = 0, sharpness_ = 0;
   std::vector<float> best_shares_;
 };
@@ -184,9 +190,11 @@ Seconds even_out(const Topology& topology, const NetworkGraph& network, std::spa
   std::size_t next = 0;
   for (const SwitchPair& pair : pairs) {
     for (Routes::Hop& hop : pieces.hops(pair.piece)) {
-      hop.share = evening.shares()[next++];
+      const float share = evening.shares()[next++];
+      hop.share = share > kUnused ? share : 0;
     }
   }
+  pieces.leave_out_unused();
   return {bound};
 }
 

@@ -52,10 +52,18 @@ void Pieces::leave_out_repeated(const Topology& topology) {
   for (std::size_t i = 0; i < used.size(); ++i) {
     kept[used[i]] = i == 0 || columns[used[i]] != columns[used[i - 1]];
   }
+  remove_if([&](const Routes::Hop& hop) { return !kept[hop.channel]; });
+}
+
+void Pieces::leave_out_unused() {
+  remove_if([](const Routes::Hop& hop) { return hop.share == 0; });
+}
+
+template <class Unwanted>
+void Pieces::remove_if(Unwanted&& unwanted) {
   for (Piece& piece : pieces_) {
     const auto begin = hops_.begin() + static_cast<std::ptrdiff_t>(piece.begin);
-    const auto end = std::remove_if(begin, begin + piece.size, [&](const auto& hop) { return !kept[hop.channel]; });
-    piece.size = static_cast<std::uint32_t>(end - begin);
+    piece.size = static_cast<std::uint32_t>(std::remove_if(begin, begin + piece.size, unwanted) - begin);
   }
 }
 

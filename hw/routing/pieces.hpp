@@ -29,6 +29,8 @@ class Pieces {
   /// Leaves out channels that carry the same shares of the same pieces as a channel with no more bandwidth: whatever
   /// flows take these pieces, that one is full first.
   void leave_out_repeated(const Topology& topology);
+  /// Leaves out hops whose share is zero.
+  void leave_out_unused();
 
  private:
   struct Piece {
@@ -36,6 +38,9 @@ class Pieces {
     std::uint32_t size = 0;
     float latency = 0;
   };
+  template <class Unwanted>
+  void remove_if(Unwanted&& unwanted);
+
   std::vector<Piece> pieces_;
   std::vector<Routes::Hop> hops_;
 };
