@@ -14,7 +14,7 @@
 namespace moesaic {
 namespace {
 
-// In units of B, B/s, FLOP/s, s, W, $/h; beyond them, products of a few would leave the range of doubles.
+// In units of B, B/s, FLOP/s, s, W, $, $/h; beyond them, products of a few would leave the range of doubles.
 constexpr double kSmallest = 1e-30, kLargest = 1e30;
 
 struct Scale {
@@ -44,6 +44,8 @@ constexpr Notation kBandwidth{"a bandwidth", "B/s", {}, false, true, true, {}, "
 constexpr Notation kFlopRate{"a rate of arithmetic", "FLOP/s", kFlopRates, false, true, false, {}, "989 TFLOP/s"};
 constexpr Notation kPower{"a power", "W", {}, true, true, false, {}, "700 W"};
 constexpr Notation kPrice{"a price", "$/h", {}, false, false, false, {}, "$2.50/h"};
+constexpr Notation kMoney{"an amount", "$", {}, false, false, false, {}, "$20487"};
+constexpr Notation kMoneyAfterDollar{"an amount", "", {}, false, false, false, {}, "$20487"};
 constexpr Notation kPriceAfterDollar{"a price", "/h", {}, false, false, false, {}, "$2.50/h"};
 
 std::string_view trim(std::string_view text) {
@@ -157,6 +159,16 @@ double parse(std::string_view text, std::string_view rest, const Notation& notat
 
 double parse(std::string_view text, const Notation& notation) { return parse(text, text, notation); }
 
+// The sign stands before the number, or with the unit.
+double parse_dollars(std::string_view text, const Notation& with_unit, const Notation& after_sign) {
+  std::string_view rest = trim(text);
+  const bool leading = rest.starts_with('$');
+  if (leading) {
+    rest.remove_prefix(1);
+  }
+  return parse(text, rest, leading ? after_sign : with_unit);
+}
+
 }  // namespace
 
 template <>
@@ -181,12 +193,11 @@ Watts parse_quantity<Watts>(std::string_view text) {
 }
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text) {
-  std::string_view rest = trim(text);
-  const bool leading = rest.starts_with('$');
-  if (leading) {
-    rest.remove_prefix(1);
-  }
-  return {parse(text, rest, leading ? kPriceAfterDollar : kPrice) / 3600};
+  return {parse_dollars(text, kPrice, kPriceAfterDollar) / 3600};
+}
+template <>
+Dollars parse_quantity<Dollars>(std::string_view text) {
+  return {parse_dollars(text, kMoney, kMoneyAfterDollar)};
 }
 
 }  // namespace moesaic

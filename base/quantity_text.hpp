@@ -26,6 +26,8 @@ template <>
 Watts parse_quantity<Watts>(std::string_view text);
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text);  ///< written "$2.50/h" or "2.50 $/h"
+template <>
+Dollars parse_quantity<Dollars>(std::string_view text);  ///< written "$20487" or "20487 $"
 
 /// Short text for people, three to four significant digits: "3.35 TB/s", "80.0 GB", "12.3 ms".
 std::string to_text(Seconds value);

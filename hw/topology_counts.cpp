@@ -20,11 +20,9 @@ void count_dragonfly(const DragonflyShape& shape, TopologyCounts& counts) {
 }
 
 void count_slim_fly(const SlimFlyShape& shape, TopologyCounts& counts) {
-  const std::int64_t q = shape.order;
   counts.nodes = shape.nodes;
-  counts.switches = 2 * q * q;
-  counts.local_links = q * q * (shape.degree - q) + q * q;  // within columns, and between the two of a rack
-  counts.global_links = q * q * q - q * q;
+  counts.switches = 2 * shape.order * shape.order;
+  counts.local_links = counts.switches * shape.degree / 2;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The least that the busiest channel can be busy with shares over shortest paths, approached from both sides. Weights
 // of channels give a bound: the bytes of a pair weigh at least as much as on its lightest path, and a weighted mean of
-// loads is no more than the largest. Moving shares onto the lightest paths (Frank and Wolfe 1956, on the log-sum-exp of
-// the loads) gives shares.
+// loads is no more than the largest. Moving shares from heavy paths to light ones gives shares: pairwise steps of Frank
+// and Wolfe on the log-sum-exp of the loads, ever sharper, one pair at a time.
 #include <algorithm>
 #include <cmath>
 
@@ -19,7 +19,7 @@ class Evening {
  public:
   Evening(const Topology& topology, const NetworkGraph& network, std::span<const SwitchPair> pairs,
           const Pieces& pieces)
-      : pairs_(pairs), lightest_(network.switches.size()), arrived_by_(network.switches.size()) {
+      : pairs_(pairs), path_weight_(network.switches.size()), arrived_by_(network.switches.size()) {
     std::vector<std::int32_t> place(topology.channels(), -1);
     for (const SwitchPair& pair : pairs) {
       first_.push_back(entries_.size());
@@ -30,7 +30,7 @@ class Evening {
         }
         const auto number = [&](VertexId v) { return static_cast<std::uint32_t>(network.number[v]); };
         entries_.push_back({static_cast<std::uint32_t>(place[hop.channel]), number(topology.from(hop.channel)),
-                            number(topology.to(hop.channel)), hop.share, false});
+                            number(topology.to(hop.channel)), hop.share, 0});
       }
     }
     first_.push_back(entries_.size());
@@ -66,7 +66,7 @@ class Evening {
     std::uint32_t channel = 0;  // place among those that are used
     std::uint32_t from = 0, to = 0;
     double share = 0;
-    bool lightest = false;  // on the pair's lightest path
+    int move = 0;  // 1 on the pair's lightest path, -1 on the heaviest that it uses, 0 on both or neither
   };
 
   static double busiest(const std::vector<double>& load) {
@@ -94,55 +94,64 @@ class Evening {
     }
   }
 
-  // Returns its weight.
-  double find_lightest_path(std::size_t pair) {
+  // The weight of the lightest path, or of the heaviest that is used; marks it by adding `mark` to its moves.
+  double find_path(std::size_t pair, bool heaviest, int mark) {
+    const double worst = heaviest ? -1 : HUGE_VAL;
     for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
-      entries_[i].lightest = false;
-      lightest_[entries_[i].to] = HUGE_VAL;
+      path_weight_[entries_[i].to] = worst;
     }
-    lightest_[pairs_[pair].from] = 0;
+    path_weight_[pairs_[pair].from] = 0;
     for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {  // in order from the source
       const Entry& entry = entries_[i];
-      const double weight = lightest_[entry.from] + weight_[entry.channel] * cost_[entry.channel];
-      if (weight < lightest_[entry.to]) {
-        lightest_[entry.to] = weight;
+      if (heaviest && (entry.share <= 0 || path_weight_[entry.from] < 0)) {
+        continue;
+      }
+      const double weight = path_weight_[entry.from] + weight_[entry.channel] * cost_[entry.channel];
+      if (heaviest ? weight > path_weight_[entry.to] : weight < path_weight_[entry.to]) {
+        path_weight_[entry.to] = weight;
         arrived_by_[entry.to] = i;
       }
     }
     for (std::uint32_t at = pairs_[pair].to; at != pairs_[pair].from; at = entries_[arrived_by_[at]].from) {
-      entries_[arrived_by_[at]].lightest = true;
+      entries_[arrived_by_[at]].move += mark;
     }
-    return lightest_[pairs_[pair].to];
+    return path_weight_[pairs_[pair].to];
   }
 
   void raise_bound() {
     double bound = 0;
     for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
-      bound += pairs_[pair].bytes * find_lightest_path(pair);
+      bound += pairs_[pair].bytes * find_path(pair, false, 0);
     }
     bound_ = std::max(bound_, bound);
   }
 
-  // Moves shares of one pair after the other onto its lightest path under the loads of the moment, by the step that
-  // makes the log-sum-exp of the loads least.
+  // For one pair after the other moves shares from the heaviest path to the lightest under the loads of the moment, by
+  // the step that makes the log-sum-exp of the loads least.
   void improve(double most) {
     for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
       for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
         const std::uint32_t channel = entries_[i].channel;
         weight_[channel] = std::exp(sharpness_ * (load_[channel] - most));
+        entries_[i].move = 0;
       }
-      find_lightest_path(pair);
+      find_path(pair, false, 1);
+      find_path(pair, true, -1);
       move(pair, best_step(pair));
     }
   }
 
   double change(std::size_t pair, const Entry& entry) const {
-    return pairs_[pair].bytes * ((entry.lightest ? 1 : 0) - entry.share) * cost_[entry.channel];
+    return pairs_[pair].bytes * entry.move * cost_[entry.channel];
   }
 
   // Where the derivative is zero, by bisection: it grows.
   double best_step(std::size_t pair) const {
     double low = 0, high = 1, step = 0;
+    for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
+      high = entries_[i].move < 0 ? std::min(high, entries_[i].share) : high;
+    }
+    const double all = high;
     for (int i = 0; i < 40; ++i) {
       step = (low + high) / 2;
       double most = 0, slope = 0, size = 0;
@@ -156,18 +165,18 @@ class Evening {
         size += std::abs(term);
       }
       if (std::abs(slope) <= kFlat * size) {
-        break;
+        return step;
       }
       (slope < 0 ? low : high) = step;
     }
-    return step;
+    return high == all ? all : step;  // all of it: the path is given up
   }
 
   void move(std::size_t pair, double step) {
     for (std::size_t i = first_[pair]; i < first_[pair + 1]; ++i) {
       Entry& entry = entries_[i];
       load_[entry.channel] += step * change(pair, entry);
-      entry.share += step * ((entry.lightest ? 1 : 0) - entry.share);
+      entry.share = std::max(0.0, entry.share + step * entry.move);
     }
   }
 
@@ -175,7 +184,7 @@ class Evening {
   std::vector<std::size_t> first_;  // entry of each pair
   std::vector<Entry> entries_;
   std::vector<double> cost_, load_, weight_;  // of each channel in use; loads in seconds
-  std::vector<double> lightest_;              // way to each switch
+  std::vector<double> path_weight_;           // of a way to each switch
   std::vector<std::size_t> arrived_by_;       // its last entry
   double bound_ = 0, best_ = 0, sharpness_ = 0;
   std::vector<float> best_shares_;

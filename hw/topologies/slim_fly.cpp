@@ -54,9 +54,7 @@ void join_routers(GraphBuilder& builder, const GaloisField& field, int delta, Ve
     for (int m = 0; m < q; ++m) {
       for (int c = 0; c < q; ++c) {
         const int y = field.add(field.multiply(m, x), c);
-        // A rack holds column x of both sides.
-        builder.link(router(0, x, y), router(1, m, c), trunk, x == m ? LinkRole::local : LinkRole::global,
-                     {label(2 * q), label(2 * q + 1)});
+        builder.link(router(0, x, y), router(1, m, c), trunk, LinkRole::local, {label(2 * q), label(2 * q + 1)});
       }
     }
   }
