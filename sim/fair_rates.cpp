@@ -8,14 +8,18 @@
 namespace moesaic {
 namespace {
 
-constexpr double kOpen = -1;            // a rate that is not fixed yet
+constexpr double kOpen = -1;            // a rate that is not fixed
 constexpr double kSmallRest = 1e-3;     // of a channel's load: what is left after subtracting so much is rounded
 constexpr double kEqualLevels = 1e-12;  // channels that are full this close to each other may be taken in any order
 
 }  // namespace
 
 FairRates::FairRates(const FlowRows& rows)
-    : rows_(rows), first_(rows.capacity.size() + 1), on_(rows.channel.size()), channels_(rows.capacity.size()) {
+    : rows_(rows),
+      first_(rows.capacity.size() + 1),
+      on_(rows.channel.size()),
+      channels_(rows.capacity.size()),
+      rate_(rows.size()) {
   for (const std::uint32_t channel : rows.channel) {
     ++first_[channel + 1];
   }
@@ -30,66 +34,79 @@ FairRates::FairRates(const FlowRows& rows)
   }
 }
 
+void FairRates::add(std::uint32_t row) {
+  for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
+    Channel& state = channels_[rows_.channel[j]];
+    state.load += rows_.weight[j];
+    ++state.open;
+    ++state.count;
+  }
+  rate_[row] = kOpen;
+  ++open_;
+}
+
+void FairRates::remove(std::uint32_t row) {
+  MOESAIC_ASSERT(rate_[row] != kOpen);
+  for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
+    Channel& state = channels_[rows_.channel[j]];
+    state.used = --state.count > state.open ? state.used - rows_.weight[j] * rate_[row] : 0;
+  }
+  rate_[row] = 0;
+}
+
+/// Rates that are no longer fixed. Where none of a channel is, what rounding left of their sum goes.
+void FairRates::open_rows(std::span<const std::uint32_t> active, double from) {
+  for (const std::uint32_t row : active) {
+    if (rate_[row] < from) {
+      continue;  // kept, or open already
+    }
+    for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
+      Channel& state = channels_[rows_.channel[j]];
+      state.used = ++state.open < state.count ? state.used - rows_.weight[j] * rate_[row] : 0;
+      state.load += rows_.weight[j];
+    }
+    rate_[row] = kOpen;
+    ++open_;
+  }
+}
+
+void FairRates::fix(std::uint32_t row, double at) {
+  for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
+    Channel& state = channels_[rows_.channel[j]];
+    state.used += rows_.weight[j] * at;
+    state.load = --state.open > 0 ? state.load - rows_.weight[j] : 0;
+  }
+  rate_[row] = at;
+  fixed_.push_back(row);
+  --open_;
+}
+
 FairRates::Level FairRates::level(std::uint32_t channel) const {
   const Channel& state = channels_[channel];
   return {std::max(0.0, rows_.capacity[channel] - state.used) / state.load, channel};
 }
 
-/// The load from the rows themselves, where subtracting left a small rest of it.
-void FairRates::sum_again(std::uint32_t channel, std::span<const double> rate) {
+/// Sums a load from the rows themselves where subtracting left a small rest of it.
+void FairRates::mend(std::uint32_t channel) {
   Channel& state = channels_[channel];
+  if (state.load >= kSmallRest * state.full) {
+    return;
+  }
   state.load = 0;
   for (std::uint32_t i = first_[channel]; i < first_[channel + 1]; ++i) {
     const std::uint32_t row = on_[i];
     // A row that crosses the channel twice is listed twice, side by side.
-    if (rate[row] == kOpen && (i == first_[channel] || on_[i - 1] != row)) {
+    if (rate_[row] == kOpen && (i == first_[channel] || on_[i - 1] != row)) {
       for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
         state.load += rows_.channel[j] == channel ? rows_.weight[j] : 0;
       }
     }
   }
-  state.full = state.load;
 }
 
-/// How many it fixed.
-std::uint32_t FairRates::fix_rows(std::uint32_t channel, double at, std::span<double> rate) {
-  std::uint32_t fixed = 0;
-  for (std::uint32_t i = first_[channel]; i < first_[channel + 1]; ++i) {
-    const std::uint32_t row = on_[i];
-    if (rate[row] != kOpen) {
-      continue;
-    }
-    rate[row] = at;
-    ++fixed;
-    for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
-      Channel& state = channels_[rows_.channel[j]];
-      state.used += rows_.weight[j] * at;
-      state.load -= rows_.weight[j];
-      --state.open;
-    }
-  }
-  return fixed;
-}
-
-void FairRates::solve(std::span<const std::uint32_t> active, double keep_below, std::span<double> rate) {
-  std::fill(channels_.begin(), channels_.end(), Channel{});
-  std::size_t open = 0;
-  for (const std::uint32_t row : active) {
-    const bool keep = rate[row] < keep_below;
-    for (std::uint32_t j = rows_.first[row]; j < rows_.first[row + 1]; ++j) {
-      Channel& state = channels_[rows_.channel[j]];
-      if (keep) {
-        state.used += rows_.weight[j] * rate[row];
-      } else {
-        state.load += rows_.weight[j];
-        ++state.open;
-      }
-    }
-    if (!keep) {
-      rate[row] = kOpen;
-      ++open;
-    }
-  }
+std::span<const std::uint32_t> FairRates::solve(std::span<const std::uint32_t> active, double keep_below) {
+  fixed_.clear();
+  open_rows(active, keep_below);
   heap_.clear();
   for (std::uint32_t c = 0; c < channels_.size(); ++c) {
     if (channels_[c].open > 0) {
@@ -99,27 +116,29 @@ void FairRates::solve(std::span<const std::uint32_t> active, double keep_below, 
   }
   const std::greater<> later;
   std::make_heap(heap_.begin(), heap_.end(), later);
-  while (open > 0) {
+  while (open_ > 0) {
     MOESAIC_ASSERT(!heap_.empty());
     std::pop_heap(heap_.begin(), heap_.end(), later);
-    const Level then = heap_.back();
+    const auto [then, channel] = heap_.back();
     heap_.pop_back();
-    const std::uint32_t channel = then.second;
     if (channels_[channel].open == 0) {
       continue;
     }
-    if (channels_[channel].load < kSmallRest * channels_[channel].full) {
-      sum_again(channel, rate);
-    }
+    mend(channel);
     // Rows fixed elsewhere were no faster, so that levels only rise: one that is out of date is too low.
     const Level now = level(channel);
-    if (now.first > then.first && !heap_.empty() && heap_.front().first * (1 + kEqualLevels) < now.first) {
+    if (now.first > then && !heap_.empty() && heap_.front().first * (1 + kEqualLevels) < now.first) {
       heap_.push_back(now);
       std::push_heap(heap_.begin(), heap_.end(), later);
       continue;
     }
-    open -= fix_rows(channel, now.first, rate);
+    for (std::uint32_t i = first_[channel]; i < first_[channel + 1]; ++i) {
+      if (rate_[on_[i]] == kOpen) {
+        fix(on_[i], now.first);
+      }
+    }
   }
+  return fixed_;
 }
 
 }  // namespace moesaic

@@ -1,69 +1,20 @@
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
+#include <mutex>
 #include <optional>
 
 #include "base/error.hpp"
+#include "sim/colour_numbers.hpp"
 #include "sim/flow_rows.hpp"
+#include "sim/ranges.hpp"
 
 namespace moesaic {
 namespace {
 
-using Colour = std::uint64_t;
-
 constexpr int kMostRounds = 32;  // a long chain needs as many rounds as it has links, and saves nothing
 constexpr Colour kOdd = 0x9E3779B97F4A7C15U;
-
-/// Numbers colours in the order in which they are first seen.
-class ColourNumbers {
- public:
-  std::uint32_t operator()(Colour colour) {
-    if (colour == last_ && count_ > 0) {
-      return last_number_;
-    }
-    std::size_t at = colour & (slots_.size() - 1);
-    while (slots_[at].used && slots_[at].colour != colour) {
-      at = (at + 1) & (slots_.size() - 1);
-    }
-    last_ = colour;
-    if (slots_[at].used) {
-      return last_number_ = slots_[at].number;
-    }
-    slots_[at] = {colour, count_, true};
-    last_number_ = count_++;
-    if (2 * static_cast<std::size_t>(count_) > slots_.size()) {
-      grow();
-    }
-    return last_number_;
-  }
-  std::uint32_t count() const { return count_; }
-
- private:
-  struct Slot {
-    Colour colour = 0;
-    std::uint32_t number = 0;
-    bool used = false;
-  };
-
-  void grow() {
-    std::vector<Slot> old(2 * slots_.size());
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.used) {
-        std::size_t at = slot.colour & (slots_.size() - 1);
-        while (slots_[at].used) {
-          at = (at + 1) & (slots_.size() - 1);
-        }
-        slots_[at] = slot;
-      }
-    }
-  }
-
-  std::vector<Slot> slots_{64};
-  std::uint32_t count_ = 0;
-  Colour last_ = 0;
-  std::uint32_t last_number_ = 0;
-};
 
 class Classes {
  public:
@@ -76,21 +27,25 @@ class Classes {
     for (std::size_t c = 0; c < channel_.size(); ++c) {
       channel_[c] = std::isfinite(problem.capacity[c]) ? mixed(std::bit_cast<Colour>(problem.capacity[c])) : 0;
     }
-    for (std::size_t flow = 0; flow < flow_.size(); ++flow) {
-      if (flow_[flow] == 0 || !is_held(flow)) {
-        flow_[flow] = 0;
-        continue;
+    for_ranges(flow_.size(), [&](std::size_t begin, std::size_t end) {
+      std::size_t held = 0;
+      for (std::size_t flow = begin; flow < end; ++flow) {
+        if (flow_[flow] == 0 || !is_held(flow)) {
+          flow_[flow] = 0;
+          continue;
+        }
+        ++held;
+        if (!problem.multiplicity.empty()) {
+          flow_[flow] = mixed(flow_[flow] * kOdd + std::bit_cast<Colour>(problem.multiplicity[flow]));
+        }
       }
-      ++flows_;
-      if (!problem.multiplicity.empty()) {
-        flow_[flow] = mixed(flow_[flow] * kOdd + std::bit_cast<Colour>(problem.multiplicity[flow]));
-      }
-    }
+      flows_ += held;
+    });
   }
 
   FlowClasses result() {
     FlowClasses classes;
-    refine() ? fold(classes.rows) : copy(classes.rows);
+    refine() ? fold(classes) : copy(classes);
     classes.row_of = std::move(row_);
     return classes;
   }
@@ -135,13 +90,22 @@ class Classes {
   /// Colours channels by their flows; those without a limit stay without colour.
   void colour_channels() {
     std::fill(on_channel_.begin(), on_channel_.end(), 0);
-    ShareFactor factor;
-    for (std::size_t flow = 0; flow < flow_.size(); ++flow) {
-      const Colour colour = flow_[flow];
-      for (std::uint32_t i = problem_.first[flow]; i < problem_.first[flow + 1]; ++i) {
-        on_channel_[problem_.hops[i].channel] += colour * factor(problem_.hops[i].share);
+    std::mutex adding;
+    for_ranges(flow_.size(), [&](std::size_t begin, std::size_t end) {
+      std::vector<Colour> sums(end - begin < flow_.size() ? on_channel_.size() : 0);
+      std::vector<Colour>& into = sums.empty() ? on_channel_ : sums;
+      ShareFactor factor;
+      for (std::size_t flow = begin; flow < end; ++flow) {
+        const Colour colour = flow_[flow];
+        for (std::uint32_t i = problem_.first[flow]; i < problem_.first[flow + 1]; ++i) {
+          into[problem_.hops[i].channel] += colour * factor(problem_.hops[i].share);
+        }
       }
-    }
+      const std::lock_guard lock(adding);
+      for (std::size_t c = 0; c < sums.size(); ++c) {
+        on_channel_[c] += sums[c];  // modulo 2^64, so that the order does not matter
+      }
+    });
     for (std::size_t c = 0; c < channel_.size(); ++c) {
       channel_[c] = channel_[c] != 0 ? mixed(channel_[c] * kOdd + on_channel_[c]) : 0;
     }
@@ -149,16 +113,18 @@ class Classes {
 
   /// Colours flows by their channels.
   void colour_flows() {
-    ShareFactor factor;
-    for (std::size_t flow = 0; flow < flow_.size(); ++flow) {
-      if (flow_[flow] != 0) {
-        Colour sum = flow_[flow] * kOdd;
-        for (std::uint32_t i = problem_.first[flow]; i < problem_.first[flow + 1]; ++i) {
-          sum += channel_[problem_.hops[i].channel] * factor(problem_.hops[i].share);
+    for_ranges(flow_.size(), [&](std::size_t begin, std::size_t end) {
+      ShareFactor factor;
+      for (std::size_t flow = begin; flow < end; ++flow) {
+        if (flow_[flow] != 0) {
+          Colour sum = flow_[flow] * kOdd;
+          for (std::uint32_t i = problem_.first[flow]; i < problem_.first[flow + 1]; ++i) {
+            sum += channel_[problem_.hops[i].channel] * factor(problem_.hops[i].share);
+          }
+          flow_[flow] = mixed(sum);
         }
-        flow_[flow] = mixed(sum);
       }
-    }
+    });
   }
 
   /// Gives each colour of flows a row; how many there are, or nothing if more than half as many as flows.
@@ -191,13 +157,14 @@ class Classes {
   }
 
   /// One row for each colour of flows over one channel for each colour of channels.
-  void fold(FlowRows& rows) const {
-    std::vector<std::size_t> representative;
+  void fold(FlowClasses& classes) const {
+    FlowRows& rows = classes.rows;
+    std::vector<std::uint32_t>& representative = classes.representative;
     std::vector<double> members;
     for (std::size_t flow = 0; flow < flow_.size(); ++flow) {
       if (const std::uint32_t row = row_[flow]; row != FlowClasses::kNoRow) {
         if (row == representative.size()) {
-          representative.push_back(flow);
+          representative.push_back(static_cast<std::uint32_t>(flow));
           members.push_back(0);
         }
         ++members[row];
@@ -236,7 +203,8 @@ class Classes {
   }
 
   /// Each flow in its own row.
-  void copy(FlowRows& rows) {
+  void copy(FlowClasses& classes) {
+    FlowRows& rows = classes.rows;
     std::vector<std::uint32_t> number(channel_.size(), FlowClasses::kNoRow);
     rows.channel.reserve(problem_.hops.size());
     rows.weight.reserve(problem_.hops.size());
@@ -246,6 +214,7 @@ class Classes {
         continue;
       }
       row_[flow] = static_cast<std::uint32_t>(rows.size());
+      classes.representative.push_back(static_cast<std::uint32_t>(flow));
       for_each_hop(flow, [&](const Routes::Hop& hop) {
         if (number[hop.channel] == FlowClasses::kNoRow) {
           number[hop.channel] = static_cast<std::uint32_t>(rows.capacity.size());
@@ -262,7 +231,7 @@ class Classes {
   std::vector<std::uint32_t> row_;
   std::vector<Colour> channel_;  ///< 0: can hold up no flow
   std::vector<Colour> on_channel_;
-  std::size_t flows_ = 0;  ///< that are not left out
+  std::atomic<std::size_t> flows_ = 0;  ///< that are not left out
 };
 
 }  // namespace

@@ -31,7 +31,8 @@ struct FlowClasses {
   static constexpr std::uint32_t kNoRow = std::numeric_limits<std::uint32_t>::max();
 
   FlowRows rows;
-  std::vector<std::uint32_t> row_of;  ///< kNoRow: no channel holds the flow up, or its label is 0
+  std::vector<std::uint32_t> representative;  ///< a flow of each row
+  std::vector<std::uint32_t> row_of;          ///< kNoRow: no channel holds the flow up, or its label is 0
 };
 
 /// Flows of one row have the same rate at any moment of any run in which flows of equal labels start together and carry

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <utility>
 
 #include "base/error.hpp"
 #include "sim/fair_rates.hpp"
 #include "sim/flow_rows.hpp"
+#include "sim/ranges.hpp"
 
 namespace moesaic {
 
@@ -40,23 +42,26 @@ void check_flows(const FlowProblem& problem) {
   MOESAIC_ASSERT(problem.first.back() == problem.hops.size());
   MOESAIC_ASSERT(std::is_sorted(problem.first.begin(), problem.first.end()));
   MOESAIC_ASSERT(is_per_flow(problem.start) && is_per_flow(problem.latency) && is_per_flow(problem.multiplicity));
-  // Loops without early ends, which compilers turn into vector instructions: a problem may have millions of hops.
-  bool right = true;
-  for (const double capacity : problem.capacity) {
-    right &= capacity >= 0;
-  }
+  std::atomic<bool> right = true;
+  const auto check = [&](const auto& values, auto is_right) {
+    for_ranges(values.size(), [&](std::size_t begin, std::size_t end) {
+      bool all = true;
+      for (std::size_t i = begin; i < end; ++i) {
+        all &= is_right(values[i]);
+      }
+      if (!all) {
+        right = false;
+      }
+    });
+  };
   for (const auto* values : {&problem.bytes, &problem.start, &problem.latency}) {
-    for (const double value : *values) {
-      right &= (value >= 0) & (value <= std::numeric_limits<double>::max());
-    }
+    check(*values, [](double x) { return x >= 0 && x <= std::numeric_limits<double>::max(); });
   }
-  for (const double value : problem.multiplicity) {
-    right &= (value > 0) & (value <= std::numeric_limits<double>::max());
-  }
-  const std::size_t channels = problem.capacity.size();
-  for (const Routes::Hop& hop : problem.hops) {
-    right &= (hop.channel < channels) & (hop.share >= 0) & (hop.share <= std::numeric_limits<float>::max());
-  }
+  check(problem.capacity, [](double x) { return x >= 0; });
+  check(problem.multiplicity, [](double x) { return x > 0 && x <= std::numeric_limits<double>::max(); });
+  check(problem.hops, [channels = problem.capacity.size()](const Routes::Hop& hop) {
+    return hop.channel < channels && hop.share >= 0 && hop.share <= std::numeric_limits<float>::max();
+  });
   MOESAIC_ASSERT(right);
 }
 
@@ -78,17 +83,20 @@ std::vector<double> max_min_rates(const FlowProblem& problem) {
   check_flows(problem);
   const FlowClasses classes = classify_flows(problem, std::vector<std::uint64_t>(problem.flows(), 1));
   std::vector<std::uint32_t> rows(classes.rows.size());
+  FairRates fair_rates(classes.rows);
   for (std::uint32_t row = 0; row < rows.size(); ++row) {
     rows[row] = row;
+    fair_rates.add(row);
   }
-  std::vector<double> row_rates(rows.size());
-  FairRates(classes.rows).solve(rows, 0, row_rates);
+  fair_rates.solve(rows, 0);
   std::vector<double> rates(problem.flows(), std::numeric_limits<double>::infinity());
-  for (std::size_t flow = 0; flow < rates.size(); ++flow) {
-    if (classes.row_of[flow] != FlowClasses::kNoRow) {
-      rates[flow] = row_rates[classes.row_of[flow]];
+  for_ranges(rates.size(), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t flow = begin; flow < end; ++flow) {
+      if (classes.row_of[flow] != FlowClasses::kNoRow) {
+        rates[flow] = fair_rates.rates()[classes.row_of[flow]];
+      }
     }
-  }
+  });
   return rates;
 }
 

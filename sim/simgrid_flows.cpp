@@ -83,8 +83,8 @@ class Whole {
     }
     if (share_[channel] != share) {
       throw UserError(fmt::format(
-          "SimGrid takes flows whole: channel {} carries {} of flow {}, and {} of another; give each path of a "
-          "flow a flow of its own, or route every flow over one path",
+          "SimGrid takes flows whole: channel {} carries {} of flow {}, and {} of another; split flows into paths, "
+          "or route each over one",
           channel, share, flow, share_[channel]));
     }
     return number_[channel];

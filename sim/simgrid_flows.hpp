@@ -17,8 +17,8 @@ std::optional<std::filesystem::path> find_simgrid();
 /// 16,256 flows of an all-to-all of 128 ranks, minutes where as many flows all end at different times.
 ///
 /// SimGrid takes flows whole. A channel of which all flows take the same share stands for a larger one that they take
-/// whole; other shares are refused, and so is a multiplicity that is not a whole number. Throws UserError for these,
-/// where moesaic-simgrid is not there, and where it fails.
+/// whole; other shares are refused (see split_into_paths), and so is a multiplicity that is not a whole number. Throws
+/// UserError for these, where moesaic-simgrid is not there, and where it fails.
 FlowTimes run_flows_in_simgrid(const FlowProblem& problem);
 
 }  // namespace moesaic

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct FlowNetwork {
   std::vector<double> capacity;
   std::function<Hops(std::uint32_t source, std::uint32_t destination)> route;
 };
+
+/// What tests of a network are called by.
+inline void PrintTo(const FlowNetwork& network, std::ostream* out) { *out << network.name; }
 
 /// Every rank on one switch.
 FlowNetwork star(std::uint32_t ranks, double bandwidth);
