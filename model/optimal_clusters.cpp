@@ -31,11 +31,11 @@ double deviation(const std::vector<Indices>& clusters, std::span<const double> l
 
 /// Swaps any two experts while that lowers the deviation of their clusters.
 void improve(std::vector<Indices>& clusters, std::span<const double> loads, double mean) {
-  std::vector<double> sums;
-  for (const Indices& cluster : clusters) {
-    sums.push_back(std::transform_reduce(cluster.begin(), cluster.end(), 0.0, std::plus<>(),
-                                         [&](std::size_t e) { return loads[e]; }));
-  }
+  std::vector<double> sums(clusters.size());
+  std::transform(clusters.begin(), clusters.end(), sums.begin(), [&](const Indices& cluster) {
+    return std::transform_reduce(cluster.begin(), cluster.end(), 0.0, std::plus<>(),
+                                 [&](std::size_t e) { return loads[e]; });
+  });
   for (bool improved = true; improved;) {
     improved = false;
     for (std::size_t a = 0; a < clusters.size(); ++a) {
@@ -84,7 +84,8 @@ IntegerProgram program_of(std::span<const double> sorted, std::size_t clusters, 
     }
     program.rows.push_back(std::move(once));
   }
-  const double size = static_cast<double>(sorted.size() / clusters);
+  const std::size_t held = sorted.size() / clusters;
+  const auto size = static_cast<double>(held);
   for (std::size_t c = 0; c < clusters; ++c) {
     IntegerProgram::Row full{{}, {}, size, size}, load{{}, {}, mean, mean};
     for (std::size_t e = 0; e < sorted.size(); ++e) {
