@@ -185,7 +185,11 @@ std::string experts(const ExpertsOptions& options, bool rich) {
       parse_rule("--copies", options.copies, {CopyRule::per_expert, CopyRule::per_rank, CopyRule::per_node});
   question.hits.replicas = parse_rule("--replicas", options.replicas, {ReplicaRule::even, ReplicaRule::own_node});
   question.hits.limit = group_limit(options, layers.moe);
-  question.hits.seed = static_cast<std::uint64_t>(parse_count("--seed", options.seed));
+  const std::int64_t seed = parse_count("--seed", options.seed);
+  if (seed < 0) {
+    throw UserError(fmt::format("--seed: {} is negative", seed));
+  }
+  question.hits.seed = static_cast<std::uint64_t>(seed);
   const Precision& precision = architecture.precision;
   question.dispatch = !options.dispatch.empty()                   ? parse_storage_type(options.dispatch)
                       : precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8}

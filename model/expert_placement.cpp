@@ -11,7 +11,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::int64_t kMostRanks = 1 << 16, kMostSlots = 1 << 22;
+constexpr std::int64_t kMostRanks = 4096, kMostSlots = 1 << 22;
 
 }  // namespace
 

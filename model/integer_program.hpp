@@ -41,8 +41,8 @@ struct ProgramSolution {
 
 /// Whether this build has CBC.
 bool has_integer_solver();
-/// `start` is a feasible solution, or empty. One thread and no random choice. Throws UserError if this build has no
-/// CBC.
+/// `start` is a feasible solution, or empty. One thread and no random choice; one call at a time. Throws UserError if
+/// this build has no CBC.
 ProgramSolution solve(const IntegerProgram& program, std::span<const double> start, const SolveLimits& limits);
 
 }  // namespace moesaic

@@ -14,6 +14,8 @@
 namespace moesaic {
 namespace {
 
+constexpr double kMostEntries = 1 << 28;
+constexpr std::int64_t kMostExperts = 2048;                       // of which flows are kept in full
 constexpr std::uint32_t kOrders = 0, kPartners = 1, kTokens = 2;  // what random words are for
 
 /// 0 .. count-1 in a random order (Fisher and Yates).
@@ -44,6 +46,10 @@ std::vector<std::vector<std::pair<std::size_t, double>>> rank_shares(const Exper
 }  // namespace
 
 LayerFlows layer_flows(const RoutingTrace& trace) {
+  if (trace.layers.size() > 1 && trace.experts > kMostExperts) {
+    throw UserError(
+        fmt::format("routing trace: {} experts in several layers; allowed: {}", trace.experts, kMostExperts));
+  }
   const auto experts = static_cast<std::size_t>(trace.experts);
   const double each = 1 / static_cast<double>(trace.tokens());
   LayerFlows flows{trace.experts, {}, {}};
@@ -72,11 +78,13 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
   if (!(options.affinity >= 0 && options.affinity <= 1)) {
     throw UserError(fmt::format("synthetic trace: affinity is {}; allowed: 0 to 1", options.affinity));
   }
-  if (options.layers < 1 || options.tokens < 1 || options.tokens >= (std::int64_t{1} << 31)) {
+  const double entries =
+      static_cast<double>(options.layers) * static_cast<double>(options.tokens) * static_cast<double>(options.top_k);
+  if (options.layers < 1 || options.tokens < 1 || entries > kMostEntries) {
     throw UserError(
-        fmt::format("synthetic trace: {} layers of {} tokens; allowed: at least one of each, and fewer than "
-                    "2^31 tokens",
-                    options.layers, options.tokens));
+        fmt::format("synthetic trace: {} layers of {} tokens, {} experts each; allowed: at least one of each, "
+                    "and {} chosen experts together",
+                    options.layers, options.tokens, options.top_k, kMostEntries));
   }
   const std::vector<double> ranked = [&] {
     const Routing routing = Routing::zipf(options.experts, options.top_k, options.exponent, false);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -15,64 +16,67 @@ namespace {
 
 constexpr double kLeastGain = 1e-9;  // of the cost: less may be rounding
 
-/// The largest two of a stream.
+/// The largest two of a stream, and where the second was.
 struct TopTwo {
-  double first = 0, second = 0;
-  void add(double value) {
-    second = std::max(second, std::min(first, value));
-    first = std::max(first, value);
+  double first = -1, second = 0;
+  std::size_t first_at = 0, second_at = 0;
+  void add(double value, std::size_t at) {
+    if (value > first) {
+      second = std::max(first, 0.0);
+      second_at = std::exchange(first_at, at);
+      first = value;
+    } else if (value > second) {
+      second = value;
+      second_at = at;
+    }
   }
 };
 
-double network_flow(const AssignmentProblem& problem, std::size_t layer, const std::vector<int>& from,
-                    const std::vector<int>& to) {
-  double sum = 0;
-  for (std::size_t a = 0; a < from.size(); ++a) {
-    for (std::size_t b = 0; b < to.size(); ++b) {
-      sum += from[a] != to[b] ? problem.at(layer, a, b) : 0;
-    }
-  }
-  return sum;
-}
-
-/// Cost, and flows over the network where costs are equal, of the layers beside one.
-std::pair<double, double> beside(const AssignmentProblem& problem, const ClusterNodes& nodes, std::size_t layer,
-                                 bool with_next) {
-  std::pair<double, double> result{0, 0};
-  const auto add = [&](std::size_t l) {
-    result.first += problem.cost(l, nodes[l], nodes[l + 1]);
-    result.second += network_flow(problem, l, nodes[l], nodes[l + 1]);
-  };
+/// The pairs that a layer's clusters are part of: with the layer before, and with the next if that is placed.
+std::vector<AssignmentProblem::Pair> slowest_beside(const AssignmentProblem& problem, const ClusterNodes& nodes,
+                                                    std::size_t layer) {
+  std::vector<AssignmentProblem::Pair> pairs;
   if (layer > 0) {
-    add(layer - 1);
+    pairs.push_back(problem.slowest(layer - 1, nodes[layer - 1], nodes[layer]));
+    pairs.back().from = pairs.back().to;  // the one of this layer
   }
-  if (with_next && layer + 1 < nodes.size()) {
-    add(layer);
+  if (layer + 1 < nodes.size()) {
+    pairs.push_back(problem.slowest(layer, nodes[layer], nodes[layer + 1]));
   }
-  return result;
+  return pairs;
 }
 
-bool swap_while_better(const AssignmentProblem& problem, ClusterNodes& nodes, std::size_t layer, bool with_next) {
-  bool improved = false;
-  std::pair<double, double> best = beside(problem, nodes, layer, with_next);
+double sum_of(const std::vector<AssignmentProblem::Pair>& pairs) {
+  return std::transform_reduce(pairs.begin(), pairs.end(), 0.0, std::plus<>(),
+                               [](const AssignmentProblem::Pair& pair) { return pair.cost; });
+}
+
+/// Only a swap that moves a cluster of a slowest pair can help; the best of them is made, until none does.
+bool swap_while_better(const AssignmentProblem& problem, ClusterNodes& nodes, std::size_t layer) {
   std::vector<int>& mine = nodes[layer];
-  for (std::size_t a = 0; a < mine.size(); ++a) {
-    for (std::size_t b = a + 1; b < mine.size(); ++b) {
-      if (mine[a] == mine[b]) {
-        continue;
-      }
-      std::swap(mine[a], mine[b]);
-      const std::pair<double, double> now = beside(problem, nodes, layer, with_next);
-      const bool equal = now.first <= best.first * (1 + kLeastGain);
-      if (now.first < best.first * (1 - kLeastGain) || (equal && now.second < best.second * (1 - kLeastGain))) {
-        best = now;
-        improved = true;
-      } else {
-        std::swap(mine[a], mine[b]);
+  bool improved = false;
+  while (true) {
+    const std::vector<AssignmentProblem::Pair> pairs = slowest_beside(problem, nodes, layer);
+    double best = sum_of(pairs) * (1 - kLeastGain);
+    std::pair<std::size_t, std::size_t> swap{0, 0};
+    for (const AssignmentProblem::Pair& pair : pairs) {
+      for (std::size_t other = 0; other < mine.size(); ++other) {
+        if (mine[other] != mine[pair.from]) {
+          std::swap(mine[other], mine[pair.from]);
+          if (const double now = sum_of(slowest_beside(problem, nodes, layer)); now < best) {
+            best = now;
+            swap = {pair.from, other};
+          }
+          std::swap(mine[other], mine[pair.from]);
+        }
       }
     }
+    if (swap.first == swap.second) {
+      return improved;
+    }
+    std::swap(mine[swap.first], mine[swap.second]);
+    improved = true;
   }
-  return improved;
 }
 
 /// Every cluster to the node that most of its tokens come from, the largest flows first.
@@ -129,23 +133,29 @@ std::vector<std::vector<std::int32_t>> ranks_of(const AssignmentProblem& problem
 
 }  // namespace
 
-double AssignmentProblem::cost(std::size_t layer, const std::vector<int>& from, const std::vector<int>& to) const {
-  double worst = 0;
+AssignmentProblem::Pair AssignmentProblem::slowest(std::size_t layer, const std::vector<int>& from,
+                                                   const std::vector<int>& to) const {
+  Pair worst;
+  const auto consider = [&worst](double cost, std::size_t a, std::size_t b) {
+    if (cost > worst.cost) {
+      worst = {cost, a, b};
+    }
+  };
   std::vector<TopTwo> columns(clusters);
   for (std::size_t a = 0; a < clusters; ++a) {
     TopTwo row;
     for (std::size_t b = 0; b < clusters; ++b) {
       if (from[a] == to[b]) {
-        row.add(at(layer, a, b));
-        columns[b].add(at(layer, a, b));
+        row.add(at(layer, a, b), b);
+        columns[b].add(at(layer, a, b), a);
       } else {
-        worst = std::max(worst, at(layer, a, b) * per_network);
+        consider(at(layer, a, b) * per_network, a, b);
       }
     }
-    worst = std::max(worst, row.second * per_scale_up);
+    consider(row.second * per_scale_up, a, row.second_at);
   }
-  for (const TopTwo& column : columns) {
-    worst = std::max(worst, column.second * per_scale_up);
+  for (std::size_t b = 0; b < clusters; ++b) {
+    consider(columns[b].second * per_scale_up, columns[b].second_at, b);
   }
   return worst;
 }
@@ -185,14 +195,13 @@ ClusterNodes by_swaps(const AssignmentProblem& problem) {
   }
   for (std::size_t layer = 1; layer < problem.layers(); ++layer) {
     nodes.push_back(follow(problem, layer - 1, nodes[layer - 1]));
-    while (swap_while_better(problem, nodes, layer, false)) {
-    }
+    swap_while_better(problem, nodes, layer);
   }
   bool improved = true;
   for (int pass = 0; improved && pass < kMostPasses; ++pass) {
     improved = false;
     for (std::size_t layer = 0; layer < problem.layers(); ++layer) {
-      improved = swap_while_better(problem, nodes, layer, true) || improved;
+      improved = swap_while_better(problem, nodes, layer) || improved;
     }
   }
   return nodes;

@@ -22,8 +22,15 @@ struct AssignmentProblem {
 
   std::size_t layers() const { return flow.size() + 1; }
   double at(std::size_t layer, std::size_t from, std::size_t to) const { return flow[layer][from * clusters + to]; }
+  struct Pair {
+    double cost = 0;
+    std::size_t from = 0, to = 0;
+  };
   /// Slowest pair between a layer and the next.
-  double cost(std::size_t layer, const std::vector<int>& from, const std::vector<int>& to) const;
+  Pair slowest(std::size_t layer, const std::vector<int>& from, const std::vector<int>& to) const;
+  double cost(std::size_t layer, const std::vector<int>& from, const std::vector<int>& to) const {
+    return slowest(layer, from, to).cost;
+  }
   double cost(const ClusterNodes& nodes_of) const;
   /// What no choice of nodes and ranks is below, between a layer and the next.
   double bound(std::size_t layer) const;
@@ -34,7 +41,7 @@ double splits(std::size_t clusters, std::size_t nodes);
 /// The optimum: the shortest path through the layers, whose points are the ways to split them. Needs few splits and
 /// at most 64 clusters.
 ClusterNodes shortest_path(const AssignmentProblem& problem);
-/// Layer after layer by swaps of two clusters, then again over all layers until no swap helps.
+/// Layer after layer by swaps of a cluster of the slowest pair, then again over all layers until none helps.
 ClusterNodes by_swaps(const AssignmentProblem& problem);
 /// MoETuner's second program, with CBC, beginning from a choice of nodes. Leaves it where nothing better is found.
 struct NodeSearch {

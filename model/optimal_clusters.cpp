@@ -31,11 +31,11 @@ double deviation(const std::vector<Indices>& clusters, std::span<const double> l
 
 /// Swaps any two experts while that lowers the deviation of their clusters.
 void improve(std::vector<Indices>& clusters, std::span<const double> loads, double mean) {
-  std::vector<double> sums;
-  for (const Indices& cluster : clusters) {
-    sums.push_back(std::transform_reduce(cluster.begin(), cluster.end(), 0.0, std::plus<>(),
-                                         [&](std::size_t e) { return loads[e]; }));
-  }
+  std::vector<double> sums(clusters.size());
+  std::transform(clusters.begin(), clusters.end(), sums.begin(), [&](const Indices& cluster) {
+    return std::transform_reduce(cluster.begin(), cluster.end(), 0.0, std::plus<>(),
+                                 [&](std::size_t e) { return loads[e]; });
+  });
   for (bool improved = true; improved;) {
     improved = false;
     for (std::size_t a = 0; a < clusters.size(); ++a) {
@@ -58,14 +58,18 @@ void improve(std::vector<Indices>& clusters, std::span<const double> loads, doub
   }
 }
 
-/// Deviations add up to zero, so all together are at least twice that of any one: of the heaviest expert among the
-/// lightest ones, or of the lightest among the heaviest.
+/// Deviations add up to zero, so all together are at least twice those above the mean, and twice any one below it. An
+/// expert lifts its cluster at least to its load and that of the lightest others. Several in one cluster lift it by no
+/// less than each alone: an expert more replaces a light one, and the lightest `size` together are at most the mean.
 double simple_bound(std::span<const double> sorted, std::size_t size, double mean) {
-  const auto front = sorted.begin(), back = sorted.end();
   const auto others = static_cast<std::ptrdiff_t>(size) - 1;
-  const double heaviest = sorted.front() + std::accumulate(back - others, back, 0.0);
-  const double lightest = sorted.back() + std::accumulate(front, front + others, 0.0);
-  return 2 * std::max({0.0, heaviest - mean, mean - lightest});
+  const double lightest = std::accumulate(sorted.end() - others, sorted.end(), 0.0);
+  const double heaviest = std::accumulate(sorted.begin(), sorted.begin() + others, 0.0);
+  double above = 0;
+  for (const double load : sorted) {
+    above += std::max(load + lightest - mean, 0.0);
+  }
+  return 2 * std::max(above, mean - sorted.back() - heaviest);
 }
 
 /// x[e, c]: expert e, counted from the heaviest, is in cluster c; then over[c], under[c]: load beyond and below the
@@ -80,7 +84,8 @@ IntegerProgram program_of(std::span<const double> sorted, std::size_t clusters, 
     }
     program.rows.push_back(std::move(once));
   }
-  const double size = static_cast<double>(sorted.size() / clusters);
+  const std::size_t held = sorted.size() / clusters;
+  const auto size = static_cast<double>(held);
   for (std::size_t c = 0; c < clusters; ++c) {
     IntegerProgram::Row full{{}, {}, size, size}, load{{}, {}, mean, mean};
     for (std::size_t e = 0; e < sorted.size(); ++e) {

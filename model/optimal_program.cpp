@@ -76,7 +76,7 @@ class Writer {
     return slowest(layer) + 1 + 2 * (a * g_ + b);
   }
 
-  void add(std::vector<std::pair<std::size_t, double>> terms, double lower, double upper) {
+  void add(const std::vector<std::pair<std::size_t, double>>& terms, double lower, double upper) {
     Row row{{}, {}, lower, upper};
     for (const auto& [column, factor] : terms) {
       row.columns.push_back(static_cast<int>(column));
@@ -94,14 +94,14 @@ class Writer {
         program_.add({.upper = layer > 0 || n <= c ? 1.0 : 0.0, .whole = true});
         once.emplace_back(node(layer, c, n), 1);
       }
-      add(std::move(once), 1, 1);
+      add(once, 1, 1);
     }
     for (std::size_t n = 0; n < n_; ++n) {
       std::vector<std::pair<std::size_t, double>> full;
       for (std::size_t c = 0; c < g_; ++c) {
         full.emplace_back(node(layer, c, n), 1);
       }
-      add(std::move(full), static_cast<double>(problem_.per_node), static_cast<double>(problem_.per_node));
+      add(full, static_cast<double>(problem_.per_node), static_cast<double>(problem_.per_node));
     }
   }
 
@@ -131,10 +131,10 @@ class Writer {
         column_rank.emplace_back(shared(layer, b, a) + 1, 1);
       }
       const auto room = static_cast<double>(problem_.per_node);
-      add(std::move(row), room, room);
-      add(std::move(column), room, room);
-      add(std::move(row_rank), 1, 1);
-      add(std::move(column_rank), 1, 1);
+      add(row, room, room);
+      add(column, room, room);
+      add(row_rank, 1, 1);
+      add(column_rank, 1, 1);
     }
   }
 

@@ -40,7 +40,7 @@ TEST(Placement, MistakesSayWhatWouldFit) {
             "expert placement: 8 experts and 0 redundant ones do not fill 3 ranks evenly; nearest numbers of redundant "
             "experts: 1");
   EXPECT_EQ(message(8, 0, {6, 4}), "expert placement: 6 ranks do not fill nodes of 4; ranks must be a multiple of it");
-  EXPECT_EQ(message(8, 0, {0, 1}), "expert placement: 0 ranks; allowed: 1 to 65536");
+  EXPECT_EQ(message(8, 0, {0, 1}), "expert placement: 0 ranks; allowed: 1 to 4096");
 }
 
 TEST(Balanced, WorkedExample) {
