@@ -86,9 +86,12 @@ Setting make_setting(const CollectiveOptions& options) {
       fail(fmt::format("--fabric: {} does not say how its nodes are joined; use closed-form", setting.machine.name));
     }
     setting.topology = build_topology(describe_topology(setting.machine));
+    const bool switched = setting.machine.device.scale_up.has_value();
     for (TopologyLink& link : setting.topology->links) {
-      link.bandwidth.value *= link.role == LinkRole::scale_up || link.role == LinkRole::pcie ? options.link_fraction
-                                                                                             : options.network_fraction;
+      const bool inside =
+          link.role == LinkRole::scale_up || (!switched && link.role != LinkRole::endpoint &&
+                                              link.role != LinkRole::local && link.role != LinkRole::global);
+      link.bandwidth.value *= inside ? options.link_fraction : options.network_fraction;
     }
   }
   return setting;
@@ -256,6 +259,7 @@ CLI::App* add_collective_command(CLI::App& app, CollectiveOptions& options) {
   whole("--groups", options.groups, "Groups that do the same at once (default 1)");
   command->add_option("--bytes", options.bytes, "Message: of one rank's buffer, as nccl-tests count")
       ->type_name("SIZE");
+  whole("--shift", options.shift, "Of send-receive: every rank sends to the one so many ranks further (default 1)");
   command
       ->add_option("--algorithm", options.algorithm, "Instead of the fastest: ring, tree, hierarchical, two-phase, ...")
       ->type_name("NAME");
