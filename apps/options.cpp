@@ -29,7 +29,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->type_name("NAME|FILE");
   command
       .add_option("--devices", list.devices,
-                  "Devices of the replica (default: as many as the machine has and the model divides)")
+                  "Devices of the replica (default: as many as one node has and the model divides)")
       ->delimiter(',')
       ->type_name("N");
   command

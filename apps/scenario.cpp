@@ -30,9 +30,9 @@ Setting parse_setting(const std::string& text) {
   return setting;
 }
 
-/// The widest default mapping on at most the machine's devices.
+/// The widest default mapping on at most one node's devices: how many nodes of a cluster is for the user to say.
 Mapping widest_mapping(const Architecture& architecture, const Machine& machine) {
-  for (int devices = machine.total_devices(); devices > 1; --devices) {
+  for (int devices = machine.devices; devices > 1; --devices) {
     const Mapping mapping = default_mapping(architecture, devices);
     try {
       check_mapping(architecture, mapping, machine);

@@ -10,7 +10,8 @@ namespace moesaic {
 CLI::App* add_topology_command(CLI::App& app, TopologyOptions& options) {
   CLI::App* command =
       app.add_subcommand("topology", "How nodes are joined: parts, distances, bisection, cost and a picture");
-  command->add_option("name,--name", options.name, "Topology, part of its name, or file; without it the catalog is listed");
+  command->add_option("name,--name", options.name,
+                      "Topology, part of its name, or file; without it the catalog is listed");
   command->add_option("--format", options.format, "Output: text, json or html")
       ->check(CLI::IsMember({"text", "json", "html"}))
       ->type_name("FORMAT");
