@@ -87,6 +87,7 @@ Adjacency::Adjacency(const Topology& topology, const Adjacency& whole, std::span
 
 void PathTree::find(const Adjacency& graph, std::uint32_t from) {
   root = from;
+  ++searches;
   distance.assign(graph.size(), -1);
   paths.assign(graph.size(), 0);
   order.assign(1, from);

@@ -38,6 +38,7 @@ struct PathTree {
   std::vector<std::int32_t> distance;  ///< in hops; -1: no way
   std::vector<double> paths;
   std::vector<std::uint32_t> order;  ///< vertices by distance
+  std::uint32_t searches = 0;        ///< how often find() was called: tells what was found apart
 
   const std::vector<bool>* passable = nullptr;  ///< which vertices paths may go through; null: all
 

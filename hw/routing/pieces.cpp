@@ -68,13 +68,22 @@ void Pieces::remove_if(Unwanted&& unwanted) {
 }
 
 const std::vector<PathReader::Step>& PathReader::steps_to(const PathTree& tree, std::uint32_t vertex) {
-  steps_.clear();
+  if (tree_ != &tree) {
+    tree_ = &tree;
+    known_.assign(graph_.size(), {});
+  }
+  Known& known = known_[vertex];
+  if (known.search == tree.searches) {
+    return known.steps;
+  }
+  known.search = tree.searches;
+  known.steps.clear();
   for (const Adjacency::Arc& arc : graph_.arcs(vertex)) {
     if (tree.distance[arc.to] == tree.distance[vertex] - 1 && tree.passes(arc.to)) {
-      steps_.push_back({arc.channel ^ 1, arc.to, tree.paths[arc.to]});
+      known.steps.push_back({arc.channel ^ 1, arc.to, tree.paths[arc.to]});
     }
   }
-  return steps_;
+  return known.steps;
 }
 
 double PathReader::spread(const PathTree& tree, std::uint32_t target, std::vector<Routes::Hop>& hops) {

@@ -69,9 +69,14 @@ class PathReader {
  private:
   const std::vector<Step>& steps_to(const PathTree& tree, std::uint32_t vertex);
 
+  struct Known {
+    std::uint32_t search = 0;  // of the tree
+    std::vector<Step> steps;
+  };
   const Topology& topology_;
   const Adjacency& graph_;
-  std::vector<Step> steps_;
+  const PathTree* tree_ = nullptr;
+  std::vector<Known> known_;  // of each vertex
   std::vector<double> weight_, longest_;
   std::vector<std::uint32_t> layer_, next_layer_;
 };

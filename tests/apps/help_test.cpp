@@ -41,7 +41,8 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"machines"},
                                                                                        {"machines", "show"},
                                                                                        {"models"},
-                                                                                       {"models", "show"}}) {
+                                                                                       {"models", "show"},
+                                                                                       {"topology"}}) {
     expect_to_work(example_of(command));
   }
 }
