@@ -14,8 +14,6 @@
 
 #include "base/error.hpp"
 
-extern char** environ;
-
 namespace moesaic {
 namespace {
 

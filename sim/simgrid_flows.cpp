@@ -57,6 +57,7 @@ class Whole {
     }
     copy_of_.back() = flows_.bytes.size();
     std::vector<std::uint32_t> channels;
+    channels.reserve(shares.size());
     for (const auto& [channel, share] : shares) {
       channels.push_back(number_of(channel, share, flow));
     }
@@ -108,7 +109,8 @@ std::optional<fs::path> find_simgrid() {
   }
   std::error_code error;
   const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& place : {here, here.parent_path() / "libexec" / "moesaic", fs::path(MOESAIC_BUILD)}) {
+  for (const fs::path& place :
+       {here, here.parent_path() / "libexec" / "moesaic", fs::path(MOESAIC_BUILD), fs::path(MOESAIC_LIBEXEC)}) {
     if (is_program(place / kProgram)) {
       return place / kProgram;
     }

@@ -9,7 +9,8 @@
 namespace moesaic {
 
 /// The program moesaic-simgrid: the one that MOESAIC_SIMGRID names, or the one beside this program, in its
-/// libexec/moesaic, or in the build directory. Nothing where SimGrid was not there when moesaic was built.
+/// libexec/moesaic, or where moesaic was built or installed. Nothing where SimGrid was not there when it was built.
+/// Throws UserError if MOESAIC_SIMGRID names no file.
 std::optional<std::filesystem::path> find_simgrid();
 
 /// What run_flows gives, by SimGrid's fluid model with latencies outside of it (CM02, no cross-traffic, no TCP
