@@ -47,8 +47,7 @@ class Calibrated final : public CostModel {
   }
 
   Estimate cost(const Task& task, const MachineView& view) const override {
-    const auto kernel = task_kernel(task, view);
-    const Chosen* chosen = kernel ? &slot(*kernel) : nullptr;
+    const auto [kernel, chosen] = choose(task, view);
     if (chosen == nullptr || chosen->surface == nullptr) {
       return fallback_->cost(task, view);
     }
@@ -67,8 +66,7 @@ class Calibrated final : public CostModel {
   }
 
   double spread(const Task& task, const MachineView& view) const override {
-    const auto kernel = task_kernel(task, view);
-    const Chosen* chosen = kernel ? &slot(*kernel) : nullptr;
+    const auto [kernel, chosen] = choose(task, view);
     if (chosen == nullptr || chosen->surface == nullptr) {
       return fallback_->spread(task, view);
     }
@@ -112,6 +110,20 @@ class Calibrated final : public CostModel {
 
   static std::size_t index(std::size_t family, std::size_t format, std::size_t cache, std::size_t operation) {
     return ((family * kProductFormatCount + format) * kCacheFormatCount + cache) * kMostOperations + operation;
+  }
+
+  struct ChosenKernel {
+    std::optional<TaskKernel> kernel;
+    const Chosen* chosen = nullptr;
+  };
+  ChosenKernel choose(const Task& task, const MachineView& view) const {
+    ChosenKernel result{task_kernel(task, view)};
+    result.chosen = result.kernel ? &slot(*result.kernel) : nullptr;
+    if (result.chosen != nullptr && result.chosen->surface == nullptr && result.kernel->family == Family::wide_ep_moe) {
+      result.kernel = task_kernel(task, view, false);
+      result.chosen = result.kernel ? &slot(*result.kernel) : nullptr;
+    }
+    return result;
   }
 
   const Chosen& slot(const TaskKernel& kernel) const {

@@ -80,11 +80,17 @@ double largest_load(const GroupedGemm& g) {
   return std::clamp(mean + std::sqrt(2 * mean * tail) + tail / 3, g.rows / g.distinct, std::min(g.rows, g.tokens));
 }
 
-bool fill(TaskKernel& kernel, const GroupedGemm& g) {
+bool fill(TaskKernel& kernel, const GroupedGemm& g, bool received) {
   if (g.rows <= 0 || g.matrices < 2) {
     return false;
   }
   kernel.load.emplace(ExpertLoad{g.rows, g.distinct, largest_load(g)});
+  if (received && (g.arrived_by == ExchangeKind::normal || g.arrived_by == ExchangeKind::low_latency)) {
+    const double experts = g.experts * g.ranks;
+    return set(kernel, Family::wide_ep_moe, product_format(g.weights, g.arithmetic), 0,
+               g.arrived_by == ExchangeKind::normal ? 0 : 1, g.hidden, g.width, g.top_k, experts, experts, g.ranks, 0,
+               0, g.tokens);
+  }
   return set(kernel, Family::moe, product_format(g.weights, g.arithmetic), 0, 0, g.hidden, g.width, g.top_k,
              g.experts * g.ranks, g.matrices, 1, g.ranks, 0, g.tokens);
 }
@@ -139,6 +145,7 @@ std::span<const std::string_view> kernel_operations(Family family) {
       "normal_dispatch", "normal_combine", "low_latency_dispatch", "low_latency_combine",
       // The same over several nodes, of stacks that were measured there.
       "normal_dispatch", "normal_combine", "low_latency_dispatch", "low_latency_combine"};
+  static constexpr std::string_view kReceived[] = {"deepepmoe/context", "deepepmoe/generation"};
   static constexpr std::string_view kElementwise[] = {"norm", "rotary", "activation"};
   switch (family) {
     case Family::mla_bmm:
@@ -147,6 +154,8 @@ std::span<const std::string_view> kernel_operations(Family family) {
       return kCollectives;
     case Family::expert_exchange:
       return kExchanges;
+    case Family::wide_ep_moe:
+      return kReceived;
     case Family::elementwise:
       return kElementwise;
     default:
@@ -154,7 +163,7 @@ std::span<const std::string_view> kernel_operations(Family family) {
   }
 }
 
-std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view) {
+std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view, bool received) {
   std::optional<TaskKernel> result;  // returned on every path: built where the caller wants it
   if (view.units[task.unit].on_host || task.unit != 0) {
     return result;  // measured kernels are those of a device's main unit
@@ -164,8 +173,9 @@ std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view)
     const Task& task;
     const MachineView& view;
     TaskKernel& kernel;
+    bool received;
     bool operator()(const Gemm& gemm) const { return fill(kernel, gemm); }
-    bool operator()(const GroupedGemm& grouped) const { return fill(kernel, grouped); }
+    bool operator()(const GroupedGemm& grouped) const { return fill(kernel, grouped, received); }
     bool operator()(const SoftmaxScores& scores) const { return fill(kernel, scores); }
     bool operator()(const Elementwise& e) const { return fill(kernel, e, task.op.kind); }
     bool operator()(const Collective& collective) const { return fill(kernel, collective, view); }
@@ -173,7 +183,7 @@ std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view)
     bool operator()(const StateUpdate&) const { return false; }
     bool operator()(const Transfer&) const { return false; }
   };
-  if (!std::visit(Visitor{task, view, *result}, task.op.shape)) {
+  if (!std::visit(Visitor{task, view, *result, received}, task.op.shape)) {
     result.reset();
   }
   return result;

@@ -30,7 +30,8 @@ KernelPoint kernel_point(const KernelSetting& setting, const TaskKernel& kernel)
 /// Operations that a family's kernels are named after, e.g. "all_reduce"; one empty name for families with one.
 std::span<const std::string_view> kernel_operations(Family family);
 
-/// None for tasks that no measured family covers (linear attention, copies, work on the host).
-std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view);
+/// None for tasks that no measured family covers (linear attention, copies, work on the host). Experts whose rows an
+/// exchange brought are those of a wide group where `received`, else fused experts that look for their rows.
+std::optional<TaskKernel> task_kernel(const Task& task, const MachineView& view, bool received = true);
 
 }  // namespace moesaic

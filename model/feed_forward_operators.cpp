@@ -44,16 +44,20 @@ struct Writer {
                       precision.activations.bytes(batch.tokens * hidden), out);
   }
 
+  ExchangeKind exchange_kind() const {
+    const bool decodes = batch.tokens == batch.sequences;
+    return context.exchange != ExchangeKind::automatic ? context.exchange
+           : context.exchange_loads == nullptr         ? ExchangeKind::all_to_all
+           : decodes                                   ? ExchangeKind::low_latency
+                                                       : ExchangeKind::normal;
+  }
+
   /// Tokens of this rank to the ranks of their experts, or their results back.
   void exchange(const MoeFeedForward& moe, bool combine, double tokens, double imbalance, StorageType wire) const {
     const Mapping& mapping = context.mapping;
     const char* label = combine ? "combine" : "dispatch";
     const int ranks = mapping.devices();
-    const bool decodes = batch.tokens == batch.sequences;
-    const ExchangeKind kind = context.exchange != ExchangeKind::automatic ? context.exchange
-                              : context.exchange_loads == nullptr         ? ExchangeKind::all_to_all
-                              : decodes                                   ? ExchangeKind::low_latency
-                                                                          : ExchangeKind::normal;
+    const ExchangeKind kind = exchange_kind();
     if (context.exchange_loads == nullptr) {
       const double copies =
           distinct_blocks(number(moe.experts), number(moe.experts_per_token), mapping.expert) * mapping.expert_tensor();
@@ -117,6 +121,8 @@ struct Writer {
                                .hidden = hidden,
                                .width = number(moe.width) / mapping.expert_tensor(),
                                .matrices = static_cast<double>(moe.matrices),
+                               .arrived_by = spread && context.exchange_loads != nullptr ? exchange_kind()
+                                                                                         : ExchangeKind::automatic,
                                .weights = precision.expert_weights,
                                .activations = precision.activations,
                                .arithmetic = precision.expert_arithmetic}});

@@ -54,6 +54,9 @@ struct GroupedGemm {
   double hidden = 0;
   double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)
   double matrices = 3;  ///< 3: gated feed-forward; 2: ungated; 1: one projection
+  /// The exchange that brought the rows, sorted by expert; automatic: none, the kernel finds its rows among all
+  /// tokens'.
+  ExchangeKind arrived_by = ExchangeKind::automatic;
   StorageType weights{};
   StorageType activations{};
   DType arithmetic = DType::bf16;

@@ -81,8 +81,8 @@ TEST_P(OneStudy, Runs) {
   }
   EXPECT_GT(json["rows"].size(), 0u);
 }
-INSTANTIATE_TEST_SUITE_P(All, OneStudy, testing::ValuesIn(studies()), [](const auto& info) {
-  std::string name = std::filesystem::path(info.param).stem().string();
+INSTANTIATE_TEST_SUITE_P(All, OneStudy, testing::ValuesIn(studies()), [](const auto& study) {
+  std::string name = std::filesystem::path(study.param).stem().string();
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
@@ -100,8 +100,8 @@ TEST(Reproduce, AStudyDefinesItsMachines) {
   const Json json = json_of("reproduce " + file, "reproduction.json");
   EXPECT_TRUE(json["rows"][0]["within"].get<bool>()) << json;
   std::ofstream(file) << R"({"system": "own", "source": "me", "rows": [{"id": "a", "quantity": "q", "published": "1",
-    "class": "ratio", "predicted": "it.x", "run": {"predict": {"model": "Mixtral-8x7B", "machine": "dgx-h10"}}}]})";
-  expect_mistake("reproduce " + file, {"rows.0.run", "moesaic predict", "dgx-h10"});
+    "class": "ratio", "predicted": "it.x", "run": {"predict": {"model": "Mixtral-8x7B", "machine": "dgx-h99"}}}]})";
+  expect_mistake("reproduce " + file, {"rows.0.run", "moesaic predict", "dgx-h99"});
   std::filesystem::remove(file);
   expect_mistake("reproduce deepsek", {"deepsek"});
 }
