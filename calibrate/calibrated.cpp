@@ -265,8 +265,10 @@ CostModelPointer measured_cost_model(const Machine& machine, const std::string& 
   std::map<std::string, const ProfileName*> newest;
   for (const ProfileName& name : names) {
     if (name.device == device) {
-      // Versions of DeepEP were measured on different numbers of nodes: all of them.
-      const ProfileName*& best = newest[name.stack.starts_with("deepep") ? name.stack : engine_of(name.stack)];
+      // Versions of DeepEP were measured on different numbers of nodes, and kernels of wide expert groups with an older
+      // SGLang only: where nodes are many, all of them.
+      const bool every = machine.nodes > 1 || name.stack.starts_with("deepep");
+      const ProfileName*& best = newest[every ? name.stack : engine_of(name.stack)];
       best =
           best == nullptr || (name.stack > best->stack && best->stack != chosen) || name.stack == chosen ? &name : best;
     }
