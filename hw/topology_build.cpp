@@ -13,12 +13,14 @@ constexpr std::int64_t kMostVertices = 1 << 23, kMostLinks = 1 << 25;
 void check_size(const TopologyDescription& description) {
   const TopologyCounts counts = count_topology(description);
   const NodeDescription& node = description.node;
-  const std::int64_t inside = node.kind == NodeKind::mesh ? std::int64_t{node.devices} * node.devices : node.devices;
-  const std::int64_t vertices = counts.devices + 2 * counts.endpoints + counts.switches;
-  const std::int64_t links = counts.links() + 2 * counts.endpoints + 2 * counts.nodes * inside;
+  const double inside = node.kind == NodeKind::mesh ? 1.0 * node.devices * node.devices : 2.0 * node.devices;
+  const double vertices = static_cast<double>(counts.devices + 2 * counts.endpoints + counts.switches);
+  const double links =
+      static_cast<double>(counts.links() + 2 * counts.endpoints) + static_cast<double>(counts.nodes) * inside;
   if (vertices > kMostVertices || links > kMostLinks) {
     throw TopologyMistake(description, "fabric",
-                          fmt::format("too large for a graph: about {} vertices and {} links, the most are {} and {}",
+                          fmt::format("too large for a graph: about {:.3g} vertices and {:.3g} links; the most are {} "
+                                      "and {}",
                                       vertices, links, kMostVertices, kMostLinks));
   }
 }

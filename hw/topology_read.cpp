@@ -16,15 +16,18 @@ namespace moesaic {
 namespace {
 
 constexpr std::string_view kNotes[] = {"kind", "description", "sources"};
-constexpr std::int64_t kMostPorts = 1 << 16;
+constexpr std::int64_t kMostOfAKind = 1 << 14, kMostNodes = 1 << 20;  // products of four fit 64 bits
 
-int count(const Config& owner, std::string_view key, std::int64_t least = 1) {
-  const Config config = owner.at(key);
+int count(const Config& config, std::int64_t least, std::int64_t most) {
   const std::int64_t value = config.integer();
-  if (value < least || value > kMostPorts) {
-    config.fail(fmt::format("must be from {} to {}, found {}", least, kMostPorts, value));
+  if (value < least || value > most) {
+    config.fail(fmt::format("must be from {} to {}, found {}", least, most, value));
   }
   return static_cast<int>(value);
+}
+
+int count(const Config& owner, std::string_view key, std::int64_t least = 1) {
+  return count(owner.at(key), least, kMostOfAKind);
 }
 
 int count_or(const Config& owner, std::string_view key, int fallback) {
@@ -82,7 +85,11 @@ void read_dragonfly(const Config& config, FabricDescription& fabric) {
   fabric.group_routers = count(config, "group_routers");
   fabric.router_endpoints = count(config, "router_endpoints");
   fabric.router_globals = count(config, "router_globals");
-  fabric.groups = count_or(config, "groups", fabric.group_routers * fabric.router_globals + 1);
+  const std::int64_t most = std::int64_t{fabric.group_routers} * fabric.router_globals + 1;
+  if (!config.has("groups") && most > kMostOfAKind) {
+    config.fail(fmt::format("groups: {} of them are too many; the most are {}", most, kMostOfAKind));
+  }
+  fabric.groups = count_or(config, "groups", static_cast<int>(most));
 }
 
 }  // namespace
@@ -116,7 +123,7 @@ FabricDescription read_fabric(const Config& config) {
       break;
     case FabricKind::torus:
       for (const Config& size : config.at("dimensions").elements()) {
-        fabric.dimensions.push_back(static_cast<int>(std::min<std::int64_t>(size.positive(), kMostPorts)));
+        fabric.dimensions.push_back(count(size, 1, kMostOfAKind));
       }
       break;
     default:
@@ -173,7 +180,7 @@ TopologyDescription read_topology(const Config& config) {
     description.node = read_node(config.at("node"));
   }
   const auto nodes = config.find("nodes");
-  description.nodes = nodes ? count(config, "nodes") : description.fabric.kind == FabricKind::none ? 1 : 0;
+  description.nodes = nodes ? count(*nodes, 1, kMostNodes) : description.fabric.kind == FabricKind::none ? 1 : 0;
   description.prices = config.string_or("prices", "");
   config.reject_unknown();
   try {

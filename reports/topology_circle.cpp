@@ -92,9 +92,10 @@ Scene circle_scene(const Topology& topology) {
   text += groups > 1 ? fmt::format(" in {} groups", count_text(static_cast<double>(groups))) : "";
   scene.labels.push_back({8, 24, text});
   if (items < routers.size()) {
-    scene.labels.push_back({8, 46,
-                            fmt::format("a dot stands for {} of them, or one fewer or more",
-                                        count_text(std::round(static_cast<double>(routers.size() / items))))});
+    scene.labels.push_back(
+        {8, 46,
+         fmt::format("a dot stands for about {} of them",
+                     count_text(std::round(static_cast<double>(routers.size()) / static_cast<double>(items))))});
   }
   return scene;
 }

@@ -35,6 +35,7 @@ bool goes_round(const std::vector<int>& dimensions, std::size_t a, std::size_t b
 
 Scene grid_scene(const Topology& topology, const std::vector<int>& dimensions) {
   std::vector<Axis> axes;
+  axes.reserve(dimensions.size());
   for (const int size : dimensions) {
     axes.push_back({size});
   }
@@ -42,12 +43,13 @@ Scene grid_scene(const Topology& topology, const std::vector<int>& dimensions) {
   const std::array<std::pair<double, double>, 3> directions = {{{1, 0}, {0, 1}, {0.42, -0.36}}};
   std::size_t used = 0;
   double across = 0, down = 0, back = 0;
-  for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
-    if (axis->size > 1) {
-      std::tie(axis->dx, axis->dy) = directions[used++];
-      across += (axis->size - 1) * axis->dx;
-      down += (axis->size - 1) * std::max(0.0, axis->dy);
-      back += (axis->size - 1) * std::max(0.0, -axis->dy);
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    Axis& axis = axes[i];
+    if (axis.size > 1) {
+      std::tie(axis.dx, axis.dy) = directions[used++];
+      across += (axis.size - 1) * axis.dx;
+      down += (axis.size - 1) * std::max(0.0, axis.dy);
+      back += (axis.size - 1) * std::max(0.0, -axis.dy);
     }
   }
   const double step = std::min((kWidth - 2 * kMargin) / across, (kMostHeight - 2 * kMargin) / (down + back));

@@ -77,7 +77,7 @@ TEST(TopologyRead, NamesMistakes) {
             "t.json: fabric.kind: unknown kind 'fat_tree' (did you mean 'fat-tree'?)");
   EXPECT_EQ(mistake(fat_tree_with(R"("ports": 8, "taper": 0.5)")),
             "t.json: fabric.taper: must be at least 1 (bandwidth down over up), found 0.5");
-  EXPECT_EQ(mistake(fat_tree_with(R"("ports": 1)")), "t.json: fabric.ports: must be from 2 to 65536, found 1");
+  EXPECT_EQ(mistake(fat_tree_with(R"("ports": 1)")), "t.json: fabric.ports: must be from 2 to 16384, found 1");
   EXPECT_EQ(mistake(fat_tree_with(R"("ports": 8, "level": 3)")),
             "t.json: fabric.level: unknown key 'level' (did you mean 'levels'?)");
   EXPECT_EQ(mistake(R"({"name": "t", "nodes": 33, "node": {"kind": "single"}, "fabric": {"kind": "fat-tree", "ports": 8,
@@ -93,6 +93,18 @@ TEST(TopologyRead, NamesMistakes) {
                         "spines": 2, "endpoint": )" +
                     std::string(kWireJson) + "}}"),
             "t.json: nodes: how many nodes there are must be given, or the ports of a switch");
+}
+
+// The largest figures are either counted or refused, and never overflow.
+TEST(TopologyRead, LargestFigures) {
+  EXPECT_EQ(mistake(R"({"name": "t", "node": {"kind": "single"}, "fabric": {"kind": "dragonfly", "group_routers": 16384,
+                        "router_endpoints": 16384, "router_globals": 16384, "endpoint": )" +
+                    std::string(kWireJson) + "}}"),
+            "t.json: fabric: groups: 268435457 of them are too many; the most are 16384");
+  const TopologyDescription largest =
+      read_topology(Config::parse(fat_tree_with(R"("ports": 16384, "levels": 3)"), "t.json"));
+  EXPECT_EQ(count_topology(largest).endpoints, std::int64_t{1} << 40);  // k^3 / 4
+  EXPECT_TRUE(user_error([&] { return build_topology(largest); }).starts_with("topology 't': fabric: too large for"));
 }
 
 TEST(TopologyRead, NamesMistakesInGraphs) {
