@@ -9,6 +9,7 @@
 #include "apps/cli.hpp"
 #include "apps/collective.hpp"
 #include "apps/experts.hpp"
+#include "apps/flows.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/reproduce.hpp"
@@ -239,6 +240,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* validate_command = add_validate_command(app, validate_options);
   CollectiveOptions collective_options;
   const CLI::App* collective_command = add_collective_command(app, collective_options);
+  FlowsOptions flows_options;
+  const CLI::App* flows_command = add_flows_command(app, flows_options);
   ReproduceOptions reproduce_options;
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
   ExpertsOptions experts_options;
@@ -262,6 +265,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*collective_command) {
       run_collective(collective_options, {out, err, terminal, watched});
+      return 0;
+    }
+    if (*flows_command) {
+      run_flows_command(flows_options, {out, err, terminal, watched});
       return 0;
     }
     if (*reproduce_command) {

@@ -31,7 +31,8 @@ Deployment make_deployment(const Scenario& scenario);
 
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
-  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges, fabrics, routes;
+  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges, fabrics,
+      routes;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

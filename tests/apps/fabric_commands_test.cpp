@@ -54,6 +54,29 @@ TEST(Collective, Mistakes) {
   expect_mistake("collective all-to-all --bytes 1MB --ranks 16 --fabric flows --no-forwarding" + machine, {"no way"});
 }
 
+// Two flows into one device of 50 GB/s, the second half a millisecond later: alone 25 MB of the first are through, then
+// both share: the first needs 1 ms more for its 25 MB, the second's other 25 MB take 0.5 ms alone.
+TEST(Flows, StartOneByOne) {
+  const std::string file = testing::TempDir() + "moesaic-flows.json";
+  std::ofstream(file) << R"({"flows": [{"source": 8, "destination": 0, "bytes": "50 MB"},
+                                       {"source": 16, "destination": 0, "bytes": "50 MB", "start": "0.5 ms"}]})";
+  const std::string line = "flows " + file + " --machine h800-cluster";
+  const Json ours = json_of(line, "flows.json");
+  const double latency = ours["flows"][0]["latency_s"].get<double>();
+  EXPECT_NEAR(ours["flows"][0]["end_s"].get<double>(), 1.5e-3 + latency, 1e-8);
+  EXPECT_NEAR(ours["flows"][1]["end_s"].get<double>(), 2.0e-3 + latency, 1e-8);
+  EXPECT_NE(run_line(line).out.find("2 flows on h800-cluster"), std::string::npos);
+  std::ofstream(file) << R"({"flows": [{"source": 8, "destination": 4096, "bytes": "50 MB"}]})";
+  expect_mistake(line, {"flows.0.destination", "0 to 2047", "4096"});
+  std::ofstream(file) << R"({"flows": [{"source": 8, "destination": 1, "byte": "50 MB"}]})";
+  expect_mistake(line, {"bytes"});
+  std::ofstream(file) << R"({"flows": []})";
+  expect_mistake(line, {"has no flows"});
+  expect_mistake("flows " + file, {"--machine, --topology"});
+  expect_mistake(line + " --fabric closed-form", {"no closed form"});
+  std::filesystem::remove(file);
+}
+
 TEST(Cluster, PredictsOverNodes) {
   const std::string line = "predict --model DeepSeek-V3 --map tp=1,dp=64,ep=64 --batch 512 --input 256 --output 8";
   const Json cluster = json_of(line + " --machine h800-cluster", "prediction.json");
