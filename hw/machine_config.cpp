@@ -59,7 +59,7 @@ CatalogEntry find_member(const Config& reference, const std::string& kind) {
 
 // What `owner` has as "device", "host" or "node": the object itself, or what the name stands for.
 Config member_of(const Config& owner, const std::string& kind) {
-  const Config member = owner.at(kind);
+  Config member = owner.at(kind);
   if (!member.is_string()) {
     if (const std::string found = kind_of(member); found != kind) {
       member.fail(fmt::format("expected a {}, found a {}", kind, found));
@@ -75,7 +75,7 @@ Config member_of(const Config& owner, const std::string& kind) {
 
 // The node with its device and host as objects.
 Config inlined(const Config& node) {
-  const Config whole = node.at("device").is_string() ? node.with_member("device", member_of(node, "device")) : node;
+  Config whole = node.at("device").is_string() ? node.with_member("device", member_of(node, "device")) : node;
   member_of(whole, "device");
   if (!whole.has("host")) {
     return whole;

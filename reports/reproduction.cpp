@@ -41,7 +41,7 @@ double value_of(const Config& config, const NamedValues& names) {
 
 void add(NamedValues& names, const std::string& prefix, const NamedValues& more) {
   for (const auto& [name, value] : more) {
-    names.insert_or_assign(prefix + "." + name, value);
+    names.insert_or_assign(std::string(prefix).append(".").append(name), value);
   }
 }
 
