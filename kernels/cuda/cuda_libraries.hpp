@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/runtime.hpp"
 #include "base/shared_library.hpp"
+#include "kernels/cuda/runtime.hpp"
 
 namespace moesaic::cuda {
 
