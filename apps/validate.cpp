@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/validate_collectives.hpp"
 #include "apps/validate_operators.hpp"
 #include "apps/validate_steps.hpp"
 
@@ -69,6 +70,7 @@ CLI::App* add_validate_command(CLI::App& app, ValidateOptions& options) {
   validate->footer("Example:\n  moesaic validate steps");
   add_operators(*validate, options.operators);
   add_steps(*validate, options.steps);
+  add_validate_collectives(*validate, options.collectives);
   return validate;
 }
 
@@ -78,6 +80,8 @@ void run_validate(const CLI::App& validate, const ValidateOptions& options, cons
     validate_operators(options.operators, command, console);
   } else if (validate.got_subcommand("steps")) {
     validate_steps(options.steps, command, console);
+  } else if (validate.got_subcommand("collectives")) {
+    validate_collectives(options.collectives, command, console);
   }
 }
 

@@ -29,9 +29,19 @@ struct ValidateStepsOptions {
   std::string output_file, json_file, csv_file, html_file;
 };
 
+/// `moesaic validate collectives` in the words of the command line.
+struct ValidateCollectivesOptions {
+  std::vector<std::string> data, profiles, train;
+  std::string leave_out;      ///< "shape", "size", "ranks"; empty: see JudgeOptions
+  std::string device, stack;  ///< patterns; empty: all
+  std::string format = "text";
+  std::string output_file, json_file, csv_file, html_file;
+};
+
 struct ValidateOptions {
   ValidateOperatorsOptions operators;
   ValidateStepsOptions steps;
+  ValidateCollectivesOptions collectives;
 };
 
 /// Adds "validate" with its subcommands; add_subcommand(*validate) is one line for each of them.

@@ -6,17 +6,14 @@
 #include <ostream>
 #include <tuple>
 
+#include "apps/judging.hpp"
 #include "apps/output.hpp"
 #include "apps/select.hpp"
-#include "base/catalog.hpp"
 #include "base/error.hpp"
-#include "calibrate/read_measurements.hpp"
 #include "reports/validation.hpp"
 
 namespace moesaic {
 namespace {
-
-constexpr std::size_t kMostWarnings = 5;
 
 /// Mistakes that cost nothing to find before minutes of fitting.
 void check_options(const ValidateOperatorsOptions& options) {
@@ -36,27 +33,6 @@ void check_options(const ValidateOperatorsOptions& options) {
   check_output("--json", options.json_file);
   check_output("--csv", options.csv_file);
   check_output("--html", options.html_file);
-}
-
-void warn_skipped(const ReadResult& read, std::ostream& err) {
-  for (std::size_t i = 0; i < std::min(kMostWarnings, read.skipped.size()); ++i) {
-    const SkippedRows& skipped = read.skipped[i];
-    err << fmt::format("moesaic: {}: {} rows skipped; {}\n", printable(skipped.file, 400), skipped.rows,
-                       printable(skipped.first_reason, 200));
-  }
-  if (read.skipped.size() > kMostWarnings) {
-    err << fmt::format("moesaic: rows of {} more files skipped\n", read.skipped.size() - kMostWarnings);
-  }
-  if (!read.ignored_files.empty()) {
-    err << fmt::format("moesaic: {} files are no measurements of operators, the first {}\n", read.ignored_files.size(),
-                       printable(read.ignored_files.front(), 400));
-  }
-}
-
-ReadResult read(const std::vector<std::string>& paths, const Selection& selection) {
-  ReadResult result = read_measurements({paths.begin(), paths.end()});
-  select(result.measurements, selection);
-  return result;
 }
 
 struct Transfer {
@@ -88,26 +64,9 @@ void add(Judgement& sum, Judgement part) {
     sum.why_not = part.why_not;
   }
   sum.not_judged += part.not_judged;
-}
-
-/// Rows that a profile of the same device was fitted on.
-std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements) {
-  const auto count = std::count_if(measurements.rows.begin(), measurements.rows.end(), [&](const Measurement& row) {
-    const MeasurementKey& key = measurements.key_of(row);
-    return std::any_of(profiles.begin(), profiles.end(), [&](const Profile& profile) {
-      return profile.device == key.device && profile.has_seen(key.family, whole_shape(row, key.family));
-    });
-  });
-  return static_cast<std::size_t>(count);
-}
-
-std::vector<Profile> read_profiles(const std::vector<std::string>& typed) {
-  std::vector<Profile> profiles;
-  profiles.reserve(typed.size());
-  for (const std::string& one : typed) {
-    profiles.push_back(read_profile(Config::load(find_in_catalog("profiles", "profile", one).file)));
+  for (const auto& [why, rows] : part.reasons) {
+    sum.reasons[why] += rows;
   }
-  return profiles;
 }
 
 Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurements& measurements,
@@ -131,16 +90,10 @@ Judgement judge_as_asked(const ValidateOperatorsOptions& options, const Measurem
   ReadResult train;
   if (!options.train.empty()) {
     // Another device's measurements may be what is to be judged by: only the kinds are selected.
-    train = read(options.train, {.device = "", .stack = "", .families = selection.families});
+    train = read_selected(options.train, {.device = "", .stack = "", .families = selection.families});
     how.train = &train.measurements;
   }
-  if (console.progress) {
-    how.progress = [&err = console.err](std::size_t done, std::size_t total, const std::string& what) {
-      err << fmt::format("\r\x1b[K{:3.0f}% {}", 100.0 * static_cast<double>(done) / static_cast<double>(total),
-                         printable(what))
-          << std::flush;
-    };
-  }
+  how.progress = progress_of(console);
   return judge(measurements, how);
 }
 
@@ -165,7 +118,7 @@ void validate_operators(const ValidateOperatorsOptions& options, const std::stri
   const std::vector<std::string> data =
       options.data.empty() ? std::vector{default_operator_data().string()} : options.data;
   const std::vector<Profile> profiles = read_profiles(options.profiles);
-  const ReadResult read_data = read(data, selection);
+  const ReadResult read_data = read_selected(data, selection);
   const Measurements& measurements = read_data.measurements;
   const Judgement judgement = judge_as_asked(options, measurements, profiles, selection, console);
   if (console.progress) {

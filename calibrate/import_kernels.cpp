@@ -1,4 +1,5 @@
 // Tables of single kernels: one row, one measurement.
+#include <algorithm>
 #include <utility>
 
 #include "calibrate/import.hpp"
@@ -16,6 +17,17 @@ void count_matrices(const MeasurementKey& key, ShapeValues& shape) {
 }
 
 void fill_node(const MeasurementKey&, ShapeValues& shape) { shape[2] = shape[1]; }  // all GPUs in one node
+
+/// The table counts nodes: GPUs are spread over them evenly.
+void spread_over_nodes(const MeasurementKey&, ShapeValues& shape) { shape[2] = shape[1] / std::max(1.0, shape[2]); }
+
+/// Of "nccl-tests all_reduce_perf" or "torch all_reduce_bench.py (NVLS)": the latter waits for every call, so that its
+/// launch counts. "NVLS disabled" leaves NCCL the ring.
+std::string all_reduce_by(std::string_view method) {
+  return method.starts_with("torch")                         ? "all_reduce/torch"
+         : method.find("NVLS disabled") != std::string::npos ? "all_reduce/ring"
+                                                             : "all_reduce";
+}
 
 std::string attention_kernel(std::string_view kernel, std::string_view query_dtype) {
   const std::string dtype = dtype_name(query_dtype);
@@ -160,6 +172,16 @@ const std::vector<std::pair<Family, TableDescription>>& descriptions() {
         -6,
         {},
         fill_node}},
+      {Family::collective,  // stas00/ml-engineering, network/benchmarks: float32 throughout
+       {{"gpu", "method"},
+        [](Texts t) {
+          return MeasurementKey{Family::collective, device_name(t[0]), "nccl", "fp32", "", all_reduce_by(t[1])};
+        },
+        {{"message_bytes", "message_bytes"}, {"num_gpus", "num_gpus"}, {"gpus_per_node", "nodes"}},
+        "latency_us",
+        -6,
+        {"busbw_GBps"},
+        spread_over_nodes}},
       {Family::collective,  // torch.distributed over NCCL, fp16
        {{"topology", "collective"},
         [](Texts t) {

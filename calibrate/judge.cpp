@@ -20,6 +20,11 @@ std::string_view name(JudgeMode mode) {
   return kNames[static_cast<std::size_t>(mode)];
 }
 
+std::string_view name(HeldOut held_out) {
+  constexpr std::string_view kNames[] = {"shape", "size", "ranks"};
+  return kNames[static_cast<std::size_t>(held_out)];
+}
+
 double JudgedRow::error() const { return predicted / measured - 1; }
 
 std::string judged_kind(const MeasurementKey& key, const Measurement& row) {
@@ -34,6 +39,18 @@ std::string judged_dtype(const MeasurementKey& key) {
   return key.kv_dtype.empty() ? key.dtype : key.dtype + " kv=" + key.kv_dtype;
 }
 
+std::string held_together(const Measurement& row, Family family, HeldOut held_out) {
+  const ShapeValues& shape = row.shape;
+  if (family == Family::collective && held_out == HeldOut::ranks) {
+    return fmt::format("ranks={} gpus_per_node={}", shape[1], shape[2]);
+  }
+  if (family == Family::expert_exchange && held_out != HeldOut::whole_shape) {
+    return held_out == HeldOut::size ? fmt::format("tokens={}", shape[6])
+                                     : fmt::format("ranks={} nodes={}", shape[3], shape[4]);
+  }
+  return whole_shape(row, family);
+}
+
 namespace {
 
 using RowsOfStack = std::map<std::pair<std::string, std::string>, std::vector<std::uint32_t>>;
@@ -46,6 +63,11 @@ RowsOfStack by_stack(const Measurements& measurements) {
   }
   return result;
 }
+
+/// Why rows are not judged, by HeldOut.
+constexpr std::string_view kAlone[] = {"one whole shape only: nothing is left to fit on",
+                                       "one size only: nothing is left to fit on",
+                                       "one number of ranks only: nothing is left to fit on"};
 
 /// Deterministic scatter of whole shapes over folds.
 int fold_of(const std::string& shape, int folds) {
@@ -75,7 +97,7 @@ class Judge {
     } else {
       judge_unseen(stacks);
     }
-    add_constant_efficiency();
+    set_constant_efficiency(judgement_, measurements_);
     score();
     return std::move(judgement_);
   }
@@ -139,20 +161,22 @@ class Judge {
       skip(rows.size(), "no machine '" + device + "' in the catalog");
       return;
     }
-    // Few whole shapes of a kernel are dealt out in turn, so that each is left out once.
+    const auto held = [&](std::uint32_t row) {
+      const Family family = measurements_.key_of(measurements_.rows[row]).family;
+      return std::pair{family, held_together(measurements_.rows[row], family, options_.held_out)};
+    };
+    // Few of them of a kernel are dealt out in turn, so that each is left out once.
     std::map<std::pair<Family, std::string>, int> order;
     std::map<Family, int> counts;
     for (const std::uint32_t row : rows) {
-      const Family family = measurements_.key_of(measurements_.rows[row]).family;
-      const auto [at, is_new] = order.emplace(std::pair{family, whole_shape(measurements_.rows[row], family)}, 0);
+      const auto [at, is_new] = order.emplace(held(row), 0);
       if (is_new) {
-        at->second = counts[family]++;
+        at->second = counts[at->first.first]++;
       }
     }
     const auto fold = [&](std::uint32_t row) {
-      const Family family = measurements_.key_of(measurements_.rows[row]).family;
-      const std::string shape = whole_shape(measurements_.rows[row], family);
-      return counts[family] < 40 ? order[{family, shape}] % options_.folds : fold_of(shape, options_.folds);
+      const auto key = held(row);
+      return counts[key.first] < 40 ? order[key] % options_.folds : fold_of(key.second, options_.folds);
     };
     std::vector<int> folds;
     folds.reserve(rows.size());
@@ -168,7 +192,7 @@ class Judge {
         continue;
       }
       if (seen.empty()) {
-        skip(left.size(), "one whole shape only: nothing is left to fit on");
+        skip(left.size(), std::string(kAlone[static_cast<std::size_t>(options_.held_out)]));
         continue;
       }
       ProfileOptions fit;
@@ -185,6 +209,15 @@ class Judge {
     progress(rows.size(), key.device + " " + key.stack);
   }
 
+  /// Collectives move bytes: a message of half precision stands for one of another format, as in predictions.
+  static ShelvedSurface find(const ProfileShelf& shelf, const MeasurementKey& key, const KernelMachine& machine) {
+    const ShelvedSurface own =
+        shelf.find(key.device, machine, key.stack, key.family, key.dtype, key.kv_dtype, key.kernel);
+    return own.surface != nullptr || key.family != Family::collective
+               ? own
+               : shelf.find(key.device, machine, key.stack, key.family, "fp16", key.kv_dtype, key.kernel);
+  }
+
   void judge_row(const ProfileShelf& shelf, std::uint32_t index, JudgeMode mode) {
     const Measurement& row = measurements_.rows[index];
     const MeasurementKey& key = measurements_.key_of(row);
@@ -193,8 +226,7 @@ class Judge {
       skip(1, "no machine '" + key.device + "' in the catalog");
       return;
     }
-    const ShelvedSurface chosen =
-        shelf.find(key.device, *machine, key.stack, key.family, key.dtype, key.kv_dtype, key.kernel);
+    const ShelvedSurface chosen = find(shelf, key, *machine);
     if (chosen.surface == nullptr) {
       skip(1, fmt::format("no fit has {} {} {}", name(key.family), key.dtype, key.kernel));
       return;
@@ -212,21 +244,6 @@ class Judge {
                                .half90 = estimate.half90,
                                .roofline = std::max(point.terms.compute, point.terms.memory),
                                .measured = row.latency.value});
-  }
-
-  /// One efficiency for each kernel of a device and stack: the median achieved one.
-  void add_constant_efficiency() {
-    std::map<std::uint32_t, std::vector<double>> achieved;
-    for (const JudgedRow& row : judgement_.rows) {
-      achieved[measurements_.rows[row.row].key].push_back(row.roofline / row.measured);
-    }
-    std::map<std::uint32_t, double> efficiency;
-    for (auto& [key, values] : achieved) {
-      efficiency[key] = median(values);
-    }
-    for (JudgedRow& row : judgement_.rows) {
-      row.constant = row.roofline / efficiency[measurements_.rows[row.row].key];
-    }
   }
 
   void score();
@@ -256,6 +273,7 @@ class Judge {
       judgement_.why_not = why;
     }
     judgement_.not_judged += rows;
+    judgement_.reasons[why] += rows;
   }
 
   const Measurements& measurements_;
@@ -303,6 +321,22 @@ void Judge::score() {
 }
 
 }  // namespace
+
+void set_constant_efficiency(Judgement& judgement, const Measurements& measurements) {
+  std::map<std::uint32_t, std::vector<double>> achieved;
+  for (const JudgedRow& row : judgement.rows) {
+    if (row.roofline > 0) {
+      achieved[measurements.rows[row.row].key].push_back(row.roofline / row.measured);
+    }
+  }
+  std::map<std::uint32_t, double> efficiency;
+  for (auto& [key, values] : achieved) {
+    efficiency[key] = median(values);
+  }
+  for (JudgedRow& row : judgement.rows) {
+    row.constant = row.roofline > 0 ? row.roofline / efficiency[measurements.rows[row.row].key] : 0;
+  }
+}
 
 Judgement judge(const Measurements& measurements, const JudgeOptions& options) {
   return Judge(measurements, options).run();

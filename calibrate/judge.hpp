@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,23 +57,40 @@ std::string judged_dtype(const MeasurementKey& key);
 
 struct Judgement {
   std::vector<JudgedRow> rows;
-  std::vector<JudgedGroup> groups;  ///< sorted by device, stack, kind, dtype
-  std::size_t not_judged = 0;       ///< rows that no fit covers
-  std::string why_not;              ///< of the first of them
+  std::vector<JudgedGroup> groups;             ///< sorted by device, stack, kind, dtype
+  std::size_t not_judged = 0;                  ///< rows that no fit covers
+  std::string why_not;                         ///< of the first of them
+  std::map<std::string, std::size_t> reasons;  ///< why, and how many of them
 };
+
+/// What a fold leaves out together.
+enum class HeldOut : std::uint8_t {
+  whole_shape,  ///< whole_shape(): a message size, the dimensions of an expert layer, ...
+  size,         ///< of communication: a message size, a number of tokens of a rank
+  ranks,        ///< of communication: a number of ranks on a number of nodes
+};
+/// "shape", "size", "ranks".
+std::string_view name(HeldOut held_out);
+/// The text that rows held out together have in common. Families without sizes and ranks have whole shapes only.
+std::string held_together(const Measurement& row, Family family, HeldOut held_out);
 
 struct JudgeOptions {
   /// Judge by these profiles; empty: by shipped ones that have not seen a row's whole shape, else by leaving out.
   std::vector<Profile> profiles;
   /// Fit on these and judge all rows by it.
   const Measurements* train = nullptr;
-  bool leave_out = false;  ///< always by leaving whole shapes out
+  bool leave_out = false;  ///< always by leaving out
+  HeldOut held_out = HeldOut::whole_shape;
   int folds = 5;
   std::function<void(std::size_t done, std::size_t total, const std::string& what)> progress;
 };
 
 /// Predicts every row by a fit that has not seen its whole shape, and scores the groups.
 Judgement judge(const Measurements& measurements, const JudgeOptions& options);
+
+/// Sets `constant` of every row: its roofline over the median fraction of it that rows of the same device, stack and
+/// kernel achieve. Rows without a roofline have none.
+void set_constant_efficiency(Judgement& judgement, const Measurements& measurements);
 
 /// Fitted on all rows of `from_device`, every row of `to_device` predicted from its figures only. The judged rows are
 /// indices into `measurements`.

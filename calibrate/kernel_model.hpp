@@ -8,6 +8,7 @@
 #include "calibrate/kernel_models/expert_load.hpp"
 #include "calibrate/measurement.hpp"
 #include "model/machine_view.hpp"
+#include "model/operator.hpp"
 
 namespace moesaic {
 
@@ -72,6 +73,8 @@ KernelPoint latent_product_point(const KernelSetting& setting, const ShapeValues
 KernelPoint moe_point(const KernelSetting& setting, const ShapeValues& shape);
 /// The same for a load that is known, whatever the shape says about skew.
 KernelPoint routed_point(const KernelSetting& setting, const ShapeValues& shape, const ExpertLoad& load);
+/// The collective that a measured kernel's name begins with, "all_reduce/vLLM_custom_graph"; all-to-all for others.
+CollectiveKind measured_collective(std::string_view kernel);
 KernelPoint collective_point(const KernelSetting& setting, const ShapeValues& shape);
 inline constexpr std::size_t kExchangeNodes = 4;  ///< the feature of an exchange that is its number of nodes
 KernelPoint expert_exchange_point(const KernelSetting& setting, const ShapeValues& shape);

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "calibrate/kernel_model.hpp"
-#include "model/operator.hpp"
 
 namespace moesaic {
 namespace {
@@ -11,8 +10,9 @@ namespace {
 /// Of `places` that are chosen `times` at random: how many are chosen at least once.
 double expected_distinct(double places, double times) { return places * -std::expm1(times * std::log1p(-1 / places)); }
 
-/// Of a measured kernel's name, "all_reduce/vLLM_custom_graph".
-CollectiveKind kind_of(std::string_view kernel) {
+}  // namespace
+
+CollectiveKind measured_collective(std::string_view kernel) {
   for (std::size_t i = 0; i < kCollectiveKindCount; ++i) {
     if (kernel.starts_with(name(static_cast<CollectiveKind>(i)))) {
       return static_cast<CollectiveKind>(i);
@@ -21,12 +21,10 @@ CollectiveKind kind_of(std::string_view kernel) {
   return kernel.starts_with("send") ? CollectiveKind::send_receive : CollectiveKind::all_to_all;
 }
 
-}  // namespace
-
 KernelPoint collective_point(const KernelSetting& setting, const ShapeValues& shape) {
   const double bytes = shape[0], ranks = std::max(2.0, shape[1]);
   const double nodes = std::max(1.0, ranks / std::max(1.0, shape[2]));
-  const Collective collective{kind_of(setting.kernel), Bytes{bytes}, static_cast<int>(ranks)};
+  const Collective collective{measured_collective(setting.kernel), Bytes{bytes}, static_cast<int>(ranks)};
   const WireBytes wire = wire_bytes(collective, static_cast<int>(nodes), false);
   KernelPoint point;
   point.terms.memory = wire.scale_up.value * setting.machine.link_seconds_per_byte;

@@ -89,6 +89,8 @@ TEST(Help, ExamplesOfValidating) {
   const Folder folder(fresh_folder());
   expect_to_work(example_of({"validate"}));
   expect_to_work(example_of({"validate", "steps"}));
+  expect_to_work(example_of({"validate", "collectives"}));
+  EXPECT_TRUE(fs::exists("collectives.html"));
 }
 
 TEST(Help, VersionIsPrinted) {

@@ -129,6 +129,29 @@ TEST(TidyTables, OfCollectivesAreRead) {
             "collective a100-80gb-sxm vidur fp16 - send_recv | message_bytes=2048 num_gpus=2 gpus_per_node=1 | 43 us");
 }
 
+TEST(TidyTables, OfAllReduceSweepsKnowTheirNodes) {
+  const std::string header =
+      "gpu,nodes,num_gpus,method,message_bytes,latency_us,algbw_GBps,busbw_GBps,latency_is_derived_from_busbw\n";
+  EXPECT_EQ(only_row(header + "a100_sxm,1,8,nccl-tests all_reduce_perf,32768,43.83,0.75,1.31,False\n"),
+            "collective a100-80gb-sxm nccl fp32 - all_reduce | message_bytes=32768 num_gpus=8 gpus_per_node=8 | "
+            "43.83 us");
+  EXPECT_EQ(only_row(header + "b200_sxm,4,32,torch all_reduce_bench.py,32768,50,,1.31,True\n"),
+            "collective b200 nccl fp32 - all_reduce/torch | message_bytes=32768 num_gpus=32 gpus_per_node=8 | 50 us");
+  EXPECT_EQ(only_row(header + "h200_sxm,1,4,nccl-tests 8GiB NVLS disabled (ring),32768,50,,1.31,True\n"),
+            "collective h200 nccl fp32 - all_reduce/ring | message_bytes=32768 num_gpus=4 gpus_per_node=4 | 50 us");
+}
+
+TEST(TidyTables, OfBusBandwidthsGiveTimes) {
+  const std::string header = "gpu,num_gpus,message_bytes,collective,algorithm,busbw_GBps\n";
+  // 8 ranks send 2 x 7/8 of 8 MB in an all-reduce and 7/8 in a gather: 14 MB and 7 MB at 350 GB/s.
+  EXPECT_EQ(only_row(header + "h200_sxm,8,8000000,all_reduce,NVLS,350\n"),
+            "collective h200 nccl fp32 - all_reduce | message_bytes=8000000 num_gpus=8 gpus_per_node=8 | 40 us");
+  EXPECT_EQ(only_row(header + "h200_sxm,8,8000000,all_reduce,Ring (NVLS disabled),350\n"),
+            "collective h200 nccl fp32 - all_reduce/ring | message_bytes=8000000 num_gpus=8 gpus_per_node=8 | 40 us");
+  EXPECT_EQ(only_row(header + "h200_sxm,8,8000000,all_gather,Ring,350\n"),
+            "collective h200 nccl fp32 - all_gather | message_bytes=8000000 num_gpus=8 gpus_per_node=8 | 20 us");
+}
+
 TEST(TidyTables, OfDeepepGiveTwoRowsEach) {
   const ReadResult normal = read_text(
       "gpu,collected_with,node_num,hidden,topk,num_experts,tokens_per_rank,dispatch_sms,dispatch_us,"

@@ -115,8 +115,12 @@ TEST(FittedProfile, IsTheSameAfterItWasWritten) {
 
 TEST(Judge, IntervalsHoldWhatTheySayOfShapesLeftOut) {
   const Measurements all = products("h100-sxm", 3.35e12);
-  const Judgement judgement =
-      judge(all, {.profiles = {}, .train = nullptr, .leave_out = true, .folds = 5, .progress = {}});
+  const Judgement judgement = judge(all, {.profiles = {},
+                                          .train = nullptr,
+                                          .leave_out = true,
+                                          .held_out = HeldOut::whole_shape,
+                                          .folds = 5,
+                                          .progress = {}});
   ASSERT_EQ(judgement.groups.size(), 1U);
   const JudgedGroup& group = judgement.groups.front();
   EXPECT_EQ(group.rows, all.rows.size());
