@@ -45,8 +45,10 @@ std::vector<Profile> read_profiles(const std::vector<std::string>& typed) {
   return profiles;
 }
 
-std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements) {
-  const auto count = std::count_if(measurements.rows.begin(), measurements.rows.end(), [&](const Measurement& row) {
+std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements,
+                       const Judgement& judgement) {
+  const auto count = std::count_if(judgement.rows.begin(), judgement.rows.end(), [&](const JudgedRow& judged) {
+    const Measurement& row = measurements.rows[judged.row];
     const MeasurementKey& key = measurements.key_of(row);
     return std::any_of(profiles.begin(), profiles.end(), [&](const Profile& profile) {
       return profile.device == key.device && profile.has_seen(key.family, whole_shape(row, key.family));

@@ -23,8 +23,9 @@ void warn_skipped(const ReadResult& read, std::ostream& err);
 /// By name or file. Throws UserError.
 std::vector<Profile> read_profiles(const std::vector<std::string>& typed);
 
-/// Rows that a profile of the same device was fitted on.
-std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements);
+/// Judged rows whose whole shape a profile of the same device was fitted on.
+std::size_t count_seen(const std::vector<Profile>& profiles, const Measurements& measurements,
+                       const Judgement& judgement);
 
 /// Writes percentages over each other where a person watches; else empty.
 std::function<void(std::size_t, std::size_t, const std::string&)> progress_of(const Console& console);

@@ -152,8 +152,8 @@ void validate_collectives(const ValidateCollectivesOptions& options, const std::
     console.err << "\r\x1b[K" << std::flush;
   }
   warn_skipped(read, console.err);
-  const CollectiveValidation run{{read.measurements, judgement, data, count_seen(profiles, read.measurements)},
-                                 held_out};
+  const CollectiveValidation run{
+      {read.measurements, judgement, data, count_seen(profiles, read.measurements, judgement)}, held_out};
   const auto write = [&](const std::string& option, const std::string& format, const std::string& file) {
     if (!file.empty()) {
       write_result(report(format, run, command, false), file, console.out, option);

@@ -125,7 +125,7 @@ void validate_operators(const ValidateOperatorsOptions& options, const std::stri
     console.err << "\r\x1b[K" << std::flush;
   }
   warn_skipped(read_data, console.err);
-  const Validation validation{measurements, judgement, data, count_seen(profiles, measurements)};
+  const Validation validation{measurements, judgement, data, count_seen(profiles, measurements, judgement)};
   const auto write = [&](const std::string& option, const std::string& format, const std::string& file) {
     if (!file.empty()) {
       write_result(report(format, validation, command, false), file, console.out, option);
