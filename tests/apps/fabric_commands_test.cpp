@@ -12,16 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-void expect_mistake(const std::string& line, const std::vector<const char*>& mentions) {
-  const Ran ran = run_line(line);
-  EXPECT_EQ(ran.code, 2) << line;
-  EXPECT_EQ(ran.out, "") << line;
-  EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
-  for (const char* word : mentions) {
-    EXPECT_NE(ran.err.find(word), std::string::npos) << line << "\n  said: " << ran.err;
-  }
-}
-
 Json json_of(const std::string& line, const std::string& schema) {
   const Ran ran = run_line(line + " --format json");
   EXPECT_EQ(ran.code, 0) << ran.err;
@@ -50,6 +40,9 @@ TEST(Collective, Mistakes) {
   expect_mistake("collective dispatch --ranks 16" + machine, {"--tokens"});
   expect_mistake("collective dispatch --ranks 16 --tokens 1 --hidden 1 --top-k 8 --experts 100" + machine,
                  {"100 experts"});
+  const std::string dispatch = "collective dispatch --ranks 16 --tokens 1 --hidden 1 --top-k 8 --experts 128" + machine;
+  expect_mistake(dispatch + "--latency 5", {"--latency", "unit is missing"});
+  expect_mistake(dispatch + "--row-bytes -5", {"--row-bytes", "-5"});
   expect_mistake("collective send-receive --bytes 1MB --ranks 8 --shift 8" + machine, {"--shift", "7"});
   expect_mistake("collective all-to-all --bytes 1MB --ranks 16 --fabric flows --no-forwarding" + machine, {"no way"});
 }
