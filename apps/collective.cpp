@@ -11,6 +11,7 @@
 #include "base/nearest.hpp"
 #include "base/quantity_text.hpp"
 #include "hw/machine_topology.hpp"
+#include "model/routing.hpp"
 #include "reports/collective.hpp"
 #include "sim/collective_flows.hpp"
 
@@ -28,15 +29,20 @@ std::size_t parse_kind(const std::string& text) {
   return static_cast<std::size_t>(found - kKinds.begin());
 }
 
+template <class Q>
+Q parse_option(const char* option, const std::string& text) {
+  try {
+    return parse_quantity<Q>(text);
+  } catch (const UserError& error) {
+    throw UserError(fmt::format("{}: {}", option, error.what()));
+  }
+}
+
 Bytes parse_bytes(const std::string& text) {
   if (text.empty()) {
     throw UserError("--bytes: needed, for example --bytes '64 MiB'");
   }
-  try {
-    return parse_quantity<Bytes>(text);
-  } catch (const UserError& error) {
-    throw UserError(fmt::format("--bytes: {}", error.what()));
-  }
+  return parse_option<Bytes>("--bytes", text);
 }
 
 /// Everything that both kinds of question need.
@@ -172,6 +178,9 @@ void check_exchange(const CollectiveOptions& options, int ranks) {
   positive("--hidden", options.hidden);
   positive("--top-k", options.top_k);
   positive("--experts", options.experts);
+  if (options.row_bytes < 0) {
+    throw UserError(fmt::format("--row-bytes: must not be negative, found {}", options.row_bytes));
+  }
   if (options.top_k > options.experts) {
     throw UserError(fmt::format("--top-k: {} of {} experts", options.top_k, options.experts));
   }
@@ -232,7 +241,7 @@ CollectiveReport exchange_report(const CollectiveOptions& options, bool combine)
     time = phases_time({exchange_demands(rows, kind, nodes, node_ranks, token_bytes)}, setting.fabric);
   }
   time.algorithm = name(kind);
-  time.latency = options.latency.empty() ? Seconds{} : parse_quantity<Seconds>(options.latency);
+  time.latency = options.latency.empty() ? Seconds{} : parse_option<Seconds>("--latency", options.latency);
   time.scale_up = Bytes{rows.scale_up * token_bytes};
   time.network = Bytes{rows.network * token_bytes};
   report.message = Bytes{token_bytes * static_cast<double>(options.top_k)};

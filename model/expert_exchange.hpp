@@ -6,9 +6,10 @@
 #include <string_view>
 
 #include "model/feed_forward.hpp"
-#include "model/routing.hpp"
 
 namespace moesaic {
+
+class Routing;
 
 enum class ExchangeKind : std::uint8_t {
   automatic,    ///< over several nodes low latency while decoding and normal else; inside a node an all-to-all

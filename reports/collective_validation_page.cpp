@@ -21,8 +21,6 @@ constexpr int kAxis = 120;  // pixels of axis, title and legend
 
 std::string rows_text(std::size_t rows) { return count_text(static_cast<double>(rows)) + " rows"; }
 
-std::string signed_percent(double fraction) { return fmt::format("{:+.1f}%", 100 * fraction); }
-
 std::string pair_text(double median, double p90) {
   return std::isfinite(median) ? percent_text(median) + " / " + percent_text(p90) : "-";
 }

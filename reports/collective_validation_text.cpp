@@ -14,8 +14,6 @@
 namespace moesaic {
 namespace {
 
-std::string signed_percent(double fraction) { return (fraction >= 0 ? "+" : "") + percent_text(fraction); }
-
 std::string pair_text(double median, double p90) {
   return std::isfinite(median) ? percent_text(median) + " / " + percent_text(p90) : "-";
 }
@@ -74,20 +72,7 @@ std::string groups_text(const std::vector<CollectiveGroup>& groups, NodePlace pl
 }
 
 std::string worst_text(const Validation& validation, const CollectiveGroup& place, const TextStyle& style) {
-  Table table({{"error", Align::right},
-               {"measured", Align::right},
-               {"predicted", Align::right},
-               {"kernel"},
-               {"shape"},
-               {"from"}});
-  for (const std::uint32_t i : worst_rows(validation.judgement, place.rows, kWorstShown)) {
-    const JudgedRow& row = validation.judgement.rows[i];
-    const MeasurementKey& key = key_of(validation, row);
-    table.add({signed_percent(row.error()), to_text(Seconds{row.measured}), to_text(Seconds{row.predicted}),
-               printable(key.device + ' ' + key.stack + ' ' + key.dtype + ' ' + key.kernel, 200),
-               shape_text(measurement_of(validation, row), key.family), printable(place_of(validation, row), 400)});
-  }
-  return heading(fmt::format("Worst {}", title(place.place)), style) + table.text(style);
+  return heading(fmt::format("Worst {}", title(place.place)), style) + worst_rows_text(validation, place.rows, style);
 }
 
 std::string head_text(const CollectiveValidation& run, const TextStyle& style) {

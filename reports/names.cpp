@@ -108,4 +108,6 @@ std::string percent_text(double fraction) {
   return fmt::format("{:.1f}%", 100 * fraction + 0.0);
 }
 
+std::string signed_percent(double fraction) { return (fraction >= 0 ? "+" : "") + percent_text(fraction); }
+
 }  // namespace moesaic

@@ -24,4 +24,7 @@ std::string ratio_text(FlopsPerByte value);
 /// 0.571 -> "57.1%". Not finite: "-".
 std::string percent_text(double fraction);
 
+/// The same with its sign: "+2.7%".
+std::string signed_percent(double fraction);
+
 }  // namespace moesaic

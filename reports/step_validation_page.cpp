@@ -13,8 +13,6 @@
 namespace moesaic {
 namespace {
 
-std::string signed_percent(double fraction) { return fmt::format("{:+.1f}%", 100 * fraction); }
-
 void add_scores(HtmlTable& table, std::vector<std::string> cells, const std::vector<const JudgedStep*>& rows) {
   const StepScores scores = step_scores(rows, StepBasis::measured);
   cells.insert(cells.end(), {count_text(static_cast<double>(scores.rows)), percent_text(scores.median),

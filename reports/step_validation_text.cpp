@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::size_t kWorst = 10;
 
-std::string signed_percent(double fraction) { return (fraction >= 0 ? "+" : "") + percent_text(fraction); }
-
 std::string pair_text(const StepScores& scores) {
   return percent_text(scores.median) + " / " + percent_text(scores.p90);
 }

@@ -33,6 +33,9 @@ inline constexpr std::size_t kWorstShown = 10;
 /// The rows with the largest |error|, largest first.
 RowSet worst_rows(const Judgement& judgement, const RowSet& rows, std::size_t count);
 
+/// Those rows as a table of text: error, measured, predicted, kernel, shape and where they stand.
+std::string worst_rows_text(const Validation& validation, const RowSet& rows, const TextStyle& style);
+
 /// Rows, errors, coverage and baselines; kind, dtype and the like stay empty.
 JudgedGroup score(const Judgement& judgement, const RowSet& rows);
 

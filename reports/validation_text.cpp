@@ -13,10 +13,6 @@
 namespace moesaic {
 namespace {
 
-std::string signed_percent(double fraction) {
-  return (fraction >= 0 ? "+" : "") + percent_text(fraction);  // the sign of a negative number is its own
-}
-
 std::vector<Column> score_columns(std::vector<Column> first) {
   for (const char* head : {"rows", "median", "p90", "bias", "in 50%", "in 90%"}) {
     first.push_back({head, Align::right});
@@ -81,22 +77,8 @@ std::string groups_text(const std::vector<JudgedGroup>& groups, const TextStyle&
 }
 
 std::string worst_text(const Validation& validation, const KindRows& kind, const TextStyle& style) {
-  Table table({{"error", Align::right},
-               {"measured", Align::right},
-               {"predicted", Align::right},
-               {"kernel"},
-               {"shape"},
-               {"from"}});
-  for (const std::uint32_t i : worst_rows(validation.judgement, kind.rows, kWorstShown)) {
-    const JudgedRow& row = validation.judgement.rows[i];
-    const MeasurementKey& key = key_of(validation, row);
-    std::string kernel = key.device + ' ' + key.stack + ' ' + judged_dtype(key);
-    kernel += key.kernel.empty() ? "" : ' ' + key.kernel;
-    table.add({signed_percent(row.error()), to_text(Seconds{row.measured}), to_text(Seconds{row.predicted}),
-               printable(kernel, 200), shape_text(measurement_of(validation, row), key.family),
-               printable(place_of(validation, row), 400)});
-  }
-  return heading(fmt::format("Worst of {}, {}", kind.scores.kind, name(kind.scores.mode)), style) + table.text(style);
+  return heading(fmt::format("Worst of {}, {}", kind.scores.kind, name(kind.scores.mode)), style) +
+         worst_rows_text(validation, kind.rows, style);
 }
 
 std::string head_text(const Validation& validation, const TextStyle& style) {

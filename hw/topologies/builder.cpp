@@ -89,6 +89,24 @@ void GraphBuilder::attach(int node, int index, VertexId to, int plane) {
   link(from, to, description_.fabric.endpoint, LinkRole::endpoint, node_labels::kEndpoint);
 }
 
+VertexId GraphBuilder::add_routers(std::int64_t routers, std::int64_t endpoints,
+                                   const std::function<std::uint32_t(std::int64_t)>& orbit_of) {
+  VertexId first = 0;
+  for (std::int64_t i = 0; i < routers; ++i) {
+    const VertexId router = add_switch(1);
+    first = i == 0 ? router : first;
+  }
+  const std::int64_t adapters = description_.node.adapters;
+  for (int node = 0; node < nodes_; ++node) {
+    for (int a = 0; a < adapters; ++a) {
+      const std::int64_t router = (node * adapters + a) / endpoints;
+      attach(node, a, static_cast<VertexId>(first + router));
+      set_orbit(node, orbit_of(router));
+    }
+  }
+  return first;
+}
+
 Topology GraphBuilder::finish(std::string kind, bool symmetric) && {
   topology_.kind = std::move(kind);
   if (symmetric && is_symmetric(description_.node, description_.fabric.kind != FabricKind::none)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "hw/topology.hpp"
@@ -44,6 +45,10 @@ class GraphBuilder {
   void link(VertexId a, VertexId b, const Link& link, LinkRole role, ChannelLabels labels);
   /// Joins an adapter to its first switch.
   void attach(int node, int index, VertexId to, int plane = -1);
+  /// As many switches of level 1, the first of them returned, and every adapter on them in order, `endpoints` on each;
+  /// orbit_of(switch) is that of a node there.
+  VertexId add_routers(std::int64_t routers, std::int64_t endpoints,
+                       const std::function<std::uint32_t(std::int64_t)>& orbit_of);
   /// Nodes that the graph's symmetry does not move onto one another differ in their orbit; it is 0 at first.
   void set_orbit(int node, std::uint32_t orbit) { orbits_[node] = orbit; }
 

@@ -95,18 +95,9 @@ Topology build_dragonfly(const TopologyDescription& description) {
   const DragonflyShape shape = dragonfly_shape(description);
   GraphBuilder builder(description, static_cast<int>(shape.nodes));
   const std::int64_t adapters = description.node.adapters, routers = shape.routers * shape.groups;
-  VertexId first = 0;
-  for (std::int64_t i = 0; i < routers; ++i) {
-    const VertexId router = builder.add_switch(1);
-    first = i == 0 ? router : first;
-  }
-  for (int node = 0; node < builder.nodes(); ++node) {
-    for (int a = 0; a < adapters; ++a) {
-      const std::int64_t router = (node * adapters + a) / shape.endpoints;
-      builder.attach(node, a, static_cast<VertexId>(first + router));
-      builder.set_orbit(node, static_cast<std::uint32_t>(router % shape.routers));
-    }
-  }
+  const VertexId first = builder.add_routers(routers, shape.endpoints, [&](std::int64_t router) {
+    return static_cast<std::uint32_t>(router % shape.routers);
+  });
   join_groups(builder, shape, first, description.fabric.trunk);
   const bool symmetric = shape.endpoints % adapters == 0 && shape.nodes * adapters == shape.endpoints * routers;
   return std::move(builder).finish("dragonfly", symmetric);

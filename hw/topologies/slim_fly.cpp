@@ -93,18 +93,8 @@ Topology build_slim_fly(const TopologyDescription& description) {
   }
   GraphBuilder builder(description, static_cast<int>(shape.nodes));
   const std::int64_t adapters = description.node.adapters, routers = 2 * shape.order * shape.order;
-  VertexId first = 0;
-  for (std::int64_t i = 0; i < routers; ++i) {
-    const VertexId router = builder.add_switch(1);
-    first = i == 0 ? router : first;
-  }
-  for (int node = 0; node < builder.nodes(); ++node) {
-    for (int a = 0; a < adapters; ++a) {
-      const std::int64_t router = (node * adapters + a) / shape.endpoints;
-      builder.attach(node, a, static_cast<VertexId>(first + router));
-      builder.set_orbit(node, router < routers / 2 ? 0 : 1);
-    }
-  }
+  const VertexId first = builder.add_routers(routers, shape.endpoints,
+                                             [&](std::int64_t router) { return router < routers / 2 ? 0u : 1u; });
   join_routers(builder, *field, shape.delta, first, description.fabric.trunk);
   // The shifts of x, y and m are symmetries; together they move any router onto any other of its side.
   const bool symmetric = shape.endpoints % adapters == 0 && shape.nodes * adapters == shape.endpoints * routers;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -34,6 +35,17 @@ inline std::vector<std::string> words(const std::string& line) {
 }
 
 inline Ran run_line(const std::string& line) { return run(words(line)); }
+
+/// A mistake of the user: exit code 2, nothing on standard output, one line that mentions all of these.
+inline void expect_mistake(const std::string& line, const std::vector<const char*>& mentions) {
+  const Ran ran = run_line(line);
+  EXPECT_EQ(ran.code, 2) << line;
+  EXPECT_EQ(ran.out, "") << line;
+  EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  for (const char* word : mentions) {
+    EXPECT_NE(ran.err.find(word), std::string::npos) << line << "\n  said: " << ran.err << "  without: " << word;
+  }
+}
 
 /// A folder of this test's own, empty.
 inline std::string fresh_folder() {

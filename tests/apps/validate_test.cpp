@@ -45,16 +45,6 @@ class ValidateOperators : public testing::Test {
   std::string path(const char* name) const { return (folder_ / name).string(); }
   std::string line(const std::string& more) const { return "validate operators --data " + path("data") + " " + more; }
 
-  void expect_mistake(const std::string& typed, const std::vector<const char*>& mentions) {
-    const Ran ran = run_line(typed);
-    EXPECT_EQ(ran.code, 2) << typed;
-    EXPECT_EQ(ran.out, "") << typed;
-    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
-    for (const char* word : mentions) {
-      EXPECT_NE(ran.err.find(word), std::string::npos) << typed << "\n  said: " << ran.err << "  without: " << word;
-    }
-  }
-
   fs::path folder_;
 };
 

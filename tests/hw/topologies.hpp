@@ -31,6 +31,22 @@ inline FabricDescription fabric(FabricKind kind) {
   return description;
 }
 
+inline TopologyDescription with_pcie(TopologyDescription description, int adapters) {
+  description.node.pcie = kFast;
+  description.node.adapters = adapters;
+  return description;
+}
+
+inline TopologyDescription railed(TopologyDescription description) {
+  description.fabric.rail_optimised = true;
+  return description;
+}
+
+inline TopologyDescription partial(TopologyDescription description, int nodes) {
+  description.nodes = nodes;
+  return description;
+}
+
 inline TopologyDescription fat_tree(int ports, int levels, int devices = 1, int nodes = 0) {
   TopologyDescription description{"fat tree", switched_node(devices), fabric(FabricKind::fat_tree), nodes};
   description.fabric.ports = ports;

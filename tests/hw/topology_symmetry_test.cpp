@@ -6,17 +6,6 @@
 namespace moesaic {
 namespace {
 
-TopologyDescription with_pcie(TopologyDescription description, int adapters) {
-  description.node.pcie = kFast;
-  description.node.adapters = adapters;
-  return description;
-}
-
-TopologyDescription railed(TopologyDescription description) {
-  description.fabric.rail_optimised = true;
-  return description;
-}
-
 TopologyDescription mesh(int devices) {
   TopologyDescription description{"mesh", switched_node(devices), {}, 1};
   description.node.kind = NodeKind::mesh;
@@ -26,11 +15,6 @@ TopologyDescription mesh(int devices) {
 TopologyDescription pcie_fat_tree(int devices, int adapters, int per_switch, int sockets) {
   TopologyDescription description = fat_tree(8, 2);
   description.node = pcie_node(devices, adapters, per_switch, sockets).node;
-  return description;
-}
-
-TopologyDescription partial(TopologyDescription description, int nodes) {
-  description.nodes = nodes;
   return description;
 }
 

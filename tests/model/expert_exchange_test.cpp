@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "model/routing.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {

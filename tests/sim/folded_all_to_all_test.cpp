@@ -10,24 +10,8 @@ namespace {
 
 constexpr Bytes kMessage{1e6};
 
-TopologyDescription with_pcie(TopologyDescription description, int adapters) {
-  description.node.pcie = kFast;
-  description.node.adapters = adapters;
-  return description;
-}
-
-TopologyDescription railed(TopologyDescription description) {
-  description.fabric.rail_optimised = true;
-  return description;
-}
-
 TopologyDescription tapered(TopologyDescription description, double taper) {
   description.fabric.taper = taper;
-  return description;
-}
-
-TopologyDescription partial(TopologyDescription description, int nodes) {
-  description.nodes = nodes;
   return description;
 }
 
