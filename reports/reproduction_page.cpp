@@ -26,10 +26,12 @@ std::string verdict(const ReproducedRow& row) {
 std::string table_of(const Reproduction& study) {
   const std::string title = study.study.system + (study.study.title.empty() ? "" : ": " + study.study.title);
   HtmlTable table{title, {"row", "quantity", "where", "class", "", "published", "predicted", "error", "target"}, {}, 5};
+  std::string reasons;  // below the table: in a cell, long ones would push the numbers out of sight
   for (const ReproducedRow& row : study.rows) {
-    const std::string reason =
-        row.within || row.row.reason.empty() ? "" : "<br><small>" + html_text(row.row.reason) + "</small>";
-    table.rows.push_back({html_text(row.row.id), html_text(row.row.quantity) + reason, html_text(row.row.where),
+    if (!row.within && !row.row.reason.empty()) {
+      reasons += "<p>" + html_text(row.row.id + ": " + row.row.reason) + "</p>\n";
+    }
+    table.rows.push_back({html_text(row.row.id), html_text(row.row.quantity), html_text(row.row.where),
                           html_text(to_text(row.row.kind)), verdict(row), html_text(published_text(row.row.published)),
                           html_text(to_text(row.row.published, row.predicted)),
                           fmt::format("{:+.1f}%", 100 * row.error),
@@ -39,7 +41,7 @@ std::string table_of(const Reproduction& study) {
   if (!study.study.note.empty()) {
     notes += "<p>" + html_text(study.study.note) + "</p>\n";
   }
-  return html_table(table) + notes;
+  return html_table(table) + notes + reasons;
 }
 
 }  // namespace
