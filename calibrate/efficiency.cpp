@@ -93,7 +93,7 @@ class EfficiencyCostModel final : public CostModel {
   }
 
   Estimate collective_cost(const Task& task, const Collective& collective, const MachineView& view) const {
-    CollectiveLinks links = collective_links(view, collective.ranks);
+    CollectiveLinks links = collective_links(view, collective.ranks, collective.stride);
     links.bandwidth.value *= link_;
     links.network_bandwidth.value *= network_;
     const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);

@@ -112,7 +112,7 @@ bool fill(TaskKernel& kernel, const Elementwise& e, OperatorKind kind) {
 
 /// Over several nodes NCCL was measured on few machines, whose networks are not this one: closed forms know more.
 bool fill(TaskKernel& kernel, const Collective& collective, const MachineView& view) {
-  if (nodes_of(view, collective.ranks) > 1 || collective.kind > CollectiveKind::all_to_all) {
+  if (nodes_of(view, collective.ranks, collective.stride) > 1 || collective.kind > CollectiveKind::all_to_all) {
     return false;
   }
   return set(kernel, Family::collective, kBf16, 0, static_cast<std::uint8_t>(collective.kind), collective.bytes.value,

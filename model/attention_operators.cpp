@@ -38,7 +38,7 @@ struct Writer {
                                .elements_written = batch.tokens * rotated,
                                .flops_per_element = 3,
                                .type = precision.activations,
-                               .cache_written = cached * batch.tokens}});
+                               .cache_written = context.training ? Bytes{} : cached * batch.tokens}});
   }
 
   void grouped_projection(const char* label, double experts, double top_k, double in, double width) const {
@@ -60,9 +60,11 @@ struct Writer {
 
   /// The sum over the ranks of the output projection's partial results. With data-parallel attention and experts spread
   /// over all devices every rank goes on with its share of the tokens.
-  void reduce() const {
-    const Bytes bytes = precision.activations.bytes(batch.tokens * hidden);
-    append_collective(CollectiveKind::all_reduce, "reduce attention", context.mapping.tensor, bytes, out);
+  void reduce() const { append_reduction(context, batch, "reduce attention", out); }
+
+  void begin() const {
+    out.push_back(norm(block_tokens(batch, context), context));
+    append_gather(context, batch, "gather attention", out);
   }
 
   void operator()(const SoftmaxAttention& a) const {
@@ -70,7 +72,7 @@ struct Writer {
     const double kv_heads = std::max(1.0, number(a.kv_heads) / ranks);
     const double q_width = heads * number(a.qk_dim) * (a.output_gate ? 2 : 1);
     const double kv_width = kv_heads * number(a.qk_dim + a.v_dim);
-    out.push_back(norm(batch.tokens, context));
+    begin();
     if (a.experts > 0) {
       const double top_k = number(a.experts_per_token);
       out.push_back({OperatorKind::router, "attention router",
@@ -113,7 +115,7 @@ struct Writer {
     const double heads = number(a.heads) / ranks;
     const double nope = number(a.nope_dim), rope = number(a.rope_dim), v = number(a.v_dim), rank = number(a.kv_rank);
     const double query_in = a.q_rank > 0 ? number(a.q_rank) : hidden;
-    out.push_back(norm(batch.tokens, context));
+    begin();
     project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? number(a.q_rank) : 0), hidden);
     project("q up", batch.tokens, heads * (nope + rope), query_in);
     rotate(heads * rope + rope, precision.kv.bytes(rank + rope) + precision.index_keys.bytes(indexer_key_elements(a)));
@@ -182,7 +184,7 @@ struct Writer {
 
   void operator()(const LightningAttention& a) const {
     const double heads = number(a.heads) / ranks, dim = number(a.head_dim), width = heads * dim;
-    out.push_back(norm(batch.tokens, context));
+    begin();
     project("qkv and gate", batch.tokens, 4 * width, hidden);
     for (const BatchGroup& group : batch.groups) {
       update("linear attention", a, group, heads * dim * dim, 4 * width);
@@ -199,7 +201,7 @@ struct Writer {
   void operator()(const GatedDeltaNet& a) const {
     const double key_heads = std::max(1.0, number(a.key_heads) / ranks), value_heads = number(a.value_heads) / ranks;
     const double keys = key_heads * number(a.key_dim), values = value_heads * number(a.value_dim);
-    out.push_back(norm(batch.tokens, context));
+    begin();
     project("qkvz", batch.tokens, 2 * keys + 2 * values, hidden);
     project("ba", batch.tokens, 2 * value_heads, hidden);
     const double convolved = 2 * keys + values;

@@ -75,9 +75,9 @@ Algorithms all_to_all(Bytes message, double m, double g) {
 
 }  // namespace
 
-CollectiveLinks collective_links(const MachineView& view, int ranks) {
+CollectiveLinks collective_links(const MachineView& view, int ranks, int stride) {
   CollectiveLinks links;
-  links.nodes = nodes_of(view, ranks);
+  links.nodes = nodes_of(view, ranks, stride);
   if (view.scale_up) {
     links.latency = view.scale_up_latency;
     links.bandwidth = {view.resources[*view.scale_up].capacity};

@@ -20,8 +20,9 @@ struct CollectiveLinks {
   BytesPerSecond network_bandwidth{};  ///< one rank's share of its node's adapters
   Seconds network_gap{};               ///< of each message beyond the first that one rank sends to other nodes
 };
-/// Links as the machine's figures say, for `ranks` ranks that fill node after node. The machine must have links.
-CollectiveLinks collective_links(const MachineView& view, int ranks);
+/// Links as the machine's figures say, for `ranks` ranks, each `stride` further, that fill node after node. The machine
+/// must have links.
+CollectiveLinks collective_links(const MachineView& view, int ranks, int stride = 1);
 
 /// latency * steps + network_latency * network_steps, and the bytes that the busiest rank sends on each level: both at
 /// once where chunks are pipelined, else one after the other. Small messages fill the network less: s bytes take

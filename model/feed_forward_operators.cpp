@@ -38,10 +38,10 @@ struct Writer {
   }
 
   void operator()(const DenseFeedForward& ffn) const {
-    out.push_back(norm(batch.tokens, context));
+    out.push_back(norm(block_tokens(batch, context), context));
+    append_gather(context, batch, "gather feed-forward", out);
     dense("up", "down", batch.tokens, number(ffn.width), ffn.matrices, context.mapping.tensor);
-    append_collective(CollectiveKind::all_reduce, "reduce feed-forward", context.mapping.tensor,
-                      precision.activations.bytes(batch.tokens * hidden), out);
+    append_reduction(context, batch, "reduce feed-forward", out);
   }
 
   ExchangeKind exchange_kind() const {
@@ -52,17 +52,41 @@ struct Writer {
                                                        : ExchangeKind::normal;
   }
 
+  /// As Megatron-LM does under sequence parallelism: every (token, expert) pair to its group of experts, whose slices
+  /// gather the rows of all their ranks; results are summed and return.
+  void exchange_pairs(const MoeFeedForward& moe, bool combine, double tokens, double imbalance,
+                      StorageType wire) const {
+    const Mapping& mapping = context.mapping;
+    const Bytes sent = wire.bytes(tokens * number(moe.experts_per_token) * imbalance * hidden);
+    const auto across_slices = [&] {
+      append_collective(combine ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather,
+                        combine ? "reduce slices" : "gather slices", mapping.expert_tensor_group(),
+                        sent * mapping.expert_tensor(), out);
+    };
+    if (combine) {
+      across_slices();
+    }
+    append_collective(CollectiveKind::all_to_all, combine ? "combine" : "dispatch", mapping.expert_group(), sent, out);
+    if (!combine) {
+      across_slices();
+    }
+  }
+
   /// Tokens of this rank to the ranks of their experts, or their results back.
   void exchange(const MoeFeedForward& moe, bool combine, double tokens, double imbalance, StorageType wire) const {
     const Mapping& mapping = context.mapping;
     const char* label = combine ? "combine" : "dispatch";
-    const int ranks = mapping.devices();
+    const int ranks = mapping.expert * mapping.expert_tensor();
     const ExchangeKind kind = exchange_kind();
+    if (mapping.sequence && context.exchange_loads == nullptr) {
+      exchange_pairs(moe, combine, tokens, imbalance, wire);
+      return;
+    }
     if (context.exchange_loads == nullptr) {
       const double copies =
           distinct_blocks(number(moe.experts), number(moe.experts_per_token), mapping.expert) * mapping.expert_tensor();
       const Bytes sent = wire.bytes(tokens * copies * imbalance * hidden);
-      append_collective(CollectiveKind::all_to_all, label, ranks, sent, out);
+      append_collective(CollectiveKind::all_to_all, label, RankGroup{ranks, 1}, sent, out);
       return;
     }
     const ExchangeLoad& load = load_of(*context.exchange_loads, kind);
@@ -84,24 +108,28 @@ struct Writer {
   void operator()(const MoeFeedForward& moe) const {
     const Mapping& mapping = context.mapping;
     const double groups = mapping.expert;
-    const RankLoad even = context.routing->balanced(batch.replica_tokens);
-    const RankLoad load = context.routing->busiest(batch.replica_tokens);
-    const RankLoad used = context.balanced_routing ? even : load;
+    const double group_tokens = batch.replica_tokens / mapping.expert_data();  // whose experts are one copy
+    const RankLoad even = context.routing->balanced(group_tokens);
+    RankLoad used = context.balanced_routing ? even : context.routing->busiest(group_tokens);
+    if (context.capacity_factor > 0) {
+      used = {even.rows * context.capacity_factor, number(moe.experts) / groups};
+    }
 
-    out.push_back(norm(batch.tokens, context));
+    out.push_back(norm(block_tokens(batch, context), context));
+    const double routed = block_tokens(batch, context);
     out.push_back({OperatorKind::router, "router",
-                   Gemm{.m = batch.tokens,
+                   Gemm{.m = routed,
                         .n = number(moe.experts) + (moe.shared_gate ? 1 : 0),
                         .k = hidden,
                         .weights = precision.router_weights,
                         .activations = precision.activations,
                         .arithmetic = precision.embedding_arithmetic}});
     out.push_back({OperatorKind::router, "top-k",
-                   Elementwise{.elements_read = batch.tokens * number(moe.experts),
-                               .elements_written = 2 * batch.tokens * number(moe.experts_per_token),
+                   Elementwise{.elements_read = routed * number(moe.experts),
+                               .elements_written = 2 * routed * number(moe.experts_per_token),
                                .flops_per_element = 4,
                                .type = {DType::fp32, 32}}});
-    const bool spread = mapping.data > 1;
+    const bool spread = mapping.spreads_tokens();
     // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
     // experts; with tensor parallelism alone all devices hold all tokens already.
     const double own_tokens = batch.tokens / mapping.tensor;
@@ -112,7 +140,7 @@ struct Writer {
       exchange(moe, false, own_tokens, imbalance, wire);
     }
     out.push_back({OperatorKind::experts, "experts",
-                   GroupedGemm{.tokens = batch.replica_tokens,
+                   GroupedGemm{.tokens = group_tokens,
                                .rows = used.rows,
                                .distinct = used.distinct,
                                .experts = std::ceil(number(moe.experts) / groups),
@@ -130,15 +158,19 @@ struct Writer {
       exchange(moe, true, own_tokens, imbalance, precision.activations);
     }
     if (moe.shared_width > 0) {
-      const double ranks = spread ? 1 : mapping.tensor;
-      dense("shared up", "shared down", spread ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
-            ranks);
+      append_gather(context, batch, "gather shared", out);
+      const bool whole = spread && !mapping.sequence;  // every device has the whole shared experts
+      dense("shared up", "shared down", whole ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
+            whole ? 1 : mapping.tensor);
+      if (mapping.sequence) {
+        append_reduction(context, batch, "reduce shared", out);
+      }
     }
-    if (spread) {
-      append_collective(CollectiveKind::all_gather, "gather tokens", mapping.tensor,
+    if (!spread) {
+      append_collective(CollectiveKind::all_reduce, "reduce experts", RankGroup{mapping.stage_devices(), 1},
                         precision.activations.bytes(batch.tokens * hidden), out);
-    } else {
-      append_collective(CollectiveKind::all_reduce, "reduce experts", mapping.devices(),
+    } else if (!mapping.sequence) {
+      append_collective(CollectiveKind::all_gather, "gather tokens", mapping.tensor_group(),
                         precision.activations.bytes(batch.tokens * hidden), out);
     }
   }

@@ -50,10 +50,58 @@ void append_input(const LayerContext& context, const RankBatch& batch, std::vect
                              .weights = precision.embedding_weights.bytes(elements)}});
 }
 
+double block_tokens(const RankBatch& batch, const LayerContext& context) {
+  return context.mapping.sequence ? batch.tokens / context.mapping.tensor : batch.tokens;
+}
+
+void append_gather(const LayerContext& context, const RankBatch& batch, const char* label, std::vector<Operator>& out) {
+  if (context.mapping.sequence) {
+    append_collective(CollectiveKind::all_gather, label, context.mapping.tensor_group(),
+                      context.precision->activations.bytes(batch.tokens * static_cast<double>(context.hidden)), out);
+  }
+}
+
+void append_reduction(const LayerContext& context, const RankBatch& batch, const char* label,
+                      std::vector<Operator>& out) {
+  append_collective(context.mapping.sequence ? CollectiveKind::reduce_scatter : CollectiveKind::all_reduce, label,
+                    context.mapping.tensor_group(),
+                    context.precision->activations.bytes(batch.tokens * static_cast<double>(context.hidden)), out);
+}
+
+namespace {
+
+/// Logits of every token and their cross entropy, which tensor-parallel ranks share (Megatron-LM's vocabulary-parallel
+/// loss: three all-reduces of a number a token, too small to count).
+void append_training_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
+  const Precision& precision = *context.precision;
+  const double hidden = static_cast<double>(context.hidden);
+  const double vocabulary = static_cast<double>(context.vocabulary) / context.mapping.tensor;
+  out.push_back(norm(block_tokens(batch, context), context));
+  append_gather(context, batch, "gather output", out);
+  out.push_back({OperatorKind::head, "lm_head",
+                 Gemm{.m = batch.tokens,
+                      .n = vocabulary,
+                      .k = hidden,
+                      .weights = precision.embedding_weights,
+                      .activations = precision.activations,
+                      .arithmetic = precision.embedding_arithmetic}});
+  out.push_back({OperatorKind::sampling, "loss",
+                 Elementwise{.elements_read = batch.tokens * vocabulary,
+                             .elements_written = batch.tokens * vocabulary,
+                             .flops_per_element = 4,
+                             .type = {DType::fp32, 32}}});
+}
+
+}  // namespace
+
 void append_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
   const Precision& precision = *context.precision;
   const double hidden = static_cast<double>(context.hidden);
   const double vocabulary = static_cast<double>(context.vocabulary) / context.mapping.tensor;
+  if (context.training) {
+    append_training_output(context, batch, out);
+    return;
+  }
   out.push_back(norm(batch.sequences, context));
   out.push_back({OperatorKind::head, "lm_head",
                  Gemm{.m = batch.sequences,
@@ -62,7 +110,7 @@ void append_output(const LayerContext& context, const RankBatch& batch, std::vec
                       .weights = precision.embedding_weights,
                       .activations = precision.activations,
                       .arithmetic = precision.embedding_arithmetic}});
-  append_collective(CollectiveKind::all_gather, "gather logits", context.mapping.tensor,
+  append_collective(CollectiveKind::all_gather, "gather logits", context.mapping.tensor_group(),
                     precision.activations.bytes(batch.sequences * static_cast<double>(context.vocabulary)), out);
   out.push_back({OperatorKind::sampling, "sample",
                  Elementwise{.elements_read = batch.sequences * static_cast<double>(context.vocabulary),
@@ -79,9 +127,11 @@ Operator norm(double tokens, const LayerContext& context) {
                       .type = context.precision->activations}};
 }
 
-void append_collective(CollectiveKind kind, const char* label, int ranks, Bytes bytes, std::vector<Operator>& out) {
-  if (ranks > 1) {
-    out.push_back({OperatorKind::collective, label, Collective{kind, bytes, ranks}});
+void append_collective(CollectiveKind kind, const char* label, RankGroup group, Bytes bytes,
+                       std::vector<Operator>& out) {
+  if (group.ranks > 1) {
+    out.push_back({OperatorKind::collective, label,
+                   Collective{.kind = kind, .bytes = bytes, .ranks = group.ranks, .stride = group.stride}});
   }
 }
 

@@ -23,6 +23,11 @@ struct LayerContext {
   const ExchangeLoads* exchange_loads = nullptr;  ///< of this layer, where the replica has several nodes
   int nodes = 1;
   ExchangeKind exchange = ExchangeKind::automatic;
+  /// Rows that an expert takes at most, as a multiple of the even share: what is over is dropped, what is short padded.
+  /// 0: all rows, no padding.
+  double capacity_factor = 0;
+  /// A step of training: no cache is written, and every token has logits.
+  bool training = false;
 };
 
 /// The part of a batch that one attention-parallel group (`tensor` devices) works on.

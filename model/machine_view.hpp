@@ -60,8 +60,11 @@ struct MachineView {
   const UnitView& host_unit() const { return units[device_units]; }
 };
 
-/// Nodes that a group of `ranks` ranks in a row spans.
-inline int nodes_of(const MachineView& view, int ranks) { return (ranks + view.node_devices - 1) / view.node_devices; }
+/// Nodes that a group of `ranks` ranks spans, each `stride` further than the one before.
+inline int nodes_of(const MachineView& view, int ranks, int stride = 1) {
+  const int in_a_node = stride < view.node_devices ? view.node_devices / stride : 1;
+  return (ranks + in_a_node - 1) / in_a_node;
+}
 
 /// `ranks`: devices of the replica; those of one node share its host.
 MachineView view_machine(const Machine& machine, int ranks);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <vector>
 
 #include "base/error.hpp"
@@ -53,13 +54,13 @@ bool tensor_works(const Architecture& architecture, int tensor) {
   });
 }
 
-/// Shared experts are cut like attention, unless data parallelism gives every device all of them.
+/// Shared experts are cut like attention, unless every device has its own tokens and the whole of them.
 bool shared_works(const MoeFeedForward& moe, const Mapping& mapping) {
-  return mapping.data > 1 || moe.shared_width % mapping.tensor == 0;
+  return (mapping.spreads_tokens() && !mapping.sequence) || moe.shared_width % mapping.tensor == 0;
 }
 
 bool experts_work(const Architecture& architecture, const Mapping& mapping) {
-  return mapping.devices() % mapping.expert == 0 &&
+  return mapping.stage_devices() % (mapping.expert * std::max(1, mapping.expert_slices)) == 0 &&
          std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [&](const LayerKind& kind) {
            const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
            return moe == nullptr || (moe->experts % mapping.expert == 0 && moe->width % mapping.expert_tensor() == 0 &&
@@ -80,7 +81,8 @@ std::int64_t most_experts(const Architecture& architecture) {
 
 /// The largest expert parallelism with which this attention mapping works, if any does.
 std::optional<int> widest_expert(const Architecture& architecture, Mapping mapping) {
-  const auto most = std::min<std::int64_t>(mapping.devices(), std::max<std::int64_t>(1, most_experts(architecture)));
+  const auto most =
+      std::min<std::int64_t>(mapping.stage_devices(), std::max<std::int64_t>(1, most_experts(architecture)));
   for (mapping.expert = static_cast<int>(most); mapping.expert >= 1; --mapping.expert) {
     if (experts_work(architecture, mapping)) {
       return mapping.expert;
@@ -103,70 +105,205 @@ std::string nearest_degree(std::string_view key, int wanted, int most, const std
 }
 
 std::string nearest_tensor(const Architecture& architecture, const Mapping& mapping, int devices) {
-  return nearest_degree("tp", mapping.tensor, devices / mapping.data, "", [&](int tensor) {
-    return tensor_works(architecture, tensor) && widest_expert(architecture, {tensor, mapping.data, 1});
+  const int others = mapping.data * mapping.context * mapping.pipeline;
+  return nearest_degree("tp", mapping.tensor, devices / others, "", [&](int tensor) {
+    Mapping tried = mapping;
+    tried.tensor = tensor;
+    return tensor_works(architecture, tensor) && widest_expert(architecture, tried);
   });
 }
 
 std::string nearest_expert(const Architecture& architecture, const Mapping& mapping) {
-  const std::string none = fmt::format("; no ep works on {} devices", mapping.devices());
-  return nearest_degree("ep", mapping.expert, mapping.devices(), none, [&](int expert) {
-    return experts_work(architecture, {mapping.tensor, mapping.data, expert});
+  const std::string none = fmt::format("; no ep works on {} devices", mapping.stage_devices());
+  return nearest_degree("ep", mapping.expert, mapping.stage_devices(), none, [&](int expert) {
+    Mapping tried = mapping;
+    tried.expert = expert;
+    return experts_work(architecture, tried);
   });
 }
 
 }  // namespace
 
-Mapping parse_mapping(std::string_view text, std::optional<int> devices) {
-  const std::vector<std::string> keys = {"tp", "ep", "dp"};
-  std::optional<int> tensor, expert, data;
+namespace {
+
+struct Key {
+  std::string_view name;
+  int Mapping::*degree;
+};
+constexpr Key kKeys[] = {{"tp", &Mapping::tensor},          {"cp", &Mapping::context},
+                         {"pp", &Mapping::pipeline},        {"dp", &Mapping::data},
+                         {"ep", &Mapping::expert},          {"etp", &Mapping::expert_slices},
+                         {"vpp", &Mapping::virtual_stages}, {"sp", nullptr}};
+
+struct Given {
+  Mapping mapping;
+  std::vector<std::string_view> keys;
+  bool has(std::string_view key) const { return std::find(keys.begin(), keys.end(), key) != keys.end(); }
+};
+
+Given read_keys(std::string_view text) {
+  Given given;
   std::string_view rest = text;
   while (!rest.empty()) {
     const std::string_view item = rest.substr(0, rest.find(','));
     rest.remove_prefix(item.size() == rest.size() ? item.size() : item.size() + 1);
     const auto equals = item.find('=');
     const std::string_view key = item.substr(0, equals);
-    std::optional<int>* slot = key == "tp" ? &tensor : key == "ep" ? &expert : key == "dp" ? &data : nullptr;
-    if (slot == nullptr) {
+    const auto* known = std::find_if(std::begin(kKeys), std::end(kKeys), [&](const Key& k) { return k.name == key; });
+    if (known == std::end(kKeys)) {
+      std::vector<std::string> names;
+      for (const Key& each : kKeys) {
+        names.emplace_back(each.name);
+      }
       throw UserError(
-          fmt::format("--map: unknown key '{}' in '{}'{}", printable(key), printable(text), suggest(key, keys)));
+          fmt::format("--map: unknown key '{}' in '{}'{}", printable(key), printable(text), suggest(key, names)));
     }
     if (equals == std::string_view::npos) {
       throw UserError(fmt::format("--map: '{}' in '{}' has no value; write for example tp=8", key, printable(text)));
     }
-    if (*slot) {
+    if (given.has(key)) {
       throw UserError(fmt::format("--map: '{}' is given twice in '{}'", key, printable(text)));
     }
-    *slot = parse_degree(key, item.substr(equals + 1));
+    given.keys.push_back(known->name);
+    const std::string_view value = item.substr(equals + 1);
+    if (known->degree != nullptr) {
+      given.mapping.*known->degree = parse_degree(key, value);
+    } else if (value == "0" || value == "1") {
+      given.mapping.sequence = value == "1";
+    } else {
+      throw UserError(fmt::format("--map: sp={} is neither 0 nor 1", printable(value)));
+    }
   }
-  Mapping mapping;
-  mapping.data = data.value_or(1);
-  if (tensor) {
-    mapping.tensor = *tensor;
-  } else if (devices && *devices % mapping.data == 0) {
-    mapping.tensor = *devices / mapping.data;
+  return given;
+}
+
+/// tp x cp x pp x dp, or some number above kMostDevices.
+std::int64_t product(const Mapping& mapping) {
+  std::int64_t all = mapping.tensor;
+  for (const int degree : {mapping.context, mapping.pipeline, mapping.data}) {
+    all = all > kMostDevices ? all : all * degree;
   }
-  mapping.expert = expert.value_or(1);
-  const std::int64_t product = std::int64_t{mapping.tensor} * mapping.data;
-  if (product > kMostDevices) {
-    throw UserError(fmt::format("--map: {} maps {} devices; at most {} are allowed", text, product, kMostDevices));
+  return all;
+}
+
+/// Degrees with the right product whose ratios to the given ones are the smallest. Degrees that were not given change
+/// first.
+Mapping nearest_product(const Mapping& wanted, int devices) {
+  Mapping best = wanted;
+  double nearest = 1e300;
+  std::vector<int> divisors;
+  for (int i = 1; i <= devices / i; ++i) {
+    if (devices % i == 0) {
+      divisors.push_back(i);
+      if (i != devices / i) {
+        divisors.push_back(devices / i);
+      }
+    }
   }
-  if (devices && product != *devices) {
-    throw UserError(fmt::format("--map: tp x dp = {} x {} = {} devices, but there are {}; for example tp={},dp={}",
-                                mapping.tensor, mapping.data, product, *devices,
-                                *devices % mapping.data == 0 ? *devices / mapping.data : *devices,
-                                *devices % mapping.data == 0 ? mapping.data : 1));
+  std::sort(divisors.begin(), divisors.end());
+  const auto far = [](int a, int b) { return std::abs(std::log(static_cast<double>(a) / b)); };
+  for (const int tensor : divisors) {
+    for (const int context : divisors) {
+      for (const int pipeline : divisors) {
+        const std::int64_t used = std::int64_t{tensor} * context * pipeline;
+        if (used > devices || devices % used != 0) {
+          continue;
+        }
+        const int data = static_cast<int>(devices / used);
+        // Of equals, more data parallelism is the least surprising change.
+        const double distance = far(tensor, wanted.tensor) * 1.001 + far(context, wanted.context) * 1.003 +
+                                far(pipeline, wanted.pipeline) * 1.002 + far(data, wanted.data);
+        if (distance < nearest) {
+          nearest = distance;
+          best.tensor = tensor, best.context = context, best.pipeline = pipeline, best.data = data;
+        }
+      }
+    }
   }
-  if (mapping.devices() % mapping.expert != 0) {
-    throw UserError(fmt::format("--map: ep={} does not divide the {} devices (tp x dp){}", mapping.expert, product,
-                                nearest_degree("ep", mapping.expert, mapping.devices(), "",
-                                               [&](int degree) { return mapping.devices() % degree == 0; })));
+  return best;
+}
+
+/// "tp x dp", with the other degrees that are more than one.
+std::string product_names(const Mapping& mapping) {
+  return fmt::format("tp{}{} x dp", mapping.context > 1 ? " x cp" : "", mapping.pipeline > 1 ? " x pp" : "");
+}
+
+std::string product_values(const Mapping& mapping) {
+  std::string text = std::to_string(mapping.tensor);
+  for (const int degree : {mapping.context, mapping.pipeline}) {
+    if (degree > 1) {
+      text += fmt::format(" x {}", degree);
+    }
+  }
+  return fmt::format("{} x {}", text, mapping.data);
+}
+
+std::string product_text(const Mapping& mapping) {
+  std::string text = fmt::format("tp={}", mapping.tensor);
+  if (mapping.context > 1) {
+    text += fmt::format(",cp={}", mapping.context);
+  }
+  if (mapping.pipeline > 1) {
+    text += fmt::format(",pp={}", mapping.pipeline);
+  }
+  return fmt::format("{},dp={}", text, mapping.data);
+}
+
+}  // namespace
+
+Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDegree free) {
+  const Given given = read_keys(text);
+  Mapping mapping = given.mapping;
+  int& degree = free == FreeDegree::tensor ? mapping.tensor : mapping.data;
+  if (devices && !given.has(free == FreeDegree::tensor ? "tp" : "dp") && *devices % product(mapping) == 0) {
+    degree = static_cast<int>(*devices / product(mapping));
+  }
+  const std::int64_t all = product(mapping);
+  if (all > kMostDevices) {
+    throw UserError(fmt::format("--map: {} maps {} devices; at most {} are allowed", text, all, kMostDevices));
+  }
+  if (devices && all != *devices) {
+    throw UserError(fmt::format("--map: {} = {} = {} devices, but there are {}; for example {}", product_names(mapping),
+                                product_values(mapping), all, *devices,
+                                product_text(nearest_product(mapping, *devices))));
+  }
+  const int stage = mapping.stage_devices();
+  const char* of_stage = mapping.pipeline > 1 ? " of a pipeline stage" : "";
+  if (stage % mapping.expert != 0) {
+    throw UserError(
+        fmt::format("--map: ep={} does not divide the {} devices{} ({}){}", mapping.expert, stage, of_stage,
+                    mapping.context > 1 ? "tp x cp x dp" : "tp x dp",
+                    nearest_degree("ep", mapping.expert, stage, "", [&](int e) { return stage % e == 0; })));
+  }
+  const int most = stage / mapping.expert;
+  if (mapping.expert_slices > 0 && most % mapping.expert_slices != 0) {
+    throw UserError(fmt::format(
+        "--map: etp={} does not divide the {} devices{} that each of the ep={} groups of experts has{}",
+        mapping.expert_slices, most, of_stage, mapping.expert,
+        nearest_degree("etp", mapping.expert_slices, most, "", [&](int slices) { return most % slices == 0; })));
   }
   return mapping;
 }
 
 std::string to_text(const Mapping& mapping) {
-  return fmt::format("tp={},ep={},dp={}", mapping.tensor, mapping.expert, mapping.data);
+  std::string text = fmt::format("tp={},ep={},dp={}", mapping.tensor, mapping.expert, mapping.data);
+  const auto add = [&](std::string_view key, int degree) { text += fmt::format(",{}={}", key, degree); };
+  if (mapping.pipeline > 1) {
+    add("pp", mapping.pipeline);
+  }
+  if (mapping.virtual_stages > 1) {
+    add("vpp", mapping.virtual_stages);
+  }
+  if (mapping.context > 1) {
+    add("cp", mapping.context);
+  }
+  if (mapping.expert_slices > 0) {
+    add("etp", mapping.expert_slices);
+  }
+  if (mapping.sequence) {
+    add("sp", 1);
+  }
+  return text;
 }
 
 Mapping default_mapping(const Architecture& architecture, int devices) {
@@ -196,6 +333,15 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
   if (mapping.devices() > devices) {
     fail(fmt::format("{} needs {} devices, but {} has {}", to_text(mapping), mapping.devices(), machine.name, devices));
   }
+  const auto layers = static_cast<int>(architecture.layer_count());
+  if (mapping.pipeline * mapping.virtual_stages > layers) {
+    fail(mapping.virtual_stages == 1
+             ? fmt::format("pp={} is more than the {} layers of {}; at most pp={} works", mapping.pipeline, layers,
+                           architecture.name, layers)
+             : fmt::format("pp x vpp = {} x {} is more than the {} layers of {}; at most vpp={} works with pp={}",
+                           mapping.pipeline, mapping.virtual_stages, layers, architecture.name,
+                           std::max(1, layers / mapping.pipeline), std::min(mapping.pipeline, layers)));
+  }
   if (mapping.expert > 1 && most_experts(architecture) == 0) {
     fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
   }
@@ -220,8 +366,9 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
                        nearest_expert(architecture, mapping)));
     }
     if (moe != nullptr && moe->width % mapping.expert_tensor() != 0) {
-      fail(fmt::format("tp x dp / ep = {} ways do not divide the expert width {} of {}{}", mapping.expert_tensor(),
-                       moe->width, architecture.name, nearest_expert(architecture, mapping)));
+      fail(fmt::format("{} = {} ways do not divide the expert width {} of {}{}",
+                       mapping.expert_slices > 0 ? "etp" : "tp x dp / ep", mapping.expert_tensor(), moe->width,
+                       architecture.name, nearest_expert(architecture, mapping)));
     }
   }
 }

@@ -122,7 +122,8 @@ struct Collective {
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};
   int ranks = 1;
-  int shift = 1;  ///< of send_receive
+  int shift = 1;   ///< of send_receive
+  int stride = 1;  ///< from one rank of the group to the next
 };
 
 /// Dispatch or combine of expert parallelism over several nodes: rows of tokens to the ranks that hold their experts,

@@ -14,7 +14,7 @@ LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, cons
           .routing = routing,
           .balanced_routing = balanced,
           .exchange_loads = exchange_loads,
-          .nodes = nodes_of(plan.view(), plan.mapping().devices()),
+          .nodes = nodes_of(plan.view(), plan.mapping().expert * plan.mapping().expert_tensor()),
           .exchange = plan.exchange()};
 }
 
@@ -38,7 +38,7 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
       const Routing of_layer = Routing::parse(routing, moe->experts, moe->experts_per_token);
       routing_.back() = std::make_shared<RankLoadTable>(of_layer, mapping_.expert);
       const ExchangeRanks ranks{mapping_.expert, mapping_.expert_tensor(), view_.node_devices};
-      if (ranks.nodes() > 1 && mapping_.data > 1) {
+      if (ranks.nodes() > 1 && mapping_.spreads_tokens()) {
         exchange_loads_.back() = std::make_shared<ExchangeLoads>(moesaic::exchange_loads(*moe, of_layer, ranks));
       }
     }
@@ -76,7 +76,8 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
       Work demand = work(op);
       if (const auto* collective = std::get_if<Collective>(&op.shape)) {
         const MachineView& view = plan_.view();
-        const WireBytes least = wire_bytes(*collective, nodes_of(view, collective->ranks), view.in_switch_reduction);
+        const WireBytes least =
+            wire_bytes(*collective, nodes_of(view, collective->ranks, collective->stride), view.in_switch_reduction);
         demand.wire = least.scale_up;
         demand.network = least.network;
       }

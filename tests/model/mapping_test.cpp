@@ -60,7 +60,7 @@ struct Mistake {
 
 TEST(ParseMapping, NamesTheMistake) {
   const Mistake mistakes[] = {
-      {"tp=8,pp=2", {}, {"unknown key 'pp'", "tp"}},
+      {"tp=8,xp=2", {}, {"unknown key 'xp'", "tp"}},
       {"TP=8", {}, {"unknown key 'TP'", "did you mean 'tp'"}},
       {"tp8", {}, {"unknown key 'tp8'", "did you mean 'tp'"}},
       {"tp", {}, {"'tp'", "no value", "tp=8"}},
