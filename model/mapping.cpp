@@ -186,9 +186,10 @@ std::int64_t product(const Mapping& mapping) {
   return all;
 }
 
-/// Degrees with the right product whose ratios to the given ones are the smallest. Degrees that were not given change
-/// first.
-Mapping nearest_product(const Mapping& wanted, int devices) {
+/// Degrees with the right product whose ratios to the given ones are the smallest: the free one first, stages and
+/// parts of sequences that nobody asked for last.
+Mapping nearest_product(const Given& given, FreeDegree free, int devices) {
+  const Mapping& wanted = given.mapping;
   Mapping best = wanted;
   double nearest = 1e300;
   std::vector<int> divisors;
@@ -201,6 +202,12 @@ Mapping nearest_product(const Mapping& wanted, int devices) {
     }
   }
   std::sort(divisors.begin(), divisors.end());
+  const std::string_view free_key = free == FreeDegree::tensor ? "tp" : "dp";
+  const auto weight = [&](std::string_view key, double of_equals) {
+    return given.has(key) ? of_equals : key == free_key ? 1e-3 : 10;
+  };
+  const double of_tensor = weight("tp", 1.001), of_context = weight("cp", 1.003), of_pipeline = weight("pp", 1.002),
+               of_data = weight("dp", 1);
   const auto far = [](int a, int b) { return std::abs(std::log(static_cast<double>(a) / b)); };
   for (const int tensor : divisors) {
     for (const int context : divisors) {
@@ -210,9 +217,8 @@ Mapping nearest_product(const Mapping& wanted, int devices) {
           continue;
         }
         const int data = static_cast<int>(devices / used);
-        // Of equals, more data parallelism is the least surprising change.
-        const double distance = far(tensor, wanted.tensor) * 1.001 + far(context, wanted.context) * 1.003 +
-                                far(pipeline, wanted.pipeline) * 1.002 + far(data, wanted.data);
+        const double distance = far(tensor, wanted.tensor) * of_tensor + far(context, wanted.context) * of_context +
+                                far(pipeline, wanted.pipeline) * of_pipeline + far(data, wanted.data) * of_data;
         if (distance < nearest) {
           nearest = distance;
           best.tensor = tensor, best.context = context, best.pipeline = pipeline, best.data = data;
@@ -265,7 +271,7 @@ Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDeg
   if (devices && all != *devices) {
     throw UserError(fmt::format("--map: {} = {} = {} devices, but there are {}; for example {}", product_names(mapping),
                                 product_values(mapping), all, *devices,
-                                product_text(nearest_product(mapping, *devices))));
+                                product_text(nearest_product(given, free, *devices))));
   }
   const int stage = mapping.stage_devices();
   const char* of_stage = mapping.pipeline > 1 ? " of a pipeline stage" : "";

@@ -23,13 +23,44 @@ TEST(ParseMapping, FillsInWhatIsMissing) {
   EXPECT_EQ(parse_mapping("", std::nullopt), (Mapping{1, 1, 1}));
 }
 
+TEST(ParseMapping, ReadsEveryDegree) {
+  const Mapping mapping = parse_mapping("tp=2,cp=4,pp=8,dp=16,ep=32,etp=1,vpp=3,sp=1", 1024);
+  EXPECT_EQ(mapping, (Mapping{2, 16, 32, 8, 4, 1, 3, true}));
+  EXPECT_EQ(mapping.stage_devices(), 128);
+  EXPECT_EQ(mapping.expert_data(), 4);
+  EXPECT_EQ(to_text(mapping), "tp=2,ep=32,dp=16,pp=8,vpp=3,cp=4,etp=1,sp=1");
+}
+
+TEST(ParseMapping, TheFreeDegreeTakesWhatIsLeft) {
+  EXPECT_EQ(parse_mapping("pp=4,dp=2", 64).tensor, 8);
+  EXPECT_EQ(parse_mapping("pp=4,tp=2", 64, FreeDegree::data).data, 8);
+  EXPECT_EQ(parse_mapping("pp=4", 64, FreeDegree::data), (Mapping{1, 16, 1, 4}));
+}
+
+// Ranks of a group are all different, and the groups of a kind cover the stage: ranks x stride grow level by level.
+TEST(Mapping, GroupsNestFromTensorToPipeline) {
+  const Mapping mapping = parse_mapping("tp=2,cp=4,pp=8,dp=16,ep=16,etp=4", 1024);
+  EXPECT_EQ(mapping.tensor_group(), (RankGroup{2, 1}));
+  EXPECT_EQ(mapping.context_group(), (RankGroup{4, 2}));
+  EXPECT_EQ(mapping.data_group(), (RankGroup{16, 8}));
+  EXPECT_EQ(mapping.replica_group(), (RankGroup{64, 2}));
+  EXPECT_EQ(mapping.expert_tensor_group(), (RankGroup{4, 1}));
+  EXPECT_EQ(mapping.expert_group(), (RankGroup{16, 4}));
+  EXPECT_EQ(mapping.expert_data_group(), (RankGroup{2, 64}));
+  EXPECT_EQ(mapping.pipeline_group(), (RankGroup{8, 128}));
+}
+
 RC_GTEST_PROP(ParseMappingProperty, RoundTrips, ()) {
   Mapping mapping;
   mapping.tensor = *rc::gen::inRange(1, 1000);
-  mapping.data = *rc::gen::inRange(1, 1000);
+  mapping.data = *rc::gen::inRange(1, 20);
+  mapping.context = *rc::gen::inRange(1, 10);
+  mapping.pipeline = *rc::gen::inRange(1, 5);
+  mapping.virtual_stages = *rc::gen::inRange(1, 5);
+  mapping.sequence = *rc::gen::arbitrary<bool>();
   std::vector<int> divisors;
-  for (int i = 1; i <= mapping.devices(); ++i) {
-    if (mapping.devices() % i == 0) {
+  for (int i = 1; i <= mapping.stage_devices(); ++i) {
+    if (mapping.stage_devices() % i == 0) {
       divisors.push_back(i);
     }
   }
@@ -40,11 +71,11 @@ RC_GTEST_PROP(ParseMappingProperty, RoundTrips, ()) {
 
 // Whatever is typed is either understood or refused in one line.
 RC_GTEST_PROP(ParseMappingProperty, AnyTextIsReadOrRefused, ()) {
-  const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("tpedx=,0123456789-. \n\x80")));
+  const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("tpedcvsx=,0123456789-. \n\x80")));
   try {
     const Mapping mapping = parse_mapping(text, std::nullopt);
     RC_ASSERT(mapping.tensor >= 1 && mapping.data >= 1 && mapping.expert >= 1);
-    RC_ASSERT(mapping.devices() % mapping.expert == 0);
+    RC_ASSERT(mapping.stage_devices() % (mapping.expert * mapping.expert_tensor()) == 0);
   } catch (const UserError& error) {
     for (const char c : std::string(error.what())) {
       RC_ASSERT(c >= 0x20 && c < 0x7F);
@@ -77,8 +108,13 @@ TEST(ParseMapping, NamesTheMistake) {
       {"tp=4,,dp=2", {}, {"unknown key ''"}},
       {"tp=4;dp=2", {}, {"tp=4;dp=2"}},
       {"tp=4", 8, {"4 x 1 = 4 devices", "there are 8", "tp=8,dp=1"}},
-      {"tp=4,dp=4", 8, {"16 devices", "there are 8", "tp=2,dp=4"}},
-      {"dp=3", 8, {"there are 8", "tp=8,dp=1"}},
+      {"tp=4,dp=4", 8, {"16 devices", "there are 8", "tp=4,dp=2"}},
+      {"dp=3", 8, {"there are 8", "tp=2,dp=4"}},
+      {"tp=8,pp=3,dp=1", 16, {"tp x pp x dp = 8 x 3 x 1 = 24 devices", "there are 16", "tp=8,pp=2,dp=1"}},
+      {"tp=1048576,cp=1048576,pp=1048576,dp=1048576", {}, {"devices", "1048576"}},
+      {"tp=4,pp=2,ep=8", 8, {"ep=8", "4 devices of a pipeline stage", "the nearest that works is ep=4"}},
+      {"tp=8,ep=2,etp=3", {}, {"etp=3", "4 devices", "the nearest that works is etp=2"}},
+      {"sp=2", {}, {"sp=2", "0 nor 1"}},
       {"tp=8,ep=3", {}, {"ep=3", "8 devices", "the nearest that works is ep=2"}},
       {"tp=8,ep=16", {}, {"ep=16", "8 devices", "the nearest that works is ep=8"}},
       {"tp=\n8", {}, {"tp=\\n8"}},
@@ -107,6 +143,8 @@ TEST(CheckMapping, NamesTheNearestThatWorks) {
       {"Llama-3.1-8B", {64, 1, 1}, 64, {"tp=64", "32 query heads", "the nearest that works is tp=32"}},
       {"Llama-3.1-8B", {4, 2, 8}, 8, {"ep=8", "no experts", "ep=1"}},
       {"Mixtral-8x7B", {1, 16, 16}, 16, {"ep=16", "8 experts", "the nearest that works is ep=8"}},
+      {"Llama-3.1-8B", {1, 1, 1, 64}, 64, {"pp=64", "32 layers", "at most pp=32"}},
+      {"Llama-3.1-8B", {1, 1, 1, 8, 1, 0, 8}, 8, {"8 x 8", "32 layers", "vpp=4 works with pp=8"}},
       {"DeepSeek-V3", {1, 6, 6}, 8, {"ep=6", "256 experts", "no ep works on 6 devices"}},
       // 24 experts of width 768 on 5 devices: 768 cannot be cut five ways, and 5 does not divide 128 experts.
       {"Qwen3-30B", {1, 5, 1}, 8, {"5 ways", "expert width 768", "no ep works on 5 devices"}},
