@@ -98,7 +98,7 @@ class EfficiencyCostModel final : public CostModel {
     links.network_bandwidth.value *= network_;
     const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);
     const Seconds launch = view.units[task.unit].launch_latency;
-    return {launch + algorithm.latency_on(links), algorithm.busy_on(links)};
+    return {launch + algorithm.latency_on(links) * collective.rounds, algorithm.busy_on(links) * collective.rounds};
   }
 
   /// Both levels at once: what arrives for a node is forwarded while more of it arrives.

@@ -16,6 +16,12 @@ struct Writer {
   const Precision& precision = *context.precision;
   double hidden = number(context.hidden);
   double ranks = context.mapping.tensor;
+  int context_ranks = context.mapping.context;
+
+  /// Sequences of a decoding group whose new tokens this rank works on, outside of scores.
+  double decoded_here(const BatchGroup& group) const {
+    return context_ranks == 1 ? group.sequences : std::ceil(group.sequences / context_ranks);
+  }
 
   void project(const char* label, double m, double n, double k, double count = 1) const {
     if (m <= 0) {
@@ -88,11 +94,16 @@ struct Writer {
       project("qkv", batch.tokens, q_width + kv_width, hidden);
     }
     rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), precision.kv.bytes(kv_width));
-    for (const BatchGroup& group : batch.groups) {
-      out.push_back(
-          scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked, precision));
-    }
     const double o_width = heads * number(a.v_dim);
+    for (const BatchGroup& group : batch.groups) {
+      const double read = attention_read_tokens(group.new_tokens, group.context, number(a.window), a.chunked);
+      append_context_gather(group, context, read, precision.activations.bytes(kv_width),
+                            precision.activations.bytes(heads * number(a.qk_dim) + kv_width), out);
+      out.push_back(scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked,
+                           precision, context_ranks));
+      append_context_combine(group, context, heads, o_width, out);
+    }
+    const std::size_t reader = out.size();
     if (a.output_gate) {
       out.push_back({OperatorKind::activation, "output gate",
                      Elementwise{.elements_read = 2 * batch.tokens * o_width,
@@ -106,6 +117,7 @@ struct Writer {
     } else {
       project("o", batch.tokens, hidden, o_width);
     }
+    out[reader].beside = Beside::joins;
     reduce();
   }
 
@@ -119,11 +131,17 @@ struct Writer {
     project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? number(a.q_rank) : 0), hidden);
     project("q up", batch.tokens, heads * (nope + rope), query_in);
     rotate(heads * rope + rope, precision.kv.bytes(rank + rope) + precision.index_keys.bytes(indexer_key_elements(a)));
+    const double latent = rank + rope;
+    const Bytes token_bytes = precision.activations.bytes(latent) + precision.index_keys.bytes(indexer_key_elements(a));
+    const Bytes query_bytes =
+        precision.activations.bytes((heads + 1) * latent + number(a.indexer.heads * a.indexer.dim));
     double decode_tokens = 0, rebuilt_tokens = 0;
     for (const BatchGroup& group : batch.groups) {
       if (group.new_tokens == 1) {
-        decode_tokens += group.sequences;
+        decode_tokens += decoded_here(group);
       } else {
+        // Latents are passed on while others are turned into keys and values.
+        append_context_gather(group, context, group.new_tokens + group.context, token_bytes, query_bytes, out);
         rebuilt_tokens += group.sequences * (group.new_tokens + group.context);
       }
     }
@@ -136,18 +154,24 @@ struct Writer {
     for (const BatchGroup& group : batch.groups) {
       const bool absorbed = group.new_tokens == 1;
       const double window = number(a.indexer.top_k);
-      Operator op = absorbed ? scores(group, heads, 1, rank + rope, rank, window, false, precision)
-                             : scores(group, heads, heads, nope + rope, v, window, false, precision);
+      if (absorbed) {
+        append_context_gather(group, context, 0, token_bytes, query_bytes, out);
+      }
+      Operator op = absorbed ? scores(group, heads, 1, latent, rank, window, false, precision, context_ranks)
+                             : scores(group, heads, heads, nope + rope, v, window, false, precision, context_ranks);
       auto& shape = std::get<SoftmaxScores>(op.shape);
       shape.shared_kv = absorbed;
-      shape.cached = precision.kv.bytes(group.sequences * group.context * (rank + rope));
+      shape.cached = precision.kv.bytes(group.sequences * group.context / context_ranks * latent);
       if (!absorbed) {
         shape.kv = precision.activations;  // rebuilt keys and values, not the cached latent
       }
       out.push_back(op);
+      append_context_combine(group, context, heads, heads * rank, out);
     }
+    const std::size_t reader = out.size();
     project("absorb v", decode_tokens, v, rank, heads);
     project("o", batch.tokens, hidden, heads * v);
+    out[reader].beside = Beside::joins;
     reduce();
   }
 
@@ -157,26 +181,32 @@ struct Writer {
     project("index q", batch.tokens, heads * dim, query_in);
     project("index k", batch.tokens, dim + heads, hidden);
     for (const BatchGroup& group : batch.groups) {
-      Operator op = scores(group, heads, 1, dim, 0, 0, false, precision);
+      Operator op = scores(group, heads, 1, dim, 0, 0, false, precision, context_ranks);
       op.label = "index scores";
       auto& shape = std::get<SoftmaxScores>(op.shape);
       shape.kv = precision.index_keys;
-      shape.cached = precision.index_keys.bytes(group.sequences * group.context * dim);
+      shape.cached = precision.index_keys.bytes(group.sequences * group.context / context_ranks * dim);
       shape.arithmetic = precision.attention_arithmetic;
       out.push_back(op);
     }
   }
 
-  /// Linear attention; heads and with them its FLOPs are split over the ranks.
-  void update(const char* label, const Attention& attention, const BatchGroup& group, double state,
+  /// Linear attention; heads and with them its FLOPs are split over the ranks. Of context-parallel ranks each has a
+  /// part of every prompt, and while decoding the states of some of the sequences. `passed_on`: elements that later
+  /// parts of a sequence need of an earlier one.
+  void update(const char* label, const Attention& attention, const BatchGroup& group, double state, double passed_on,
               double token_elements) const {
-    const double flops = linear_attention_flops_per_token(attention, group.new_tokens) / ranks;
+    const bool decodes = group.new_tokens == 1;
+    const double sequences = decodes ? decoded_here(group) : group.sequences;
+    const double new_tokens = decodes ? 1 : group.new_tokens / context_ranks;
+    const double flops = linear_attention_flops_per_token(attention, new_tokens) / ranks;
+    append_state_gather(group, context, passed_on, out);
     out.push_back({OperatorKind::state_update, label,
-                   StateUpdate{.sequences = group.sequences,
-                               .new_tokens = group.new_tokens,
+                   StateUpdate{.sequences = sequences,
+                               .new_tokens = new_tokens,
                                .state_elements = state,
                                .token_elements = token_elements,
-                               .flops = Flops{group.sequences * group.new_tokens * flops},
+                               .flops = Flops{sequences * new_tokens * flops},
                                .state = precision.state,
                                .activations = precision.activations,
                                .arithmetic = precision.score_arithmetic}});
@@ -187,13 +217,15 @@ struct Writer {
     begin();
     project("qkv and gate", batch.tokens, 4 * width, hidden);
     for (const BatchGroup& group : batch.groups) {
-      update("linear attention", a, group, heads * dim * dim, 4 * width);
+      update("linear attention", a, group, heads * dim * dim, heads * dim * dim, 4 * width);
     }
+    const std::size_t reader = out.size();
     out.push_back({OperatorKind::activation, "output gate",
                    Elementwise{.elements_read = 2 * batch.tokens * width,
                                .elements_written = batch.tokens * width,
                                .flops_per_element = 2,
                                .type = precision.activations}});
+    out[reader].beside = Beside::joins;
     project("o", batch.tokens, hidden, width);
     reduce();
   }
@@ -211,14 +243,19 @@ struct Writer {
                                .flops_per_element = 2 * number(a.conv_kernel),
                                .type = precision.activations,
                                .weights = precision.router_weights.bytes(convolved * number(a.conv_kernel))}});
+    const double state = value_heads * number(a.key_dim) * number(a.value_dim);
     for (const BatchGroup& group : batch.groups) {
-      update("delta rule", a, group, value_heads * number(a.key_dim) * number(a.value_dim), convolved + values);
+      // A part of a sequence also turns the state that it finds: a matrix of keys by keys a head.
+      update("delta rule", a, group, state, state + value_heads * number(a.key_dim) * number(a.key_dim),
+             convolved + values);
     }
+    const std::size_t reader = out.size();
     out.push_back({OperatorKind::activation, "output gate",
                    Elementwise{.elements_read = 2 * batch.tokens * values,
                                .elements_written = batch.tokens * values,
                                .flops_per_element = 4,
                                .type = precision.activations}});
+    out[reader].beside = Beside::joins;
     project("o", batch.tokens, hidden, values);
     reduce();
   }
@@ -229,29 +266,6 @@ struct Writer {
 void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,
                       std::vector<Operator>& out) {
   std::visit(Writer{context, batch, out}, attention);
-}
-
-Operator scores(const BatchGroup& group, double heads, double kv_heads, double qk_dim, double v_dim, double window,
-                bool chunked, const Precision& precision) {
-  const bool decode = group.new_tokens == 1;
-  const double read = attention_read_tokens(group.new_tokens, group.context, window, chunked);
-  return {decode ? OperatorKind::attention_decode : OperatorKind::attention_prefill, "scores",
-          SoftmaxScores{
-              .sequences = group.sequences,
-              .new_tokens = group.new_tokens,
-              .context = group.context,
-              .heads = heads,
-              .kv_heads = kv_heads,
-              .qk_dim = qk_dim,
-              .v_dim = v_dim,
-              .window = window,
-              .chunked = chunked,
-              .pairs = attention_pairs(group.new_tokens, group.context, window, chunked),
-              .read_tokens = read,
-              .cached = precision.kv.bytes(group.sequences * (read - group.new_tokens) * kv_heads * (qk_dim + v_dim)),
-              .kv = precision.kv,
-              .activations = precision.activations,
-              .arithmetic = precision.score_arithmetic}};
 }
 
 }  // namespace moesaic

@@ -45,10 +45,9 @@ struct Writer {
   }
 
   ExchangeKind exchange_kind() const {
-    const bool decodes = batch.tokens == batch.sequences;
     return context.exchange != ExchangeKind::automatic ? context.exchange
            : context.exchange_loads == nullptr         ? ExchangeKind::all_to_all
-           : decodes                                   ? ExchangeKind::low_latency
+           : batch.decodes                             ? ExchangeKind::low_latency
                                                        : ExchangeKind::normal;
   }
 

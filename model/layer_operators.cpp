@@ -26,11 +26,15 @@ double Batch::tokens() const {
 void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out) {
   out.groups.clear();
   out.sequences = out.tokens = 0;
+  out.decodes = true;
   for (const BatchGroup& group : batch.groups) {
     const double sequences = mapping.data == 1 ? group.sequences : std::ceil(group.sequences / mapping.data);
+    const bool decodes = group.new_tokens == 1;
     out.groups.push_back({sequences, group.new_tokens, group.context});
-    out.sequences += sequences;
-    out.tokens += sequences * group.new_tokens;
+    out.decodes = out.decodes && decodes;
+    const double own = !decodes || mapping.context == 1 ? sequences : std::ceil(sequences / mapping.context);
+    out.sequences += own;
+    out.tokens += decodes ? own : sequences * group.new_tokens / mapping.context;
   }
   out.replica_tokens = batch.tokens();
 }

@@ -30,14 +30,16 @@ struct LayerContext {
   bool training = false;
 };
 
-/// The part of a batch that one attention-parallel group (`tensor` devices) works on.
+/// The part of a batch that the `tensor` x `context` devices of one data-parallel group work on.
 struct RankBatch {
-  std::vector<BatchGroup> groups;
-  double sequences = 0;
-  double tokens = 0;          ///< of this group
-  double replica_tokens = 0;  ///< of the whole replica
+  std::vector<BatchGroup> groups;  ///< whole sequences
+  double sequences = 0;            ///< whose last tokens one rank has
+  double tokens = 0;               ///< that one rank works on
+  double replica_tokens = 0;       ///< of the whole replica
+  bool decodes = false;            ///< one new token for every sequence
 };
-/// The busiest group's share: sequences are dealt to `data` groups, the fullest has the ceiling.
+/// The busiest rank's share: sequences are dealt to `data` groups, the fullest has the ceiling. Of `context` ranks each
+/// has as many tokens of every prompt, and while decoding the new tokens of some of the sequences.
 void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out);
 
 /// Appends the operators of one layer in the order they run, collectives included.
@@ -47,6 +49,11 @@ void append_layer(const LayerKind& layer, const LayerContext& context, const Ran
 void append_input(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out);
 /// Final norm, lm_head over the last token of every sequence, sampling.
 void append_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out);
+
+/// A combination with the same totals as the causal attention of one of `ranks` ranks that each hold two opposite
+/// pieces of every prompt (zig-zag: all have equally many pairs): `new_tokens` / ranks queries that each see as many
+/// keys in the mean.
+BatchGroup context_share(const BatchGroup& group, int ranks);
 
 // The pieces, one file each.
 void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,

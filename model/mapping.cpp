@@ -129,11 +129,17 @@ namespace {
 struct Key {
   std::string_view name;
   int Mapping::*degree;
+  bool Mapping::*choice = nullptr;
 };
-constexpr Key kKeys[] = {{"tp", &Mapping::tensor},          {"cp", &Mapping::context},
-                         {"pp", &Mapping::pipeline},        {"dp", &Mapping::data},
-                         {"ep", &Mapping::expert},          {"etp", &Mapping::expert_slices},
-                         {"vpp", &Mapping::virtual_stages}, {"sp", nullptr}};
+constexpr Key kKeys[] = {{"tp", &Mapping::tensor},
+                         {"cp", &Mapping::context},
+                         {"pp", &Mapping::pipeline},
+                         {"dp", &Mapping::data},
+                         {"ep", &Mapping::expert},
+                         {"etp", &Mapping::expert_slices},
+                         {"vpp", &Mapping::virtual_stages},
+                         {"sp", nullptr, &Mapping::sequence},
+                         {"ring", nullptr, &Mapping::context_ring}};
 
 struct Given {
   Mapping mapping;
@@ -169,9 +175,9 @@ Given read_keys(std::string_view text) {
     if (known->degree != nullptr) {
       given.mapping.*known->degree = parse_degree(key, value);
     } else if (value == "0" || value == "1") {
-      given.mapping.sequence = value == "1";
+      given.mapping.*known->choice = value == "1";
     } else {
-      throw UserError(fmt::format("--map: sp={} is neither 0 nor 1", printable(value)));
+      throw UserError(fmt::format("--map: {}={} is neither 0 nor 1", key, printable(value)));
     }
   }
   return given;
@@ -308,6 +314,9 @@ std::string to_text(const Mapping& mapping) {
   }
   if (mapping.sequence) {
     add("sp", 1);
+  }
+  if (!mapping.context_ring) {
+    add("ring", 0);
   }
   return text;
 }

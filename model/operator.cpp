@@ -53,7 +53,7 @@ double attention_read_tokens(double new_tokens, double context, double window, b
 WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_reduction) {
   const double m = nodes, g = collective.ranks / m;
   const double inside = (g - 1) / g, between = (m - 1) / m;
-  const Bytes message = collective.bytes;
+  const Bytes message = collective.bytes * collective.rounds;
   if (collective.ranks < 2) {
     return {};
   }

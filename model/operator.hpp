@@ -122,8 +122,9 @@ struct Collective {
   CollectiveKind kind = CollectiveKind::all_reduce;
   Bytes bytes{};
   int ranks = 1;
-  int shift = 1;   ///< of send_receive
-  int stride = 1;  ///< from one rank of the group to the next
+  int shift = 1;      ///< of send_receive
+  int stride = 1;     ///< from one rank of the group to the next
+  double rounds = 1;  ///< times that it runs, one after another
 };
 
 /// Dispatch or combine of expert parallelism over several nodes: rows of tokens to the ranks that hold their experts,
@@ -152,10 +153,15 @@ struct Transfer {
 using OperatorShape =
     std::variant<Gemm, GroupedGemm, SoftmaxScores, StateUpdate, Elementwise, Collective, ExpertExchange, Transfer>;
 
+/// Operators run one after another, but communication may start where it stands and run beside those that follow, up to
+/// the one that needs it.
+enum class Beside : std::uint8_t { none, starts, joins };
+
 struct Operator {
   OperatorKind kind = OperatorKind::projection;
   const char* label = "";  ///< within its layer: "qkv", "scores", "experts"
   OperatorShape shape;
+  Beside beside = Beside::none;
 };
 
 /// What an operator demands. Bytes are split by class because they may live in different memories.
@@ -175,7 +181,7 @@ struct Work {
 /// The work of one operator, collectives as in one node. Sources of the formulas: docs/architecture.md, "Work".
 Work work(const Operator& op);
 
-/// Bytes that one rank sends at least, on links inside its node and to other nodes.
+/// Bytes that one rank sends at least in all rounds, on links inside its node and to other nodes.
 struct WireBytes {
   Bytes scale_up;
   Bytes network;

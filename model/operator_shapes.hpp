@@ -22,9 +22,26 @@ void append_gather(const LayerContext& context, const RankBatch& batch, const ch
 void append_reduction(const LayerContext& context, const RankBatch& batch, const char* label,
                       std::vector<Operator>& out);
 
-/// The scores-and-values operator of one batch group; `window` 0: full attention. Chooses prefill or decode by the
-/// group's new tokens.
+/// The scores-and-values operator of one batch group on one rank; `window` 0: full attention. Chooses prefill or decode
+/// by the group's new tokens. Of `ranks` context-parallel ranks each has as many of the pairs: a part of the queries
+/// and all keys of a prompt, all queries and a part of the cache while decoding.
 Operator scores(const BatchGroup& group, double heads, double kv_heads, double qk_dim, double v_dim, double window,
-                bool chunked, const Precision& precision);
+                bool chunked, const Precision& precision, int ranks);
+
+// Context parallelism, in context_parallel.cpp: what ranks that share sequences tell each other. Nothing where they
+// share none.
+
+/// Before the scores. Prompts: keys and values, `token_bytes` for each token that is read, around a ring beside the
+/// scores (Ring Attention, 2310.01889) or gathered first. Decoding: `query_bytes` for each sequence, gathered.
+void append_context_gather(const BatchGroup& group, const LayerContext& context, double read_tokens, Bytes token_bytes,
+                           Bytes query_bytes, std::vector<Operator>& out);
+/// After the scores of a decoding group: every rank's part of every output, of `width` elements over `heads` heads, to
+/// the rank that goes on with the sequence, which adds them up by their log-sum-exps.
+void append_context_combine(const BatchGroup& group, const LayerContext& context, double heads, double width,
+                            std::vector<Operator>& out);
+/// The states that the ranks' parts of every prompt leave (`elements` a sequence), gathered once and summed up to each
+/// rank's part (LASP-2, 2502.07563), beside the update that comes next.
+void append_state_gather(const BatchGroup& group, const LayerContext& context, double elements,
+                         std::vector<Operator>& out);
 
 }  // namespace moesaic

@@ -80,6 +80,17 @@ void LayerWriter::join_chain(int index) {
   } else {
     task(index).waits.push_back({Marker::layer_output, 1});
   }
+  const Beside beside = task(index).op.beside;
+  if (beside == Beside::starts && beside_.size() < kMostBeside) {
+    beside_.push_back(index);
+    return;
+  }
+  if (beside == Beside::joins) {
+    for (const int before : beside_) {
+      wait(index, before);
+    }
+    beside_.clear();
+  }
   last_ = index;
 }
 
@@ -111,10 +122,12 @@ void LayerWriter::wait(int task_index, int before) {
 void LayerWriter::begin_layer(double executions) {
   first_ = graph_.tasks.size();
   last_ = -1;
+  beside_.clear();
   graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true});
 }
 
 void LayerWriter::end_layer() {
+  MOESAIC_ASSERT(beside_.empty());
   LayerGraph& layer = graph_.layers.back();
   layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
   for (std::uint32_t i = 0; i < layer.count; ++i) {

@@ -13,6 +13,7 @@
 namespace moesaic {
 
 /// Writes the tasks of one layer. Keeps the layer's main chain: by default a task waits for the chain's last one.
+/// Communication that runs beside (Operator::beside) waits for it too, and the chain waits for that where it joins.
 class LayerWriter {
  public:
   LayerWriter(StepGraph& graph, const MachineView& view) : graph_(graph), view_(view) {}
@@ -42,11 +43,13 @@ class LayerWriter {
 
  private:
   void join_chain(int index);
+  static constexpr std::size_t kMostBeside = 3;  // what a task can wait for, less the chain
 
   StepGraph& graph_;
   const MachineView& view_;
   std::size_t first_ = 0;
   int last_ = -1;
+  std::vector<int> beside_;  ///< running beside the chain
 };
 
 class Placement {

@@ -63,7 +63,7 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
   share_batch(batch, plan_.mapping(), rank_batch_);
   graph.sequences = rank_batch_.sequences;
   graph.tokens = rank_batch_.tokens;
-  graph.only_decodes = rank_batch_.tokens == rank_batch_.sequences;
+  graph.only_decodes = rank_batch_.decodes;
   LayerWriter writer(graph, plan_.view());
 
   const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing,
