@@ -14,6 +14,7 @@
 #include "apps/output.hpp"
 #include "apps/reproduce.hpp"
 #include "apps/topology.hpp"
+#include "apps/train.hpp"
 #include "apps/validate.hpp"
 #include "base/catalog.hpp"
 #include "base/error.hpp"
@@ -246,6 +247,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
   ExpertsOptions experts_options;
   const CLI::App* experts_command = add_experts_command(app, experts_options);
+  TrainOptions train_options;
+  const CLI::App* train_command = add_train_command(app, train_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -269,6 +272,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*flows_command) {
       run_flows_command(flows_options, {out, err, terminal, watched});
+      return 0;
+    }
+    if (*train_command) {
+      run_train(train_options, {out, err, terminal, watched});
       return 0;
     }
     if (*reproduce_command) {

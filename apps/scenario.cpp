@@ -68,6 +68,12 @@ std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
 
 }  // namespace
 
+void apply_setting(const std::string& text, Config& model, Config& machine) {
+  const Setting setting = parse_setting(text);
+  Config& target = setting.of_model ? model : machine;
+  target = target.set(setting.path, setting.value);
+}
+
 std::int64_t parse_count(const std::string& option, const std::string& text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -87,9 +93,7 @@ Deployment make_deployment(const Scenario& scenario) {
   // Costs are those of the machine as its file says: a what-if must not borrow from another device all at once.
   const CostModelPointer cost = load_cost_model(scenario.profile, read_machine(machine));
   for (const std::string& text : scenario.sets) {
-    const Setting setting = parse_setting(text);
-    Config& target = setting.of_model ? model : machine;
-    target = target.set(setting.path, setting.value);
+    apply_setting(text, model, machine);
   }
   // A single device's name stands for as many of them as its scale-up domain joins.
   const auto devices = wanted_devices(scenario);

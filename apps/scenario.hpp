@@ -26,6 +26,9 @@ struct Scenario {
   Load load{.batch = 1, .input = 1024, .output = 256};
 };
 
+/// Applies "PATH=VALUE" to the machine, or to the model with "model." in front. Throws UserError.
+void apply_setting(const std::string& text, Config& model, Config& machine);
+
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);
 

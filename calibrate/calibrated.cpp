@@ -60,7 +60,7 @@ class Calibrated final : public CostModel {
       predicted = std::min(predicted, other.surface->seconds(kernel_point(theirs, *kernel), kernel->shape, 0));
     }
     const double peak = peak_seconds(task, view).value;
-    const double total = std::max(predicted, peak);
+    const double total = std::max(predicted * kernel->times, peak);
     const double latency = std::min(chosen->surface->core.fixed, total - peak);
     return {Seconds{latency}, Seconds{total - latency}};
   }

@@ -26,7 +26,8 @@ class EfficiencyCostModel final : public CostModel {
       if (kind == OperatorKind::collective || kind == OperatorKind::transfer) {
         continue;
       }
-      const Config entry = kernels.at(moesaic::name(kind));
+      const bool stated = kernels.has(moesaic::name(kind)) || stand_in(kind) == kind;
+      const Config entry = kernels.at(moesaic::name(stated ? kind : stand_in(kind)));
       kernels_[i] = {fraction(entry.at("compute")), fraction(entry.at("memory")), entry.at("launches").number()};
       if (kernels_[i].launches < 0) {
         entry.at("launches").fail("must not be negative");
@@ -84,6 +85,13 @@ class EfficiencyCostModel final : public CostModel {
   std::string name() const override { return name_; }
 
  private:
+  /// Whose fractions a kind of training has in files that do not know it.
+  static OperatorKind stand_in(OperatorKind kind) {
+    return kind == OperatorKind::attention_backward ? OperatorKind::attention_prefill
+           : kind == OperatorKind::optimizer        ? OperatorKind::norm
+                                                    : kind;
+  }
+
   static double fraction(const Config& config) {
     const double value = config.number();
     if (!(value > 0 && value <= 1)) {

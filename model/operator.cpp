@@ -9,8 +9,8 @@ namespace moesaic {
 
 std::string_view name(OperatorKind kind) {
   constexpr std::string_view kNames[kOperatorKindCount] = {
-      "embedding",  "norm",   "projection", "rotary", "attention_prefill", "attention_decode", "state_update",
-      "activation", "router", "experts",    "head",   "sampling",          "collective",       "transfer"};
+      "embedding",  "norm",   "projection", "rotary", "attention_prefill", "attention_decode", "attention_backward", "state_update",
+      "activation", "router", "experts",    "head",   "sampling", "optimizer",         "collective",       "transfer"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -76,7 +76,15 @@ WireBytes wire_bytes(const Collective& collective, int nodes, bool in_switch_red
 
 namespace {
 
+constexpr StorageType kGradients{DType::fp32, 32};
+
 Work work_of(const Gemm& g) {
+  if (g.accumulates) {
+    return {.flops = Flops{2 * g.m * g.n * g.k * g.count},
+            .weights = kGradients.bytes(2 * g.m * g.n * g.count),
+            .activations = g.activations.bytes((g.m + g.n) * g.k * g.count),
+            .arithmetic = g.arithmetic};
+  }
   return {.flops = Flops{2 * g.m * g.n * g.k * g.count},
           .weights = g.weights.bytes(g.n * g.k * g.count),
           .activations = g.activations.bytes(g.m * (g.n + g.k) * g.count),
@@ -88,6 +96,12 @@ Work work_of(const Gemm& g) {
 Work work_of(const GroupedGemm& g) {
   const double intermediate = g.matrices == 3 ? 6 : g.matrices == 2 ? 4 : 1;
   const double ends = g.matrices == 1 ? 1 : 2;
+  if (g.accumulates) {  // every matrix reads its rows and their gradients
+    return {.flops = Flops{2 * g.rows * g.hidden * g.width * g.matrices},
+            .weights = kGradients.bytes(2 * g.experts * g.hidden * g.width * g.matrices),
+            .activations = g.activations.bytes(g.rows * (ends * g.hidden + g.matrices * g.width)),
+            .arithmetic = g.arithmetic};
+  }
   return {.flops = Flops{2 * g.rows * g.hidden * g.width * g.matrices},
           .weights = g.weights.bytes(g.distinct * g.hidden * g.width * g.matrices),
           .activations = g.activations.bytes(g.rows * (ends * g.hidden + intermediate * g.width)),
@@ -96,6 +110,12 @@ Work work_of(const GroupedGemm& g) {
 
 Work work_of(const SoftmaxScores& s) {
   const double kv_elements = s.shared_kv ? s.qk_dim : s.qk_dim + s.v_dim;
+  if (s.backward) {  // scores again, and the gradients of queries, keys, probabilities and values
+    return {.flops = Flops{2 * (3 * s.qk_dim + 2 * s.v_dim) * s.heads * s.pairs * s.sequences},
+            .activations = s.activations.bytes(2 * s.sequences * s.new_tokens * s.heads * (s.qk_dim + s.v_dim)),
+            .kv = s.activations.bytes(2 * s.sequences * s.read_tokens * s.kv_heads * kv_elements),
+            .arithmetic = s.arithmetic};
+  }
   return {.flops = Flops{2 * (s.qk_dim + s.v_dim) * s.heads * s.pairs * s.sequences},
           .activations = s.activations.bytes(s.sequences * s.new_tokens * s.heads * (s.qk_dim + s.v_dim)),
           .kv = s.kv.bytes(s.sequences * s.read_tokens * s.kv_heads * kv_elements),

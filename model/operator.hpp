@@ -20,16 +20,18 @@ enum class OperatorKind : std::uint8_t {
   rotary,             ///< rotary embedding and the write of K and V into the cache
   attention_prefill,  ///< scores and values, many new tokens
   attention_decode,   ///< scores and values, one new token a sequence
+  attention_backward, ///< gradients of queries, keys and values
   state_update,       ///< linear attention
   activation,
   router,   ///< gate, top-k and permutation
   experts,  ///< grouped matrix products over routed experts
   head,     ///< lm_head
   sampling,
+  optimizer,
   collective,
   transfer,
 };
-inline constexpr std::size_t kOperatorKindCount = 14;
+inline constexpr std::size_t kOperatorKindCount = 16;
 std::string_view name(OperatorKind kind);
 
 /// C[m,n] += A[m,k] B[k,n], `count` times with different weights (or batched over heads).
@@ -41,6 +43,9 @@ struct Gemm {
   StorageType weights{};
   StorageType activations{};
   DType arithmetic = DType::bf16;
+  /// C is a gradient of weights: added in fp32 to what memory holds (Megatron-LM's fused accumulation); B then are
+  /// activations too.
+  bool accumulates = false;
 };
 
 /// The routed experts of one rank: `rows` (token, expert) pairs through `matrices` products of hidden x width each.
@@ -60,6 +65,7 @@ struct GroupedGemm {
   StorageType weights{};
   StorageType activations{};
   DType arithmetic = DType::bf16;
+  bool accumulates = false;  ///< gradients of the weights, added in fp32 to what memory holds
 };
 
 /// Scores and values of softmax attention for `sequences` sequences with equal lengths.
@@ -77,6 +83,8 @@ struct SoftmaxScores {
   double read_tokens = 0;  ///< cached or new tokens whose K and V are read once, per sequence
   Bytes cached{};          ///< cache of earlier steps behind what is read, in whatever form it is kept
   bool shared_kv = false;  ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
+  /// The backward pass: five products instead of two, scores being computed again (2307.08691 section 3.1).
+  bool backward = false;
   StorageType kv{};
   StorageType activations{};
   DType arithmetic = DType::bf16;

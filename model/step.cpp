@@ -55,6 +55,17 @@ StepPlan StepPlan::on(const Machine& machine) const {
   return plan;
 }
 
+Work work_on(const Operator& op, const MachineView& view) {
+  Work demand = work(op);
+  if (const auto* collective = std::get_if<Collective>(&op.shape)) {
+    const WireBytes least =
+        wire_bytes(*collective, nodes_of(view, collective->ranks, collective->stride), view.in_switch_reduction);
+    demand.wire = least.scale_up;
+    demand.network = least.network;
+  }
+  return demand;
+}
+
 void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGraph& graph) {
   graph.clear();
   graph.blocks = &plan_.architecture().blocks;
@@ -73,15 +84,7 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
     writer.begin_layer(executions);
     plan_.placement().begin_layer(writer, weights);
     for (const Operator& op : operators_) {
-      Work demand = work(op);
-      if (const auto* collective = std::get_if<Collective>(&op.shape)) {
-        const MachineView& view = plan_.view();
-        const WireBytes least =
-            wire_bytes(*collective, nodes_of(view, collective->ranks, collective->stride), view.in_switch_reduction);
-        demand.wire = least.scale_up;
-        demand.network = least.network;
-      }
-      plan_.placement().place(writer, op, demand);
+      plan_.placement().place(writer, op, work_on(op, plan_.view()));
     }
     writer.end_layer();
   };

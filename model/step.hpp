@@ -57,6 +57,9 @@ class StepPlan {
   Bytes embedding_weights_;
 };
 
+/// What an operator demands of a rank of this machine: collectives by the nodes that they span.
+Work work_on(const Operator& op, const MachineView& view);
+
 /// Writes the tasks of one step into `graph` (cleared first, its memory reused).
 class StepBuilder {
  public:

@@ -11,7 +11,9 @@ namespace moesaic {
 /// What is computed again in the backward pass instead of being kept.
 enum class Recompute : std::uint8_t {
   none,
-  selective,  ///< scores of attention where they are written out, and activations of feed-forward blocks (2205.05198)
+  /// What takes much memory for little arithmetic: attention where its scores are written out (2205.05198); else norms,
+  /// activation functions and MLA's up-projections (2412.19437 section 3.2.3).
+  selective,
   full        ///< whole layers from their inputs
 };
 /// What data-parallel ranks divide instead of each holding all of it (ZeRO, 1910.02054).

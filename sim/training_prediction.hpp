@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "calibrate/cost_model.hpp"
 #include "model/mapping.hpp"
@@ -43,20 +44,28 @@ struct TrainingPrediction {
   PerSecond tokens{};           ///< a second, over all devices
   FlopsPerSecond model_rate{};  ///< model FLOPs (3x forward, causal, nothing recomputed) a second and device
   double mfu = 0;               ///< of the peak rate of the format that most products run in
+  double mfu_full_square = 0;   ///< scores counted for all pairs of tokens, not only for those that a causal mask leaves
   double hfu = 0;               ///< recomputation counted
   PipelineTimes pipeline;
   Seconds limit{};  ///< that no schedule of this mapping beats
 };
 
-/// Predicts training steps of one model on one machine. Keeps the costs of layers that mappings have in common.
+/// Predicts training steps of one model on one machine. Keeps the costs of layers that mappings have in common. Several
+/// threads may predict at once.
 class TrainingPredictor {
  public:
-  TrainingPredictor(Architecture architecture, Precision precision, Machine machine, CostModelPointer cost);
+  /// `routing`: as Routing::parse takes it. Throws UserError.
+  TrainingPredictor(Architecture architecture, Precision precision, Machine machine, CostModelPointer cost,
+                    std::string routing = "uniform");
   ~TrainingPredictor();
 
   /// Throws UserError where the mapping contradicts the network, the machine or the batch (global_batch a multiple of
   /// micro_batch * data), naming the nearest that works. What does not fit is predicted all the same.
-  TrainingPrediction predict(const Mapping& mapping, const Training& training);
+  TrainingPrediction predict(const Mapping& mapping, const Training& training) const;
+  const Architecture& architecture() const;
+  const Precision& precision() const;
+  const Machine& machine() const;
+  const CostModel& cost() const;
 
  private:
   struct State;

@@ -1,0 +1,196 @@
+#include "model/training_operators.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "model/operator_shapes.hpp"
+
+namespace moesaic {
+namespace {
+
+double number(std::int64_t value) { return static_cast<double>(value); }
+
+/// Which parallelism a collective of attention or of the feed-forward part serves.
+Parallelism serves(const Operator& op, const Mapping& mapping, bool of_attention) {
+  if (std::holds_alternative<ExpertExchange>(op.shape)) {
+    return Parallelism::expert;
+  }
+  const auto* collective = std::get_if<Collective>(&op.shape);
+  if (collective == nullptr) {
+    return Parallelism::none;
+  }
+  if (of_attention) {  // groups of context parallelism are `tensor` ranks apart
+    const bool context = mapping.context > 1 && (mapping.tensor == 1 || collective->stride == mapping.tensor);
+    return context ? Parallelism::context : Parallelism::tensor;
+  }
+  const std::string_view label = op.label;
+  const bool tensor = label.ends_with("feed-forward") || label.ends_with("shared") || label.ends_with("output");
+  return tensor ? Parallelism::tensor : Parallelism::expert;
+}
+
+/// Attention as before FlashAttention: scores, probabilities and what dropout leaves of them are written to memory, the
+/// full square of them (2205.05198 section 4.1).
+void append_written_attention(const SoftmaxScores& s, std::vector<TrainingOperator>& out) {
+  const double keys = s.new_tokens + s.context, count = s.sequences * s.heads;
+  const double square = s.new_tokens * keys * count;
+  const auto product = [&](const char* label, double n, double k) {
+    out.push_back({{OperatorKind::attention_prefill, label,
+                    Gemm{.m = s.new_tokens,
+                         .n = n,
+                         .k = k,
+                         .count = count,
+                         .weights = s.activations,
+                         .activations = s.activations,
+                         .arithmetic = s.arithmetic}}});
+  };
+  const auto pass = [&](const char* label, double written, double flops) {
+    out.push_back({{OperatorKind::activation, label,
+                    Elementwise{.elements_read = square,
+                                .elements_written = written,
+                                .flops_per_element = flops,
+                                .type = s.activations}}});
+  };
+  product(kWrittenScores, keys, s.qk_dim);
+  pass(kWrittenSoftmax, square, 5);
+  pass(kWrittenDropout, square * (1 + 8 / s.activations.bits), 1);  // and a mask of a byte each
+  product(kWrittenValues, s.v_dim, keys);
+}
+
+/// Rows put into the order of their experts, or back: before they are sent, and again among those that arrived.
+void append_permutation(const char* label, const GroupedGemm& experts, bool spread,
+                        std::vector<TrainingOperator>& out) {
+  const double elements = experts.rows * experts.hidden * (spread ? 2 : 1);
+  out.push_back(
+      {{OperatorKind::router, label,
+        Elementwise{.elements_read = elements, .elements_written = elements, .type = experts.activations}}});
+}
+
+struct Writer {
+  const LayerContext& context;
+  const Training& training;
+  TrainingLayer& layer;
+
+  void forward(const std::vector<Operator>& operators, bool of_attention) const {
+    for (const Operator& op : operators) {
+      const auto* scores = std::get_if<SoftmaxScores>(&op.shape);
+      if (scores != nullptr && training.unfused_attention) {
+        append_written_attention(*scores, layer.operators);
+        continue;
+      }
+      const auto* experts = of_attention ? nullptr : std::get_if<GroupedGemm>(&op.shape);
+      const bool spread = context.mapping.expert > 1;
+      if (experts != nullptr) {
+        append_permutation("permute", *experts, spread, layer.operators);
+      }
+      layer.operators.push_back({op, Pass::forward, serves(op, context.mapping, of_attention)});
+      if (experts != nullptr) {
+        append_permutation("unpermute", *experts, spread, layer.operators);
+        layer.expert_parameters += experts->experts * experts->hidden * experts->width * experts->matrices;
+      }
+      count_parameters(op, of_attention);
+    }
+  }
+
+  void count_parameters(const Operator& op, bool of_attention) const {
+    if (const auto* gemm = std::get_if<Gemm>(&op.shape)) {
+      layer.dense_parameters += gemm->n * gemm->k * gemm->count;
+    } else if (const auto* grouped = std::get_if<GroupedGemm>(&op.shape); grouped != nullptr && of_attention) {
+      layer.dense_parameters += grouped->experts * grouped->hidden * grouped->width * grouped->matrices;
+    }
+  }
+
+  void recompute(std::size_t forward) const {
+    const bool full = training.recompute == Recompute::full;
+    for (std::size_t i = 0; i < forward && training.recompute != Recompute::none; ++i) {
+      TrainingOperator again = layer.operators[i];
+      again.pass = Pass::recompute;
+      const auto* grouped = std::get_if<GroupedGemm>(&again.op.shape);
+      if (!full && grouped != nullptr && grouped->matrices > 1 && !training.unfused_attention) {
+        const double width = grouped->rows * grouped->width;  // the activation function inside
+        again.op = {OperatorKind::activation, "activation",
+                    Elementwise{.elements_read = width * (grouped->matrices - 1),
+                                .elements_written = width,
+                                .flops_per_element = 4,
+                                .type = grouped->activations}};
+      } else if (!full && !recomputed_selectively(again.op, training.unfused_attention)) {
+        continue;
+      }
+      layer.operators.push_back(again);
+    }
+  }
+
+  void finish(std::size_t forward, Recompute kept_under) const {
+    layer.kept = kept_activations(layer.operators, forward, kept_under);
+    append_backward(forward, layer.operators);
+    for (const TrainingOperator& each : layer.operators) {
+      layer.working = std::max(layer.working, work(each.op).activations);
+    }
+    // What was not kept is there while the layer's backward pass runs.
+    layer.working += kept_activations(layer.operators, forward, Recompute::none) - layer.kept;
+  }
+};
+
+}  // namespace
+
+bool is_written_attention(const Operator& op) {
+  const std::string_view label = op.label;
+  return label == kWrittenScores || label == kWrittenSoftmax || label == kWrittenDropout || label == kWrittenValues;
+}
+
+bool recomputed_selectively(const Operator& op, bool written_attention) {
+  if (written_attention) {
+    return is_written_attention(op);
+  }
+  const std::string_view label = op.label;
+  return op.kind == OperatorKind::norm || op.kind == OperatorKind::activation || label == "q up" || label == "kv up";
+}
+
+RankBatch training_batch(const Training& training, const Mapping& mapping) {
+  const double sequences = number(training.micro_batch), tokens = number(training.sequence);
+  RankBatch batch;
+  batch.groups.push_back({sequences, tokens, 0});
+  batch.sequences = sequences;
+  batch.tokens = sequences * tokens;
+  batch.replica_tokens = batch.tokens * mapping.data * mapping.context;
+  return batch;
+}
+
+TrainingLayer training_layer(const LayerKind& kind, const LayerContext& context, const RankBatch& batch,
+                             const Training& training) {
+  TrainingLayer layer;
+  const Writer writer{context, training, layer};
+  std::vector<Operator> operators;
+  append_attention(kind.attention, context, batch, operators);
+  writer.forward(operators, true);
+  operators.clear();
+  append_feed_forward(kind.feed_forward, context, batch, operators);
+  writer.forward(operators, false);
+  const std::size_t forward = layer.operators.size();
+  writer.recompute(forward);
+  writer.finish(forward, training.recompute);
+  return layer;
+}
+
+TrainingLayer training_input(const LayerContext& context, const RankBatch& batch, std::int64_t learned_positions) {
+  TrainingLayer layer;
+  std::vector<Operator> operators;
+  append_input(context, batch, operators);
+  const Writer writer{context, {}, layer};
+  writer.forward(operators, false);
+  layer.dense_parameters =
+      number(context.hidden) * (number(context.vocabulary) / context.mapping.tensor + number(learned_positions));
+  writer.finish(layer.operators.size(), Recompute::none);
+  return layer;
+}
+
+TrainingLayer training_output(const LayerContext& context, const RankBatch& batch) {
+  TrainingLayer layer;
+  std::vector<Operator> operators;
+  append_output(context, batch, operators);
+  const Writer writer{context, {}, layer};
+  writer.forward(operators, false);
+  writer.finish(layer.operators.size(), Recompute::none);
+  return layer;
+}
+
+}  // namespace moesaic
