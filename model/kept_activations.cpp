@@ -16,6 +16,7 @@ struct Ledger {
   bool reads_norm = false;       ///< what a product of `width` elements reads is still the norm's output
   bool norm_counted = false;
   double width = 0;
+  bool expert_rows = false;       ///< between the products of routed experts, beside what follows the norm
   bool input_recomputed = false;  ///< the next product's input is an activation function's output
 
   bool selective() const { return recompute == Recompute::selective; }
@@ -29,7 +30,8 @@ struct Ledger {
       reads_norm = false;
       return;
     }
-    if (reads_norm && g.k == width) {
+    expert_rows = op.kind == OperatorKind::experts && !expert_rows;
+    if (reads_norm && g.k == width && op.kind != OperatorKind::experts) {
       kept += norm_counted || (selective() && !written_attention) ? Bytes{} : norm_output;
       norm_counted = true;
       return;
@@ -38,13 +40,7 @@ struct Ledger {
     input_recomputed = false;
   }
 
-  /// Rows as they arrived, the activation function's input and output, and results: the router's probabilities need
-  /// them.
-  void operator()(const GroupedGemm& g, const Operator&) {
-    const bool gated = g.matrices > 1;
-    const double inner = gated ? g.matrices - (selective() && !written_attention ? 1 : 0) : 0;
-    kept += g.activations.bytes(g.rows * ((gated ? 2 : 1) * g.hidden + inner * g.width));
-  }
+  void operator()(const GroupedGemm& g, const Operator&) { kept += g.activations.bytes(g.rows * g.hidden); }
 
   /// Queries, keys and values, and the logarithm of each row's sum in fp32; the output is the next product's input.
   void operator()(const SoftmaxScores& s, const Operator& op) {
@@ -80,10 +76,11 @@ struct Ledger {
           kept += e.type.bytes(e.elements_read);
           input_recomputed = again(op);
         }
-        reads_norm = false;
+        reads_norm = reads_norm && expert_rows;
         break;
       case OperatorKind::router:
-        kept += label == "top-k" ? e.type.bytes(e.elements_read) : Bytes{};
+        // The gradients of the router's probabilities need experts' results.
+        kept += label == "top-k" || label == kUnpermute ? e.type.bytes(e.elements_read) : Bytes{};
         break;
       case OperatorKind::sampling:
         kept += e.type.bytes(e.elements_written);  // the logits' probabilities

@@ -56,13 +56,40 @@ void append_written_attention(const SoftmaxScores& s, std::vector<TrainingOperat
   product(kWrittenValues, s.v_dim, keys);
 }
 
-/// Rows put into the order of their experts, or back: before they are sent, and again among those that arrived.
-void append_permutation(const char* label, const GroupedGemm& experts, bool spread,
-                        std::vector<TrainingOperator>& out) {
-  const double elements = experts.rows * experts.hidden * (spread ? 2 : 1);
-  out.push_back(
-      {{OperatorKind::router, label,
-        Elementwise{.elements_read = elements, .elements_written = elements, .type = experts.activations}}});
+/// Routed experts as training runs them: each one's products on their own, as Transformer Engine's grouped linear layers
+/// do, so that gradients have the same form; rows are put into the order of experts before, and back after, and once
+/// more on each side of an exchange (Megatron-Core's dispatcher).
+void append_experts(const GroupedGemm& g, bool exchanged, std::vector<TrainingOperator>& out) {
+  const auto move = [&](const char* label) {
+    const double elements = g.rows * g.hidden;
+    out.push_back({{OperatorKind::router, label,
+                    Elementwise{.elements_read = elements, .elements_written = elements, .type = g.activations}}});
+  };
+  const auto product = [&](const char* label, double n, double k) {
+    out.push_back({{OperatorKind::experts, label,
+                    Gemm{.m = g.rows / g.experts,
+                         .n = n,
+                         .k = k,
+                         .count = g.experts,
+                         .weights = g.weights,
+                         .activations = g.activations,
+                         .arithmetic = g.arithmetic}}});
+  };
+  const char* const moves[] = {"permute", "sort rows", "unsort rows", kUnpermute};
+  for (int i = exchanged ? 0 : 1; i < 2; ++i) {
+    move(moves[i]);
+  }
+  product("experts up", g.width * (g.matrices - 1), g.hidden);
+  out.push_back({{OperatorKind::activation, "activation",
+                  Elementwise{.elements_read = g.rows * g.width * (g.matrices - 1),
+                              .elements_written = g.rows * g.width,
+                              .flops_per_element = 4,
+                              .type = g.activations}}});
+  product("experts down", g.hidden, g.width);
+  if (exchanged) {
+    move(moves[2]);
+  }
+  move(moves[3]);
 }
 
 struct Writer {
@@ -77,25 +104,17 @@ struct Writer {
         append_written_attention(*scores, layer.operators);
         continue;
       }
-      const auto* experts = of_attention ? nullptr : std::get_if<GroupedGemm>(&op.shape);
-      const bool spread = context.mapping.expert > 1;
-      if (experts != nullptr) {
-        append_permutation("permute", *experts, spread, layer.operators);
+      const auto* grouped = std::get_if<GroupedGemm>(&op.shape);
+      const double weights =
+          grouped != nullptr ? grouped->experts * grouped->hidden * grouped->width * grouped->matrices : 0;
+      if (grouped != nullptr && !of_attention) {
+        append_experts(*grouped, context.mapping.expert > 1, layer.operators);
+        layer.expert_parameters += weights;
+        continue;
       }
       layer.operators.push_back({op, Pass::forward, serves(op, context.mapping, of_attention)});
-      if (experts != nullptr) {
-        append_permutation("unpermute", *experts, spread, layer.operators);
-        layer.expert_parameters += experts->experts * experts->hidden * experts->width * experts->matrices;
-      }
-      count_parameters(op, of_attention);
-    }
-  }
-
-  void count_parameters(const Operator& op, bool of_attention) const {
-    if (const auto* gemm = std::get_if<Gemm>(&op.shape)) {
-      layer.dense_parameters += gemm->n * gemm->k * gemm->count;
-    } else if (const auto* grouped = std::get_if<GroupedGemm>(&op.shape); grouped != nullptr && of_attention) {
-      layer.dense_parameters += grouped->experts * grouped->hidden * grouped->width * grouped->matrices;
+      const auto* gemm = std::get_if<Gemm>(&op.shape);
+      layer.dense_parameters += gemm != nullptr ? gemm->n * gemm->k * gemm->count : weights;
     }
   }
 
@@ -104,18 +123,9 @@ struct Writer {
     for (std::size_t i = 0; i < forward && training.recompute != Recompute::none; ++i) {
       TrainingOperator again = layer.operators[i];
       again.pass = Pass::recompute;
-      const auto* grouped = std::get_if<GroupedGemm>(&again.op.shape);
-      if (!full && grouped != nullptr && grouped->matrices > 1 && !training.unfused_attention) {
-        const double width = grouped->rows * grouped->width;  // the activation function inside
-        again.op = {OperatorKind::activation, "activation",
-                    Elementwise{.elements_read = width * (grouped->matrices - 1),
-                                .elements_written = width,
-                                .flops_per_element = 4,
-                                .type = grouped->activations}};
-      } else if (!full && !recomputed_selectively(again.op, training.unfused_attention)) {
-        continue;
+      if (full || recomputed_selectively(again.op, training.unfused_attention)) {
+        layer.operators.push_back(again);
       }
-      layer.operators.push_back(again);
     }
   }
 

@@ -60,7 +60,9 @@ inline constexpr const char* kWrittenScores = "scores q k";
 inline constexpr const char* kWrittenSoftmax = "softmax";
 inline constexpr const char* kWrittenDropout = "dropout";
 inline constexpr const char* kWrittenValues = "probabilities v";
-/// Whether the operator is one of these.
+/// Label of the weighted sum of experts' results.
+inline constexpr const char* kUnpermute = "unpermute";
+/// Whether the operator is one of written-out attention.
 bool is_written_attention(const Operator& op);
 /// Whether selective recomputation does this operator again; where attention is written out, nothing but attention.
 bool recomputed_selectively(const Operator& op, bool written_attention);
