@@ -58,10 +58,11 @@ void append_written_attention(const SoftmaxScores& s, std::vector<TrainingOperat
 
 /// Routed experts as training runs them: each one's products on their own, as Transformer Engine's grouped linear layers
 /// do, so that gradients have the same form; rows are put into the order of experts before, and back after, and once
-/// more on each side of an exchange (Megatron-Core's dispatcher).
-void append_experts(const GroupedGemm& g, bool exchanged, std::vector<TrainingOperator>& out) {
-  const auto move = [&](const char* label) {
-    const double elements = g.rows * g.hidden;
+/// more behind an exchange (Megatron-Core's dispatcher), where every slice of an expert has gathered the others' rows.
+void append_experts(const GroupedGemm& g, const Mapping& mapping, std::vector<TrainingOperator>& out) {
+  const bool exchanged = mapping.expert > 1;
+  const auto move = [&](const char* label, double rows) {
+    const double elements = rows * g.hidden;
     out.push_back({{OperatorKind::router, label,
                     Elementwise{.elements_read = elements, .elements_written = elements, .type = g.activations}}});
   };
@@ -75,9 +76,10 @@ void append_experts(const GroupedGemm& g, bool exchanged, std::vector<TrainingOp
                          .activations = g.activations,
                          .arithmetic = g.arithmetic}}});
   };
-  const char* const moves[] = {"permute", "sort rows", "unsort rows", kUnpermute};
-  for (int i = exchanged ? 0 : 1; i < 2; ++i) {
-    move(moves[i]);
+  const double own_rows = g.rows / mapping.expert_tensor();
+  move("permute", own_rows);
+  if (exchanged) {
+    move("sort rows", g.rows);
   }
   product("experts up", g.width * (g.matrices - 1), g.hidden);
   out.push_back({{OperatorKind::activation, "activation",
@@ -87,9 +89,9 @@ void append_experts(const GroupedGemm& g, bool exchanged, std::vector<TrainingOp
                               .type = g.activations}}});
   product("experts down", g.hidden, g.width);
   if (exchanged) {
-    move(moves[2]);
+    move("unsort rows", g.rows);
   }
-  move(moves[3]);
+  move(kUnpermute, own_rows);
 }
 
 struct Writer {
@@ -108,7 +110,7 @@ struct Writer {
       const double weights =
           grouped != nullptr ? grouped->experts * grouped->hidden * grouped->width * grouped->matrices : 0;
       if (grouped != nullptr && !of_attention) {
-        append_experts(*grouped, context.mapping.expert > 1, layer.operators);
+        append_experts(*grouped, context.mapping, layer.operators);
         layer.expert_parameters += weights;
         continue;
       }
