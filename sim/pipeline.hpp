@@ -41,19 +41,25 @@ struct PipelineSpan {
 
 struct PipelineTimes {
   Seconds total{};
-  std::vector<Seconds> busy;        ///< of each stage; the rest is its bubble
-  std::vector<double> in_flight;    ///< most (micro-batch, chunk) activations that each stage holds at once
-  std::vector<PipelineSpan> spans;  ///< when asked for
+  std::vector<Seconds> busy;  ///< of each stage; the rest is its bubble
+  /// Most (micro-batch, chunk) activations that each stage holds at once, from the forward pass until weight gradients
+  /// are computed: with zero-bubble min(m, p) on every stage, because later stages put off s of them.
+  std::vector<double> in_flight;
+  std::vector<PipelineSpan> spans;  ///< when asked for; chunk 1 of dualpipe goes from the last stage to the first
 };
 
-/// Deterministic. Steady states are not walked through: time does not grow with the number of micro-batches beyond a
-/// few rounds of stages. Throws UserError where the schedule does not allow the counts (interleaved: micro-batches not
-/// a multiple of stages; dualpipe: fewer than two micro-batches for each stage, or an odd number of stages), naming the
+/// Deterministic. Steady states are not walked through: where rounds repeat, time does not grow with the number of
+/// micro-batches. Times are rounded to 2^-51 of all work, which makes sums and repeats exact. Throws UserError where
+/// the schedule does not allow the counts (interleaved: micro-batches not a multiple of stages; dualpipe: fewer than
+/// two micro-batches for each stage, or an odd number of either; several chunks of a schedule that has one), naming the
 /// nearest that works.
 PipelineTimes run_pipeline(const PipelineProblem& problem, bool spans = false);
+/// The same with every micro-batch walked through.
+PipelineTimes walk_pipeline(const PipelineProblem& problem);
 
-/// Closed forms where all chunks take equally long and transfers nothing: (p-1)(F+B) for 1f1b and gpipe, over the
-/// chunks for interleaved, (p-1)(F+B-2W) for zero-bubble, (p/2-1)(F&B+B-3W) for dualpipe (2412.19437, table 2).
-Seconds pipeline_bubble(PipelineSchedule schedule, int stages, int chunks, const ChunkTimes& times);
+/// Closed forms where all chunks take `times` and transfers nothing, of each stage: (p-1)(F+B) for 1f1b, gpipe and
+/// interleaved (whose chunks are that much shorter than a stage), (p-1)(F+B-2W) for zero-bubble, (p/2-1)(F&B+B-3W) for
+/// dualpipe, with B = input + weights (2412.19437, table 2).
+Seconds pipeline_bubble(PipelineSchedule schedule, int stages, const ChunkTimes& times);
 
 }  // namespace moesaic
