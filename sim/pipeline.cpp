@@ -79,7 +79,8 @@ Seconds pipeline_bubble(PipelineSchedule schedule, int stages, const ChunkTimes&
       return (stages - 1) * (times.forward + backward - 2 * times.backward_weights);
     case PipelineSchedule::dual_pipe: {
       const Seconds both = times.both_ways > Seconds{} ? times.both_ways : times.forward + backward;
-      return (stages / 2 - 1) * (both + backward - 3 * times.backward_weights);
+      const int waits = stages / 2 - 1;
+      return waits * (both + backward - 3 * times.backward_weights);
     }
   }
   return {};

@@ -74,12 +74,15 @@ PipelineOrder interleaved(const PipelineProblem& problem) {
   const std::int64_t round = stages * write.chunks_;
   const std::int64_t all = problem.micro_batches * write.chunks_;
   for (std::int64_t stage = 0; stage < stages; ++stage) {
-    const auto forward = [&](std::int64_t i) {
-      write.forward(static_cast<std::uint32_t>(i % round / stages * stages + stage));
-    };
-    const auto backward = [&](std::int64_t i) {
-      write.backward(static_cast<std::uint32_t>((write.chunks_ - 1 - i % round / stages) * stages + stage));
-    };
+    std::vector<std::uint32_t> forwards(static_cast<std::size_t>(round));
+    std::vector<std::uint32_t> backwards(forwards.size());
+    for (std::int64_t i = 0; i < round; ++i) {
+      const auto place = static_cast<std::size_t>(i);
+      forwards[place] = static_cast<std::uint32_t>(i / stages * stages + stage);
+      backwards[place] = static_cast<std::uint32_t>((write.chunks_ - 1 - i / stages) * stages + stage);
+    }
+    const auto forward = [&](std::int64_t i) { write.forward(forwards[static_cast<std::size_t>(i % round)]); };
+    const auto backward = [&](std::int64_t i) { write.backward(backwards[static_cast<std::size_t>(i % round)]); };
     const std::int64_t ahead = std::min(all, 2 * (stages - 1 - stage) + (write.chunks_ - 1) * stages);
     const std::int64_t pairs = all - ahead;
     // A last stage must be further than the first one when a round begins, or the first would wait for the next round.

@@ -33,28 +33,37 @@ PipelineWalk::PipelineWalk(const PipelineProblem& problem, const PipelineOrder& 
   const double sum = longest(problem);
   tick_ = sum > 0 ? std::ldexp(1.0, std::ilogb(sum) - kExactBits) : 1;
   const auto ticks = [&](Seconds time) { return std::nearbyint(time.value / tick_); };
-  transfer_ = ticks(problem.transfer);
-  durations_.reserve(runs_);
+  passes_.resize(2 * static_cast<std::size_t>(runs_));
+  weights_.resize(runs_);
   for (std::uint32_t run = 0; run < runs_; ++run) {
-    const ChunkTimes& chunk = problem.times[run % order.way];
-    Durations durations{ticks(chunk.forward), ticks(chunk.backward_input), ticks(chunk.backward_weights), 0};
+    const std::uint32_t place = run % order.way;
+    const ChunkTimes& chunk = problem.times[place];
+    const double weights = ticks(chunk.backward_weights);
+    Pass& there = passes_[forward(run)];
+    Pass& back = passes_[backward(run)];
+    there.duration = ticks(chunk.forward);
+    back.duration = ticks(chunk.backward_input);
+    weights_[run].duration = weights;
     if (chunk.both_ways > Seconds{}) {
-      durations.saved =
-          durations.forward + durations.backward_input + durations.backward_weights - ticks(chunk.both_ways);
+      weights_[run].hidden = there.duration + back.duration + weights - ticks(chunk.both_ways);
     }
-    durations_.push_back(durations);
+    // On the last run a backward follows the same stage's forward, in whose order it stands.
+    if (place + 1 < order.way) {
+      const double transfer = order.stage[run] == order.stage[run + 1] ? 0 : ticks(problem.transfer);
+      there.transfer = passes_[backward(run + 1)].transfer = transfer;
+      passes_[forward(run + 1)].source = forward(run);
+      back.source = backward(run + 1);
+    }
   }
   stages_.resize(static_cast<std::size_t>(problem.stages));
   for (std::uint32_t i = 0; i < stages_.size(); ++i) {
     stages_[i].allowed = options.put_off ? i : 0;
   }
-  streams_.resize(2 * static_cast<std::size_t>(runs_));
-  weights_done_.resize(runs_);
   // No stage is ever further ahead of the next one than a few rounds of stages, but where it is by the whole batch.
   const auto most = static_cast<std::size_t>(problem.micro_batches);
   capacity_ = std::bit_ceil(options.jump && !options.spans ? std::min<std::size_t>(most, 8 * stages_.size()) : most);
   mask_ = static_cast<std::int64_t>(capacity_) - 1;
-  ends_.reset(new double[streams_.size() * capacity_]);  // NOLINT: not initialised, each is written before it is read
+  arrivals_.reset(new double[passes_.size() * capacity_]);  // NOLINT: not filled, each is written before it is read
   awake_.reserve(stages_.size());
 }
 
@@ -68,33 +77,34 @@ bool PipelineWalk::all_reached(std::size_t loop, std::int64_t repeat) const {
   });
 }
 
-bool PipelineWalk::ready(std::uint32_t index, std::uint32_t from, std::uint32_t to, std::uint32_t run, double& start) {
-  Stream& source = streams_[from];
-  const std::int64_t micro_batch = streams_[to].done;
-  if (source.done <= micro_batch) {
+inline bool PipelineWalk::ready(std::uint32_t index, const Pass& pass, double& start) {
+  if (pass.source == kNobody) {
+    return true;
+  }
+  Pass& source = passes_[pass.source];
+  if (source.done <= pass.done) {
     source.waiting = index;
     return false;
   }
-  start = std::max(start, end_of(from, micro_batch) + transfer(run, from % runs_));
+  start = std::max(start, arrival(pass.source, pass.done));
   return true;
 }
 
-bool PipelineWalk::forward_ready(std::uint32_t index, std::uint32_t run, double& start) {
-  return first(run) || ready(index, forward_stream(run - 1), forward_stream(run), run, start);
-}
-
-/// On the last run it follows the same stage's forward, in whose order it stands.
-bool PipelineWalk::backward_ready(std::uint32_t index, std::uint32_t run, double& start) {
-  return last(run) || ready(index, backward_stream(run + 1), backward_stream(run), run, start);
-}
-
-void PipelineWalk::finish(std::uint32_t stream, double end) {
-  Stream& done = streams_[stream];
-  end_of(stream, done.done++) = end;
+inline void PipelineWalk::finish(std::uint32_t pass, double end) {
+  Pass& done = passes_[pass];
+  arrival(pass, done.done++) = end + done.transfer;
   if (done.waiting != kNobody) {
     awake_.push_back(done.waiting);
     done.waiting = kNobody;
   }
+}
+
+/// The mean of what each of the two runs hides of itself, and never more than the shorter pass.
+double PipelineWalk::hidden(const PipelineOperation& operation) const {
+  const Weights& one = weights_[operation.forward];
+  const Weights& other = weights_[operation.backward];
+  return std::min({std::floor((one.hidden + other.hidden) / 2), passes_[forward(operation.forward)].duration,
+                   passes_[backward(operation.backward)].duration + other.duration});
 }
 
 void PipelineWalk::record(What what, std::uint32_t index, std::uint32_t run, std::int64_t micro_batch, double start) {
@@ -112,10 +122,10 @@ void PipelineWalk::weights(std::uint32_t index) {
     stage.head = 0;
   }
   const double start = stage.free;
-  stage.free += durations_[run].backward_weights;
-  stage.busy += durations_[run].backward_weights;
+  stage.free += weights_[run].duration;
+  stage.busy += weights_[run].duration;
   --stage.held;
-  record(What::backward_weights, index, run, weights_done_[run]++, start);
+  record(What::backward_weights, index, run, weights_[run].done++, start);
 }
 
 bool PipelineWalk::step(std::uint32_t index, const PipelineOperation& operation) {
@@ -126,47 +136,45 @@ bool PipelineWalk::step(std::uint32_t index, const PipelineOperation& operation)
   }
   const bool forwards = operation.kind == Kind::forward || operation.kind == Kind::both_ways;
   const bool backwards = operation.kind != Kind::forward;
+  const Pass& there = passes_[forward(operation.forward)];
+  const Pass& back = passes_[backward(operation.backward)];
   double start = stage.free;
-  if ((forwards && !forward_ready(index, operation.forward, start)) ||
-      (backwards && !backward_ready(index, operation.backward, start))) {
+  if ((forwards && !ready(index, there, start)) || (backwards && !ready(index, back, start))) {
     return false;
   }
   if (order_.fills_pauses) {
-    while (stage.pending() > 0 && stage.free + durations_[index].backward_weights <= start) {
+    while (stage.pending() > 0 && stage.free + weights_[index].duration <= start) {
       weights(index);
     }
   }
-  const Durations& forward = durations_[operation.forward];
-  const Durations& backward = durations_[operation.backward];
   double duration = 0;
   if (forwards) {
-    duration = forward.forward;
+    duration = there.duration;
     stage.most_held = std::max(stage.most_held, ++stage.held);
   }
-  What what = What::forward;
-  if (operation.kind == Kind::backward_input) {
-    what = What::backward;
-    duration = backward.backward_input;
-    stage.put_off.push_back(operation.backward);
-  } else if (backwards) {
-    const double whole = backward.backward_input + backward.backward_weights;
-    what = forwards ? What::both_ways : What::backward;
-    // What hides is the mean of what each of the two runs hides of itself, and never more than the shorter pass.
-    const double hidden =
-        forwards ? std::min(std::floor((forward.saved + backward.saved) / 2), std::min(forward.forward, whole)) : 0;
-    duration += whole - hidden;
-    --stage.held;
-    ++weights_done_[operation.backward];
+  if (backwards) {
+    duration += back.duration;
+    if (operation.kind == Kind::backward_input) {
+      stage.put_off.push_back(operation.backward);
+    } else {
+      duration += weights_[operation.backward].duration - (forwards ? hidden(operation) : 0);
+      --stage.held;
+      ++weights_[operation.backward].done;
+    }
   }
   stage.free = start + duration;
   stage.busy += duration;
-  record(what, index, forwards ? operation.forward : operation.backward,
-         streams_[forwards ? forward_stream(operation.forward) : backward_stream(operation.backward)].done, start);
+  if (options_.spans) {
+    record(forwards && backwards ? What::both_ways
+           : forwards            ? What::forward
+                                 : What::backward,
+           index, forwards ? operation.forward : operation.backward, forwards ? there.done : back.done, start);
+  }
   if (forwards) {
-    finish(forward_stream(operation.forward), stage.free);
+    finish(forward(operation.forward), stage.free);
   }
   if (backwards) {
-    finish(backward_stream(operation.backward), stage.free);
+    finish(backward(operation.backward), stage.free);
   }
   if (order_.fills_pauses && stage.pending() > stage.allowed) {
     weights(index);
@@ -211,39 +219,37 @@ void PipelineWalk::look(std::vector<double>& state) const {
     state.push_back(stage.free - now);
     state.push_back(static_cast<double>(stage.pending()));
   }
-  const auto add = [&](std::uint32_t from, std::uint32_t to, std::uint32_t run) {
+  for (std::uint32_t i = 0; i < passes_.size(); ++i) {
+    const Pass& pass = passes_[i];
+    if (pass.source == kNobody) {
+      continue;
+    }
     // When something arrived that its stage could not have used anyway makes no difference.
-    const double free = stages_[order_.stage[run]].free;
-    for (std::int64_t i = streams_[to].done; i < streams_[from].done; ++i) {
-      state.push_back(std::max(0.0, end_of(from, i) + transfer(run, from % runs_) - free));
+    const double free = stages_[order_.stage[i % runs_]].free;
+    for (std::int64_t next = pass.done; next < passes_[pass.source].done; ++next) {
+      state.push_back(std::max(0.0, arrival(pass.source, next) - free));
     }
     state.push_back(-1);
-  };
-  for (std::uint32_t run = 0; run < runs_; ++run) {
-    if (!first(run)) {
-      add(forward_stream(run - 1), forward_stream(run), run);
-    }
-    if (!last(run)) {
-      add(backward_stream(run + 1), backward_stream(run), run);
-    }
   }
 }
 
-void PipelineWalk::move(double ticks) {
-  for (Stage& stage : stages_) {
+void PipelineWalk::jump(const Mark& same, std::int64_t period, std::int64_t times) {
+  const auto factor = static_cast<double>(times);
+  const double ticks = factor * (stages_.front().free - same.stages.front().free);
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    Stage& stage = stages_[i];
+    const std::int64_t more = times * (stage.held - same.stages[i].held);
     stage.free += ticks;
+    stage.busy += factor * (stage.busy - same.stages[i].busy);
+    stage.held += more;
+    stage.most_held += std::max<std::int64_t>(0, more);
+    stage.repeat += times * period;
   }
-  for (std::uint32_t run = 0; run < runs_; ++run) {
-    const auto add = [&](std::uint32_t from, std::uint32_t to) {
-      for (std::int64_t i = streams_[to].done; i < streams_[from].done; ++i) {
-        end_of(from, i) += ticks;
+  for (const Pass& pass : passes_) {
+    if (pass.source != kNobody) {
+      for (std::int64_t next = pass.done; next < passes_[pass.source].done; ++next) {
+        arrival(pass.source, next) += ticks;
       }
-    };
-    if (!first(run)) {
-      add(forward_stream(run - 1), forward_stream(run));
-    }
-    if (!last(run)) {
-      add(backward_stream(run + 1), backward_stream(run));
     }
   }
 }
@@ -253,40 +259,30 @@ void PipelineWalk::walk_loop(std::size_t loop) {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     rounds = std::min(rounds, order_.loops[i * order_.loops_per_stage + loop].repeats);
   }
-  // Brent: what is compared with is renewed at distances of powers of two.
-  std::vector<double> seen;
-  std::vector<double> now;
-  std::vector<Stage> before;
-  std::int64_t since = 0;
-  std::int64_t renew = 1;
-  bool searching = options_.jump && !options_.spans;
+  Mark previous;  // one round ago, which is most often the one that repeats
+  Mark older;     // renewed at distances of powers of two (Brent)
+  std::int64_t renew = 2;
+  Mark now;
+  bool search = options_.jump && !options_.spans;
   for (std::int64_t round = 1; round <= rounds; ++round) {
     sweep(loop, round);
-    if (!searching || round == rounds || !all_reached(loop, round)) {
+    if (!search || round == rounds || !all_reached(loop, round)) {
       continue;
     }
-    look(now);
-    ++since;
-    if (now == seen) {
-      const std::int64_t times = (rounds - round) / since;
-      const auto factor = static_cast<double>(times);
-      for (std::size_t i = 0; i < stages_.size(); ++i) {
-        Stage& stage = stages_[i];
-        stage.busy += factor * (stage.busy - before[i].busy);
-        const std::int64_t more = times * (stage.held - before[i].held);
-        stage.held += more;
-        stage.most_held += std::max<std::int64_t>(0, more);
-        stage.repeat += times * since;
-      }
-      move(factor * (stages_.front().free - before.front().free));
-      round += times * since;
-      searching = false;
-    } else if (since == renew || seen.empty()) {
-      renew = seen.empty() ? 1 : 2 * renew;
-      since = 0;
-      seen.swap(now);
-      before.assign(stages_.begin(), stages_.end());
+    look(now.state);
+    search = previous.round == 0 || now.state.size() == previous.state.size();  // else what waits grows, and will
+    const Mark* const same = now.state == previous.state ? &previous : now.state == older.state ? &older : nullptr;
+    if (same != nullptr) {
+      jump(*same, round - same->round, (rounds - round) / (round - same->round));
+      return sweep(loop, rounds);
     }
+    now.stages.assign(stages_.begin(), stages_.end());
+    now.round = round;
+    if (round >= renew) {
+      renew = 2 * round;
+      older = now;
+    }
+    std::swap(previous, now);
   }
 }
 

@@ -27,9 +27,6 @@ class PipelineWalk {
 
  private:
   static constexpr std::uint32_t kNobody = 0xFFFFFFFF;
-  struct Durations {
-    double forward, backward_input, backward_weights, saved;
-  };
   struct Stage {
     double free = 0;
     double busy = 0;
@@ -43,10 +40,25 @@ class PipelineWalk {
     std::vector<std::uint32_t> put_off;  ///< their runs
     std::size_t pending() const { return put_off.size() - head; }
   };
-  /// One direction of one run: how many micro-batches are through, and when each of the last ones ended.
-  struct Stream {
+  /// One direction of one run of layers.
+  struct Pass {
+    double duration = 0;
+    double transfer = 0;              ///< to the next pass; none to one on the same stage
+    std::uint32_t source = kNobody;   ///< pass that this one continues
+    std::uint32_t waiting = kNobody;  ///< stage that waits for the next micro-batch from here
+    std::int64_t done = 0;            ///< micro-batches
+  };
+  struct Weights {
+    double duration = 0;
+    double hidden = 0;  ///< of a forward and a whole backward of this run that run at once
     std::int64_t done = 0;
-    std::uint32_t waiting = kNobody;  ///< stage that waits for the next one
+  };
+
+  /// Where the walk stood after a round.
+  struct Mark {
+    std::vector<double> state;
+    std::vector<Stage> stages;
+    std::int64_t round = 0;
   };
 
   /// Every stage up to a repeat of one of its loops, or to where it waits for something beyond.
@@ -56,10 +68,9 @@ class PipelineWalk {
   void advance(std::uint32_t index, std::size_t loop, std::int64_t repeat);
   /// False where the stage has to wait for an operation that has not been walked through yet.
   bool step(std::uint32_t index, const PipelineOperation& operation);
-  bool forward_ready(std::uint32_t index, std::uint32_t run, double& start);
-  bool backward_ready(std::uint32_t index, std::uint32_t run, double& start);
-  bool ready(std::uint32_t index, std::uint32_t from, std::uint32_t to, std::uint32_t run, double& start);
-  void finish(std::uint32_t stream, double end);
+  bool ready(std::uint32_t index, const Pass& pass, double& start);
+  void finish(std::uint32_t pass, double end);
+  double hidden(const PipelineOperation& operation) const;
   void weights(std::uint32_t index);
   void record(PipelineSpan::What what, std::uint32_t index, std::uint32_t run, std::int64_t micro_batch, double start);
 
@@ -67,32 +78,25 @@ class PipelineWalk {
   void walk_loop(std::size_t loop);
   /// All that the rest of the walk depends on, relative to the first stage's time.
   void look(std::vector<double>& state) const;
-  /// Moves all that the rest of the walk depends on.
-  void move(double ticks);
+  /// Goes on as if `times` periods like the one since `same` had been walked through.
+  void jump(const Mark& same, std::int64_t period, std::int64_t times);
 
-  std::uint32_t forward_stream(std::uint32_t run) const { return run; }
-  std::uint32_t backward_stream(std::uint32_t run) const { return runs_ + run; }
-  bool first(std::uint32_t run) const { return run % order_.way == 0; }
-  bool last(std::uint32_t run) const { return run % order_.way == order_.way - 1; }
-  double& end_of(std::uint32_t stream, std::int64_t micro_batch) const {
-    return ends_[stream * capacity_ + static_cast<std::size_t>(micro_batch & mask_)];
-  }
-  double transfer(std::uint32_t from, std::uint32_t to) const {
-    return order_.stage[from] == order_.stage[to] ? 0 : transfer_;
+  std::uint32_t forward(std::uint32_t run) const { return run; }
+  std::uint32_t backward(std::uint32_t run) const { return runs_ + run; }
+  double& arrival(std::uint32_t pass, std::int64_t micro_batch) const {
+    return arrivals_[pass * capacity_ + static_cast<std::size_t>(micro_batch & mask_)];
   }
 
   const PipelineOrder& order_;
   PipelineWalkOptions options_;
   std::uint32_t runs_ = 0;
   double tick_ = 1;  ///< seconds
-  double transfer_ = 0;
-  std::vector<Durations> durations_;  ///< of runs
   std::vector<Stage> stages_;
-  std::vector<Stream> streams_;  ///< forwards of all runs, then backwards
+  std::vector<Pass> passes_;      ///< forwards of all runs, then backwards
+  std::vector<Weights> weights_;  ///< of runs
   std::size_t capacity_ = 1;
   std::int64_t mask_ = 0;
-  std::unique_ptr<double[]> ends_;
-  std::vector<std::int64_t> weights_done_;  ///< of runs
+  std::unique_ptr<double[]> arrivals_;  ///< of the last micro-batches of each pass, where they go on
   std::vector<std::uint32_t> awake_;
   std::vector<PipelineSpan> spans_;
 };
