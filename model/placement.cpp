@@ -48,7 +48,7 @@ int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Que
   task.op = op;
   task.work = work;
   task.unit = static_cast<std::uint8_t>(unit);
-  task.queue = queue;
+  task.queue = lane_ == 1 && queue == Queue::device ? Queue::other_device : queue;
   task.demands.push_back(
       {on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
   task.demands.push_back({on.memory, work.memory().value});
@@ -62,7 +62,7 @@ int LayerWriter::communicate(const Operator& op, const Work& work) {
   task.op = op;
   task.work = work;
   task.communication = true;
-  task.queue = Queue::network;
+  task.queue = lane_ == 0 ? Queue::network : Queue::other_network;
   if (view_.scale_up) {
     task.demands.push_back({*view_.scale_up, work.wire.value});
   }
@@ -78,7 +78,7 @@ void LayerWriter::join_chain(int index) {
   if (last_ >= 0) {
     task(index).after.push_back(static_cast<std::uint16_t>(last_));
   } else {
-    task(index).waits.push_back({Marker::layer_output, 1});
+    task(index).waits.push_back({lane_ == 0 ? Marker::layer_output : Marker::other_output, 1});
   }
   const Beside beside = task(index).op.beside;
   if (beside == Beside::starts && beside_.size() < kMostBeside) {
@@ -123,24 +123,45 @@ void LayerWriter::begin_layer(double executions) {
   first_ = graph_.tasks.size();
   last_ = -1;
   beside_.clear();
-  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true});
+  lane_ = 0;
+  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true, true});
+}
+
+void LayerWriter::begin_other_batch() {
+  MOESAIC_ASSERT(lane_ == 0 && beside_.empty());
+  if (last_ >= 0) {
+    task(last_).sets = Marker::layer_output;
+  }
+  last_ = -1;
+  lane_ = 1;
 }
 
 void LayerWriter::end_layer() {
   MOESAIC_ASSERT(beside_.empty());
   LayerGraph& layer = graph_.layers.back();
   layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
-  for (std::uint32_t i = 0; i < layer.count; ++i) {
-    Task& current = task(static_cast<int>(i));
-    const bool follows = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
-                                : current.after.size() == 1 && current.after[0] == i - 1 && current.waits.size() == 0;
-    layer.serial = layer.serial && follows;
-  }
   if (last_ >= 0) {
-    task(last_).sets = Marker::layer_output;
+    task(last_).sets = lane_ == 0 ? Marker::layer_output : Marker::other_output;
   }
-  layer.serial = layer.serial && (layer.count == 0 || last_ == static_cast<int>(layer.count) - 1);
+  // Closed: the first task is the only one without another before it, the last the only one without one behind.
+  std::size_t followed = 0;
+  ends_.assign(layer.count, true);
+  for (std::uint32_t i = 0; i < layer.count; ++i) {
+    const Task& current = task(static_cast<int>(i));
+    for (const std::uint16_t before : current.after) {
+      followed += ends_[before];
+      ends_[before] = false;
+    }
+    const bool enters = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
+                               : current.after.size() > 0 && current.waits.size() == 0;
+    layer.closed = layer.closed && enters;
+    layer.serial = layer.serial && enters && (i == 0 || (current.after.size() == 1 && current.after[0] == i - 1));
+  }
+  const bool last_ends = layer.count == 0 || last_ == static_cast<int>(layer.count) - 1;
+  layer.serial = layer.serial && last_ends;
+  layer.closed = layer.closed && last_ends && followed + 1 >= layer.count;
   graph_.serial = graph_.serial && layer.serial;
+  graph_.closed = graph_.closed && layer.closed;
 }
 
 }  // namespace moesaic

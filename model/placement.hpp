@@ -38,6 +38,8 @@ class LayerWriter {
   void chain(int task) { last_ = task; }
 
   void begin_layer(double executions);
+  /// What follows is the same layer for the step's other batch: a chain of its own, on the queues of that batch.
+  void begin_other_batch();
   /// Marks the layer's output and decides whether the layer is one chain.
   void end_layer();
 
@@ -49,7 +51,9 @@ class LayerWriter {
   const MachineView& view_;
   std::size_t first_ = 0;
   int last_ = -1;
+  int lane_ = 0;             ///< 1: writing the other batch
   std::vector<int> beside_;  ///< running beside the chain
+  std::vector<char> ends_;   ///< tasks of the layer that none waits for
 };
 
 class Placement {
