@@ -1,5 +1,8 @@
 #include "model/placement.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 
@@ -74,8 +77,31 @@ int LayerWriter::communicate(const Operator& op, const Work& work) {
   return index;
 }
 
+/// `index` waits for all chunks: for the last task of each queue, behind which the queue's others were.
+void LayerWriter::join_chunks(int index) {
+  std::array<int, kQueueCount> last;
+  last.fill(-1);
+  for (const int end : chunks_) {
+    int& of_queue = last[static_cast<std::size_t>(task(end).queue)];
+    of_queue = std::max(of_queue, end);
+  }
+  for (const int end : last) {
+    wait(index, end);
+  }
+  chunks_.clear();
+}
+
 void LayerWriter::join_chain(int index) {
-  if (last_ >= 0) {
+  if (const std::size_t chunk = task(index).op.chunk; chunk > 0) {
+    chunks_.resize(std::max(chunks_.size(), chunk), last_);
+    MOESAIC_ASSERT(last_ >= 0);
+    wait(index, chunks_[chunk - 1]);
+    chunks_[chunk - 1] = index;
+    return;
+  }
+  if (!chunks_.empty()) {
+    join_chunks(index);
+  } else if (last_ >= 0) {
     task(index).after.push_back(static_cast<std::uint16_t>(last_));
   } else {
     task(index).waits.push_back({lane_ == 0 ? Marker::layer_output : Marker::other_output, 1});
@@ -123,35 +149,49 @@ void LayerWriter::begin_layer(double executions) {
   first_ = graph_.tasks.size();
   last_ = -1;
   beside_.clear();
+  chunks_.clear();
   lane_ = 0;
   graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true, true});
 }
 
 void LayerWriter::begin_other_batch() {
-  MOESAIC_ASSERT(lane_ == 0 && beside_.empty());
-  if (last_ >= 0) {
-    task(last_).sets = Marker::layer_output;
-  }
+  MOESAIC_ASSERT(lane_ == 0);
+  end_batch();
   last_ = -1;
   lane_ = 1;
 }
 
-void LayerWriter::end_layer() {
+/// Chunks end with the last of them: it is the last on its queue, and the other queues' tasks came before it.
+void LayerWriter::end_batch() {
   MOESAIC_ASSERT(beside_.empty());
-  LayerGraph& layer = graph_.layers.back();
-  layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
+  if (!chunks_.empty()) {
+    last_ = *std::max_element(chunks_.begin(), chunks_.end());
+    chunks_.clear();
+  }
   if (last_ >= 0) {
     task(last_).sets = lane_ == 0 ? Marker::layer_output : Marker::other_output;
   }
-  // Closed: the first task is the only one without another before it, the last the only one without one behind.
-  std::size_t followed = 0;
+}
+
+void LayerWriter::end_layer() {
+  end_batch();
+  LayerGraph& layer = graph_.layers.back();
+  layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
+  // Closed: the first task is the only one without another before it, the last the only one without one behind, on its
+  // queue or waiting for it.
+  std::array<int, kQueueCount> last_of_queue;
+  last_of_queue.fill(-1);
   ends_.assign(layer.count, true);
   for (std::uint32_t i = 0; i < layer.count; ++i) {
     const Task& current = task(static_cast<int>(i));
     for (const std::uint16_t before : current.after) {
-      followed += ends_[before];
       ends_[before] = false;
     }
+    int& before_on_queue = last_of_queue[static_cast<std::size_t>(current.queue)];
+    if (before_on_queue >= 0) {
+      ends_[static_cast<std::size_t>(before_on_queue)] = false;
+    }
+    before_on_queue = static_cast<int>(i);
     const bool enters = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
                                : current.after.size() > 0 && current.waits.size() == 0;
     layer.closed = layer.closed && enters;
@@ -159,7 +199,7 @@ void LayerWriter::end_layer() {
   }
   const bool last_ends = layer.count == 0 || last_ == static_cast<int>(layer.count) - 1;
   layer.serial = layer.serial && last_ends;
-  layer.closed = layer.closed && last_ends && followed + 1 >= layer.count;
+  layer.closed = layer.closed && last_ends && std::count(ends_.begin(), ends_.end(), true) <= 1;
   graph_.serial = graph_.serial && layer.serial;
   graph_.closed = graph_.closed && layer.closed;
 }
