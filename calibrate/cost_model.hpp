@@ -16,7 +16,8 @@ namespace moesaic {
 /// Time of one task with nothing beside it: a fixed part, then a part in which its resources are busy.
 struct Estimate {
   Seconds latency{};
-  Seconds busy{};  ///< never below peak_seconds()
+  Seconds busy{};              ///< never below peak_seconds()
+  double multiprocessors = 0;  ///< that communication keeps from what computes beside it
   Seconds median() const { return latency + busy; }
 };
 

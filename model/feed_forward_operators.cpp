@@ -104,18 +104,7 @@ struct Writer {
                                   .wire = wire}});
   }
 
-  void operator()(const MoeFeedForward& moe) const {
-    const Mapping& mapping = context.mapping;
-    const double groups = mapping.expert;
-    const double group_tokens = batch.replica_tokens / mapping.expert_data();  // whose experts are one copy
-    const RankLoad even = context.routing->balanced(group_tokens);
-    RankLoad used = context.balanced_routing ? even : context.routing->busiest(group_tokens);
-    if (context.capacity_factor > 0) {
-      used = {even.rows * context.capacity_factor, number(moe.experts) / groups};
-    }
-
-    out.push_back(norm(block_tokens(batch, context), context));
-    const double routed = block_tokens(batch, context);
+  void append_router(const MoeFeedForward& moe, double routed) const {
     out.push_back({OperatorKind::router, "router",
                    Gemm{.m = routed,
                         .n = number(moe.experts) + (moe.shared_gate ? 1 : 0),
@@ -128,22 +117,16 @@ struct Writer {
                                .elements_written = 2 * routed * number(moe.experts_per_token),
                                .flops_per_element = 4,
                                .type = {DType::fp32, 32}}});
-    const bool spread = mapping.spreads_tokens();
-    // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
-    // experts; with tensor parallelism alone all devices hold all tokens already.
-    const double own_tokens = batch.tokens / mapping.tensor;
-    const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
-    if (spread) {
-      const StorageType wire =
-          precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
-      exchange(moe, false, own_tokens, imbalance, wire);
-    }
+  }
+
+  void append_experts(const MoeFeedForward& moe, const RankLoad& used, double tokens, bool spread) const {
+    const Mapping& mapping = context.mapping;
     out.push_back({OperatorKind::experts, "experts",
-                   GroupedGemm{.tokens = group_tokens,
+                   GroupedGemm{.tokens = tokens,
                                .rows = used.rows,
                                .distinct = used.distinct,
-                               .experts = std::ceil(number(moe.experts) / groups),
-                               .ranks = groups,
+                               .experts = std::ceil(number(moe.experts) / mapping.expert),
+                               .ranks = static_cast<double>(mapping.expert),
                                .top_k = number(moe.experts_per_token),
                                .hidden = hidden,
                                .width = number(moe.width) / mapping.expert_tensor(),
@@ -153,17 +136,82 @@ struct Writer {
                                .weights = precision.expert_weights,
                                .activations = precision.activations,
                                .arithmetic = precision.expert_arithmetic}});
+  }
+
+  void append_shared(const MoeFeedForward& moe, bool spread, double own_tokens) const {
+    if (moe.shared_width == 0) {
+      return;
+    }
+    const Mapping& mapping = context.mapping;
+    append_gather(context, batch, "gather shared", out);
+    const bool whole = spread && !mapping.sequence;  // every device has the whole shared experts
+    dense("shared up", "shared down", whole ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
+          whole ? 1 : mapping.tensor);
+    if (mapping.sequence) {
+      append_reduction(context, batch, "reduce shared", out);
+    }
+  }
+
+  void operator()(const MoeFeedForward& moe) const {
+    const Mapping& mapping = context.mapping;
+    const double group_tokens = batch.replica_tokens / mapping.expert_data();  // whose experts are one copy
+    out.push_back(norm(block_tokens(batch, context), context));
+    append_router(moe, block_tokens(batch, context));
+    const bool spread = mapping.spreads_tokens();
+    // With data-parallel attention every device sends its share of its group's tokens to the groups that hold their
+    // experts; with tensor parallelism alone all devices hold all tokens already.
+    const double own_tokens = batch.tokens / mapping.tensor;
+    const bool beside = spread && context.overlap.kind != OverlapKind::none;
+    const int chunks = beside && context.overlap.kind == OverlapKind::chunks ? context.overlap.chunks : 1;
+    const auto parts = [&](auto append) {
+      for (int chunk = 1; chunk <= chunks; ++chunk) {
+        const std::size_t first = out.size();
+        append();
+        for (std::size_t i = first; i < out.size() && chunks > 1; ++i) {
+          out[i].chunk = static_cast<std::uint8_t>(chunk);
+        }
+      }
+    };
+    const auto shared = [&](std::uint8_t chunk) {
+      const std::size_t first = out.size();
+      append_shared(moe, spread, own_tokens);
+      for (std::size_t i = first; i < out.size(); ++i) {
+        out[i].chunk = chunk;
+      }
+    };
+    const double part_tokens = group_tokens / chunks;
+    const RankLoad even = context.routing->balanced(part_tokens);
+    RankLoad used = context.balanced_routing ? even : context.routing->busiest(part_tokens);
+    if (context.capacity_factor > 0) {
+      used = {even.rows * context.capacity_factor, std::ceil(number(moe.experts) / mapping.expert)};
+    }
+    const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
     if (spread) {
+      const StorageType wire =
+          precision.expert_arithmetic == DType::fp8 ? StorageType{DType::fp8, 8} : precision.activations;
+      const std::size_t first = out.size();
+      parts([&] { exchange(moe, false, own_tokens / chunks, imbalance, wire); });
+      if (beside && chunks == 1 && moe.shared_width > 0) {
+        for (std::size_t i = first; i < out.size(); ++i) {
+          out[i].beside = Beside::starts;
+        }
+      }
+    }
+    if (beside) {
+      shared(chunks > 1 ? static_cast<std::uint8_t>(chunks + 1) : std::uint8_t{0});
+    }
+    parts([&] {
+      append_experts(moe, used, part_tokens, spread);
+      out.back().beside = Beside::joins;
+      if (chunks > 1) {
+        exchange(moe, true, own_tokens / chunks, imbalance, precision.activations);
+      }
+    });
+    if (spread && chunks == 1) {
       exchange(moe, true, own_tokens, imbalance, precision.activations);
     }
-    if (moe.shared_width > 0) {
-      append_gather(context, batch, "gather shared", out);
-      const bool whole = spread && !mapping.sequence;  // every device has the whole shared experts
-      dense("shared up", "shared down", whole ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
-            whole ? 1 : mapping.tensor);
-      if (mapping.sequence) {
-        append_reduction(context, batch, "reduce shared", out);
-      }
+    if (!beside) {
+      shared(0);
     }
     if (!spread) {
       append_collective(CollectiveKind::all_reduce, "reduce experts", RankGroup{mapping.stage_devices(), 1},

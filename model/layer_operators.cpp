@@ -23,20 +23,52 @@ double Batch::tokens() const {
   return sum;
 }
 
-void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out) {
-  out.groups.clear();
+namespace {
+
+/// What one rank works on of out.groups.
+void count_tokens(const Mapping& mapping, RankBatch& out) {
   out.sequences = out.tokens = 0;
   out.decodes = true;
+  for (const BatchGroup& group : out.groups) {
+    const bool decodes = group.new_tokens == 1;
+    out.decodes = out.decodes && decodes;
+    const double own =
+        !decodes || mapping.context == 1 ? group.sequences : std::ceil(group.sequences / mapping.context);
+    out.sequences += own;
+    out.tokens += decodes ? own : group.sequences * group.new_tokens / mapping.context;
+  }
+}
+
+}  // namespace
+
+void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out) {
+  out.groups.clear();
   for (const BatchGroup& group : batch.groups) {
     const double sequences = mapping.data == 1 ? group.sequences : std::ceil(group.sequences / mapping.data);
-    const bool decodes = group.new_tokens == 1;
     out.groups.push_back({sequences, group.new_tokens, group.context});
-    out.decodes = out.decodes && decodes;
-    const double own = !decodes || mapping.context == 1 ? sequences : std::ceil(sequences / mapping.context);
-    out.sequences += own;
-    out.tokens += decodes ? own : sequences * group.new_tokens / mapping.context;
   }
+  count_tokens(mapping, out);
   out.replica_tokens = batch.tokens();
+}
+
+bool split_batch(const RankBatch& batch, const Mapping& mapping, RankBatch& one, RankBatch& other) {
+  one.groups.clear();
+  other.groups.clear();
+  for (const BatchGroup& group : batch.groups) {
+    const double half = std::ceil(group.sequences / 2);
+    one.groups.push_back({half, group.new_tokens, group.context});
+    if (half < group.sequences) {
+      other.groups.push_back({group.sequences - half, group.new_tokens, group.context});
+    }
+  }
+  if (other.groups.empty()) {
+    return false;
+  }
+  count_tokens(mapping, one);
+  count_tokens(mapping, other);
+  one.replica_tokens = batch.replica_tokens * (one.tokens / (one.tokens + other.tokens));
+  other.replica_tokens = batch.replica_tokens - one.replica_tokens;
+  return true;
 }
 
 void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
@@ -164,12 +196,27 @@ Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context) {
   return weights_of(operators);
 }
 
-Bytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context) {
-  const double table =
-      static_cast<double>(architecture.hidden) *
-      (static_cast<double>(architecture.vocabulary) / context.mapping.tensor * (architecture.tied_embeddings ? 1 : 2) +
-       static_cast<double>(architecture.learned_positions));
-  return context.precision->embedding_weights.bytes(table);
+EmbeddingBytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context) {
+  const double hidden = static_cast<double>(architecture.hidden);
+  const double vocabulary = static_cast<double>(architecture.vocabulary) / context.mapping.tensor;
+  const StorageType& type = context.precision->embedding_weights;
+  return {type.bytes(hidden * (vocabulary + static_cast<double>(architecture.learned_positions))),
+          architecture.tied_embeddings ? Bytes{} : type.bytes(hidden * vocabulary)};
+}
+
+void append_stage_transfer(const LayerContext& context, const RankBatch& batch, double times,
+                           std::vector<Operator>& out) {
+  const RankGroup stages = context.mapping.pipeline_group();
+  if (times <= 0 || stages.ranks < 2) {
+    return;
+  }
+  const double elements = block_tokens(batch, context) * static_cast<double>(context.hidden);
+  out.push_back({OperatorKind::collective, "next stage",
+                 Collective{.kind = CollectiveKind::send_receive,
+                            .bytes = context.precision->activations.bytes(elements),
+                            .ranks = stages.ranks,
+                            .stride = stages.stride,
+                            .rounds = times}});
 }
 
 }  // namespace moesaic

@@ -8,6 +8,7 @@
 #include "model/expert_exchange.hpp"
 #include "model/mapping.hpp"
 #include "model/operator.hpp"
+#include "model/overlap.hpp"
 #include "model/routing.hpp"
 
 namespace moesaic {
@@ -26,6 +27,7 @@ struct LayerContext {
   /// Rows that an expert takes at most, as a multiple of the even share: what is over is dropped, what is short padded.
   /// 0: all rows, no padding.
   double capacity_factor = 0;
+  Overlap overlap;
   /// A step of training: no cache is written, and every token has logits.
   bool training = false;
 };
@@ -41,6 +43,8 @@ struct RankBatch {
 /// The busiest rank's share: sequences are dealt to `data` groups, the fullest has the ceiling. Of `context` ranks each
 /// has as many tokens of every prompt, and while decoding the new tokens of some of the sequences.
 void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out);
+/// The rank's batch in two, whole sequences each. False where there is nothing to divide.
+bool split_batch(const RankBatch& batch, const Mapping& mapping, RankBatch& one, RankBatch& other);
 
 /// Appends the operators of one layer in the order they run, collectives included.
 void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
@@ -55,6 +59,10 @@ void append_output(const LayerContext& context, const RankBatch& batch, std::vec
 /// keys in the mean.
 BatchGroup context_share(const BatchGroup& group, int ranks);
 
+/// The residual stream of a rank's tokens to the same rank of the next pipeline stage, `times` times.
+void append_stage_transfer(const LayerContext& context, const RankBatch& batch, double times,
+                           std::vector<Operator>& out);
+
 // The pieces, one file each.
 void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,
                       std::vector<Operator>& out);
@@ -63,7 +71,11 @@ void append_feed_forward(const FeedForward& feed_forward, const LayerContext& co
 
 /// Bytes of one layer's weights on one rank (the fullest one).
 Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context);
-/// Bytes of input table and lm_head on one rank.
-Bytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context);
+/// Bytes of input table and lm_head on one rank; the latter none where it is the former (tied embeddings).
+struct EmbeddingBytes {
+  Bytes input{};
+  Bytes output{};
+};
+EmbeddingBytes embedding_weight_bytes(const Architecture& architecture, const LayerContext& context);
 
 }  // namespace moesaic

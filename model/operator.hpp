@@ -170,6 +170,9 @@ struct Operator {
   const char* label = "";  ///< within its layer: "qkv", "scores", "experts"
   OperatorShape shape;
   Beside beside = Beside::none;
+  /// Chunks of a layer's work, 1, 2, ...: each is a chain of its own from where the first one begins; the next operator
+  /// of chunk 0 needs all of them.
+  std::uint8_t chunk = 0;
 };
 
 /// What an operator demands. Bytes are split by class because they may live in different memories.

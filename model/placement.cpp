@@ -1,5 +1,8 @@
 #include "model/placement.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 
@@ -48,7 +51,7 @@ int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Que
   task.op = op;
   task.work = work;
   task.unit = static_cast<std::uint8_t>(unit);
-  task.queue = queue;
+  task.queue = lane_ == 1 && queue == Queue::device ? Queue::other_device : queue;
   task.demands.push_back(
       {on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
   task.demands.push_back({on.memory, work.memory().value});
@@ -62,7 +65,7 @@ int LayerWriter::communicate(const Operator& op, const Work& work) {
   task.op = op;
   task.work = work;
   task.communication = true;
-  task.queue = Queue::network;
+  task.queue = lane_ == 0 ? Queue::network : Queue::other_network;
   if (view_.scale_up) {
     task.demands.push_back({*view_.scale_up, work.wire.value});
   }
@@ -74,11 +77,34 @@ int LayerWriter::communicate(const Operator& op, const Work& work) {
   return index;
 }
 
+/// `index` waits for all chunks: for the last task of each queue, behind which the queue's others were.
+void LayerWriter::join_chunks(int index) {
+  std::array<int, kQueueCount> last;
+  last.fill(-1);
+  for (const int end : chunks_) {
+    int& of_queue = last[static_cast<std::size_t>(task(end).queue)];
+    of_queue = std::max(of_queue, end);
+  }
+  for (const int end : last) {
+    wait(index, end);
+  }
+  chunks_.clear();
+}
+
 void LayerWriter::join_chain(int index) {
-  if (last_ >= 0) {
+  if (const std::size_t chunk = task(index).op.chunk; chunk > 0) {
+    chunks_.resize(std::max(chunks_.size(), chunk), last_);
+    MOESAIC_ASSERT(last_ >= 0);
+    wait(index, chunks_[chunk - 1]);
+    chunks_[chunk - 1] = index;
+    return;
+  }
+  if (!chunks_.empty()) {
+    join_chunks(index);
+  } else if (last_ >= 0) {
     task(index).after.push_back(static_cast<std::uint16_t>(last_));
   } else {
-    task(index).waits.push_back({Marker::layer_output, 1});
+    task(index).waits.push_back({lane_ == 0 ? Marker::layer_output : Marker::other_output, 1});
   }
   const Beside beside = task(index).op.beside;
   if (beside == Beside::starts && beside_.size() < kMostBeside) {
@@ -123,24 +149,59 @@ void LayerWriter::begin_layer(double executions) {
   first_ = graph_.tasks.size();
   last_ = -1;
   beside_.clear();
-  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true});
+  chunks_.clear();
+  lane_ = 0;
+  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true, true});
+}
+
+void LayerWriter::begin_other_batch() {
+  MOESAIC_ASSERT(lane_ == 0);
+  end_batch();
+  last_ = -1;
+  lane_ = 1;
+}
+
+/// Chunks end with the last of them: it is the last on its queue, and the other queues' tasks came before it.
+void LayerWriter::end_batch() {
+  MOESAIC_ASSERT(beside_.empty());
+  if (!chunks_.empty()) {
+    last_ = *std::max_element(chunks_.begin(), chunks_.end());
+    chunks_.clear();
+  }
+  if (last_ >= 0) {
+    task(last_).sets = lane_ == 0 ? Marker::layer_output : Marker::other_output;
+  }
 }
 
 void LayerWriter::end_layer() {
-  MOESAIC_ASSERT(beside_.empty());
+  end_batch();
   LayerGraph& layer = graph_.layers.back();
   layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
+  // Closed: the first task is the only one without another before it, the last the only one without one behind, on its
+  // queue or waiting for it.
+  std::array<int, kQueueCount> last_of_queue;
+  last_of_queue.fill(-1);
+  ends_.assign(layer.count, true);
   for (std::uint32_t i = 0; i < layer.count; ++i) {
-    Task& current = task(static_cast<int>(i));
-    const bool follows = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
-                                : current.after.size() == 1 && current.after[0] == i - 1 && current.waits.size() == 0;
-    layer.serial = layer.serial && follows;
+    const Task& current = task(static_cast<int>(i));
+    for (const std::uint16_t before : current.after) {
+      ends_[before] = false;
+    }
+    int& before_on_queue = last_of_queue[static_cast<std::size_t>(current.queue)];
+    if (before_on_queue >= 0) {
+      ends_[static_cast<std::size_t>(before_on_queue)] = false;
+    }
+    before_on_queue = static_cast<int>(i);
+    const bool enters = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
+                               : current.after.size() > 0 && current.waits.size() == 0;
+    layer.closed = layer.closed && enters;
+    layer.serial = layer.serial && enters && (i == 0 || (current.after.size() == 1 && current.after[0] == i - 1));
   }
-  if (last_ >= 0) {
-    task(last_).sets = Marker::layer_output;
-  }
-  layer.serial = layer.serial && (layer.count == 0 || last_ == static_cast<int>(layer.count) - 1);
+  const bool last_ends = layer.count == 0 || last_ == static_cast<int>(layer.count) - 1;
+  layer.serial = layer.serial && last_ends;
+  layer.closed = layer.closed && last_ends && std::count(ends_.begin(), ends_.end(), true) <= 1;
   graph_.serial = graph_.serial && layer.serial;
+  graph_.closed = graph_.closed && layer.closed;
 }
 
 }  // namespace moesaic

@@ -13,7 +13,8 @@
 namespace moesaic {
 
 /// Writes the tasks of one layer. Keeps the layer's main chain: by default a task waits for the chain's last one.
-/// Communication that runs beside (Operator::beside) waits for it too, and the chain waits for that where it joins.
+/// Communication that runs beside (Operator::beside) waits for it too, and the chain waits for that where it joins;
+/// chunks (Operator::chunk) are chains beside each other.
 class LayerWriter {
  public:
   LayerWriter(StepGraph& graph, const MachineView& view) : graph_(graph), view_(view) {}
@@ -38,18 +39,25 @@ class LayerWriter {
   void chain(int task) { last_ = task; }
 
   void begin_layer(double executions);
+  /// What follows is the same layer for the step's other batch: a chain of its own, on the queues of that batch.
+  void begin_other_batch();
   /// Marks the layer's output and decides whether the layer is one chain.
   void end_layer();
 
  private:
   void join_chain(int index);
+  void join_chunks(int index);
+  void end_batch();
   static constexpr std::size_t kMostBeside = 3;  // what a task can wait for, less the chain
 
   StepGraph& graph_;
   const MachineView& view_;
   std::size_t first_ = 0;
   int last_ = -1;
+  int lane_ = 0;             ///< 1: writing the other batch
   std::vector<int> beside_;  ///< running beside the chain
+  std::vector<int> chunks_;  ///< the last task of each chunk, -1 before its first
+  std::vector<char> ends_;   ///< tasks of the layer that none waits for
 };
 
 class Placement {
@@ -57,6 +65,8 @@ class Placement {
   virtual ~Placement() = default;
   virtual std::string_view name() const = 0;
   virtual MemoryHomes homes() const = 0;
+  /// Whether it can write a layer for two batches that take turns.
+  virtual bool two_batches() const { return false; }
   /// Throws UserError when the machine lacks what the placement needs (a host, a second unit).
   virtual void check(const Machine& machine) const = 0;
   /// Called before a layer's operators with the bytes of its weights on this rank (zero for the input and output parts,

@@ -1,8 +1,11 @@
 #include "model/step.hpp"
 
+#include "base/error.hpp"
+
 namespace moesaic {
 namespace {
 
+constexpr double kMostCapacity = 1000;
 constexpr std::size_t kTasksOfALayer = 24;  // about: a vector that starts with room need not move its tasks
 
 LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, const ExchangeLoads* exchange_loads,
@@ -15,21 +18,38 @@ LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, cons
           .balanced_routing = balanced,
           .exchange_loads = exchange_loads,
           .nodes = nodes_of(plan.view(), plan.mapping().expert * plan.mapping().expert_tensor()),
-          .exchange = plan.exchange()};
+          .exchange = plan.exchange(),
+          .capacity_factor = plan.features().capacity_factor,
+          .overlap = plan.features().overlap};
+}
+
+void check_features(const StepFeatures& features, const Placement& placement) {
+  if (features.overlap.kind == OverlapKind::two_batch && !placement.two_batches()) {
+    throw UserError("--overlap: placement '" + std::string(placement.name()) +
+                    "' does not work on two batches at once; two-batch works with 'resident'");
+  }
+  if (!(features.capacity_factor >= 0) || features.capacity_factor > kMostCapacity) {
+    throw UserError("--capacity-factor: must be 0 (all tokens, nothing dropped) or a number up to " +
+                    std::to_string(static_cast<int>(kMostCapacity)));
+  }
 }
 
 }  // namespace
 
 StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping,
-                   PlacementPointer placement, const std::string& routing, ExchangeKind exchange)
+                   PlacementPointer placement, const std::string& routing, ExchangeKind exchange,
+                   const StepFeatures& features)
     : architecture_(std::move(architecture)),
       precision_(precision),
       machine_(std::move(machine)),
       mapping_(mapping),
       placement_(std::move(placement)),
-      exchange_(exchange) {
+      exchange_(exchange),
+      features_(features) {
   check_mapping(architecture_, mapping_, machine_);
   placement_->check(machine_);
+  check_features(features_, *placement_);
+  stages_ = pipeline_stages(architecture_, mapping_.pipeline);
   view_ = view_machine(machine_, mapping_.devices());
   for (const LayerKind& kind : architecture_.kinds) {
     routing_.push_back(nullptr);
@@ -45,7 +65,17 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
     layer_weights_.push_back(
         layer_weight_bytes(kind, context_of(*this, routing_.back().get(), exchange_loads_.back().get(), true)));
   }
-  embedding_weights_ = embedding_weight_bytes(architecture_, context_of(*this, nullptr, nullptr, true));
+  const EmbeddingBytes tables = embedding_weight_bytes(architecture_, context_of(*this, nullptr, nullptr, true));
+  input_weights_ = tables.input;
+  output_weights_ = tables.output;
+}
+
+Bytes StepPlan::embedding_weights(const PipelineStage& stage) const {
+  if (stage.first && stage.last) {
+    return embedding_weights();
+  }
+  const Bytes head = architecture_.tied_embeddings ? input_weights_ : output_weights_;
+  return (stage.first ? input_weights_ : Bytes{}) + (stage.last ? head : Bytes{});
 }
 
 StepPlan StepPlan::on(const Machine& machine) const {
@@ -66,42 +96,89 @@ Work work_on(const Operator& op, const MachineView& view) {
   return demand;
 }
 
+/// One part of a step: its input, the layers of a kind, or its output.
+struct StepBuilder::Part {
+  double executions = 1;
+  Bytes weights{};
+  const RankLoadTable* routing = nullptr;
+  const ExchangeLoads* exchange_loads = nullptr;
+  void (*append)(const LayerContext&, const RankBatch&, const Part&, std::vector<Operator>&) = nullptr;
+  const LayerKind* layer = nullptr;
+  bool look_up = true;   ///< of the input
+  bool hand_out = true;  ///< of the output
+  double transfers = 0;  ///< to the next stage
+};
+
+void StepBuilder::write(LayerWriter& writer, const Part& part, const StepOptions& options, bool two) {
+  const MachineView& view = plan_.view();
+  LayerContext context = context_of(plan_, part.routing, part.exchange_loads, options.balanced_routing);
+  if (!options.overlap) {
+    context.overlap = {};
+  }
+  writer.begin_layer(part.executions);
+  plan_.placement().begin_layer(writer, part.weights);
+  for (int batch = 0; batch < (two ? 2 : 1); ++batch) {
+    if (batch == 1) {
+      writer.begin_other_batch();
+    }
+    operators_.clear();
+    part.append(context, !two ? rank_batch_ : batch == 0 ? one_ : other_, part, operators_);
+    for (const Operator& op : operators_) {
+      plan_.placement().place(writer, op, work_on(op, view));
+    }
+  }
+  writer.end_layer();
+}
+
 void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGraph& graph) {
+  const Architecture& architecture = plan_.architecture();
+  const PipelineStage* stage = options.stage ? &plan_.stages()[static_cast<std::size_t>(*options.stage)] : nullptr;
   graph.clear();
-  graph.blocks = &plan_.architecture().blocks;
-  graph.layers.reserve(plan_.architecture().kinds.size() + 2);
-  graph.tasks.reserve(kTasksOfALayer * (plan_.architecture().kinds.size() + 2));
+  graph.blocks = stage != nullptr ? &stage->blocks : &architecture.blocks;
+  graph.layers.reserve(architecture.kinds.size() + 2);
+  graph.tasks.reserve(kTasksOfALayer * (architecture.kinds.size() + 2));
   share_batch(batch, plan_.mapping(), rank_batch_);
   graph.sequences = rank_batch_.sequences;
   graph.tokens = rank_batch_.tokens;
   graph.only_decodes = rank_batch_.decodes;
+  const bool two = options.overlap && plan_.features().overlap.kind == OverlapKind::two_batch &&
+                   split_batch(rank_batch_, plan_.mapping(), one_, other_);
   LayerWriter writer(graph, plan_.view());
 
-  const auto write = [&](double executions, Bytes weights, auto&& append, const RankLoadTable* routing,
-                         const ExchangeLoads* exchange_loads) {
-    operators_.clear();
-    append(context_of(plan_, routing, exchange_loads, options.balanced_routing));
-    writer.begin_layer(executions);
-    plan_.placement().begin_layer(writer, weights);
-    for (const Operator& op : operators_) {
-      plan_.placement().place(writer, op, work_on(op, plan_.view()));
-    }
-    writer.end_layer();
-  };
-
-  write(
-      1, Bytes{0}, [&](const LayerContext& context) { append_input(context, rank_batch_, operators_); }, nullptr,
-      nullptr);
-  const Architecture& architecture = plan_.architecture();
+  write(writer,
+        {.append =
+             [](const LayerContext& context, const RankBatch& share, const Part& part, std::vector<Operator>& out) {
+               if (part.look_up) {
+                 append_input(context, share, out);
+               }
+             },
+         .look_up = stage == nullptr || stage->first},
+        options, two);
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
-    write(
-        static_cast<double>(architecture.count_of_kind(static_cast<int>(kind))), plan_.layer_weights(kind),
-        [&](const LayerContext& context) { append_layer(architecture.kinds[kind], context, rank_batch_, operators_); },
-        plan_.routing(kind), plan_.exchange_loads(kind));
+    const std::int64_t layers =
+        stage != nullptr ? stage->layers_of_kind[kind] : architecture.count_of_kind(static_cast<int>(kind));
+    write(writer,
+          {.executions = static_cast<double>(layers),
+           .weights = plan_.layer_weights(kind),
+           .routing = plan_.routing(kind),
+           .exchange_loads = plan_.exchange_loads(kind),
+           .append = [](const LayerContext& context, const RankBatch& share, const Part& part,
+                        std::vector<Operator>& out) { append_layer(*part.layer, context, share, out); },
+           .layer = &architecture.kinds[kind]},
+          options, two);
   }
-  write(
-      1, Bytes{0}, [&](const LayerContext& context) { append_output(context, rank_batch_, operators_); }, nullptr,
-      nullptr);
+  const double transfers = stage != nullptr ? (stage->last ? 0 : 1) : plan_.mapping().pipeline - 1;
+  write(writer,
+        {.append =
+             [](const LayerContext& context, const RankBatch& share, const Part& part, std::vector<Operator>& out) {
+               append_stage_transfer(context, share, part.transfers, out);
+               if (part.hand_out) {
+                 append_output(context, share, out);
+               }
+             },
+         .hand_out = stage == nullptr || stage->last,
+         .transfers = transfers},
+        options, two);
 }
 
 StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {

@@ -2,19 +2,29 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/batch.hpp"
 #include "model/layer_operators.hpp"
+#include "model/pipeline_stages.hpp"
 #include "model/placement.hpp"
 #include "model/routing.hpp"
 #include "model/step_graph.hpp"
 
 namespace moesaic {
 
-/// Idealisations of a step, for the waterfall.
+/// What of a replica is neither network nor machine nor mapping.
+struct StepFeatures {
+  Overlap overlap;
+  double capacity_factor = 0;  ///< see LayerContext
+};
+
+/// Idealisations of a step, for the waterfall, and which part of it.
 struct StepOptions {
   bool balanced_routing = false;
+  bool overlap = true;       ///< false: as without any, for bounds
+  std::optional<int> stage;  ///< of StepPlan::stages(): only its layers; else all stages one after another
 };
 
 /// Everything about a replica that does not change from step to step, prepared once: the machine as one rank sees it,
@@ -23,7 +33,8 @@ class StepPlan {
  public:
   /// Checks mapping and placement against network and machine; throws UserError. `routing`: as Routing::parse takes it.
   StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping, PlacementPointer placement,
-           const std::string& routing = "uniform", ExchangeKind exchange = ExchangeKind::automatic);
+           const std::string& routing = "uniform", ExchangeKind exchange = ExchangeKind::automatic,
+           const StepFeatures& features = {});
 
   const Architecture& architecture() const { return architecture_; }
   const Precision& precision() const { return precision_; }
@@ -32,11 +43,17 @@ class StepPlan {
   const Placement& placement() const { return *placement_; }
   const MachineView& view() const { return view_; }
   ExchangeKind exchange() const { return exchange_; }
+  const StepFeatures& features() const { return features_; }
+  /// The distinct pipeline stages; one, with all layers, without pipeline parallelism.
+  const std::vector<PipelineStage>& stages() const { return stages_; }
   const PlacementPointer& placement_pointer() const { return placement_; }
 
   /// Bytes of weights of layer kind `kind` on the fullest rank.
   Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind]; }
-  Bytes embedding_weights() const { return embedding_weights_; }
+  /// Input table and lm_head of a rank that has both (one table where they are tied).
+  Bytes embedding_weights() const { return input_weights_ + output_weights_; }
+  /// What of them a stage holds: tied tables are held by the first and by the last.
+  Bytes embedding_weights(const PipelineStage& stage) const;
   const RankLoadTable* routing(std::size_t kind) const { return routing_[kind] ? &*routing_[kind] : nullptr; }
   /// What its tokens cost the links, where the replica has several nodes; else null.
   const ExchangeLoads* exchange_loads(std::size_t kind) const { return exchange_loads_[kind].get(); }
@@ -51,10 +68,13 @@ class StepPlan {
   PlacementPointer placement_;
   MachineView view_;
   ExchangeKind exchange_;
+  StepFeatures features_;
+  std::vector<PipelineStage> stages_;
   std::vector<std::shared_ptr<const RankLoadTable>> routing_;
   std::vector<std::shared_ptr<const ExchangeLoads>> exchange_loads_;
   std::vector<Bytes> layer_weights_;
-  Bytes embedding_weights_;
+  Bytes input_weights_;
+  Bytes output_weights_;  // zero where it is the input table
 };
 
 /// What an operator demands of a rank of this machine: collectives by the nodes that they span.
@@ -67,8 +87,11 @@ class StepBuilder {
   void build(const Batch& batch, const StepOptions& options, StepGraph& graph);
 
  private:
+  struct Part;
+  void write(LayerWriter& writer, const Part& part, const StepOptions& options, bool two);
+
   const StepPlan& plan_;
-  RankBatch rank_batch_;
+  RankBatch rank_batch_, one_, other_;
   std::vector<Operator> operators_;
 };
 

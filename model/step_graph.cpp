@@ -12,7 +12,7 @@ void StepGraph::clear() {
   blocks = nullptr;
   sequences = tokens = 0;
   only_decodes = false;
-  serial = true;
+  serial = closed = true;
 }
 
 Work total_work(const StepGraph& graph) {

@@ -38,13 +38,30 @@ struct Demand {
 };
 
 /// Things that tasks run on, one after another in the order written. `prefetch` copies to the device too, ahead of the
-/// computation and beside the copies that the computation waits for.
-enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, prefetch, network };
-inline constexpr std::size_t kQueueCount = 7;
+/// computation and beside the copies that the computation waits for. The other batch of a step with two has queues of
+/// its own, but they take turns (see runs_on).
+enum class Queue : std::uint8_t {
+  device,
+  second_unit,
+  host,
+  to_device,
+  to_host,
+  prefetch,
+  network,
+  other_device,
+  other_network
+};
+inline constexpr std::size_t kQueueCount = 9;
+/// The queue with which this one takes turns: of their tasks one runs at a time, of those that could start the first
+/// one in the order written.
+constexpr Queue runs_on(Queue queue) {
+  return queue == Queue::other_device ? Queue::device : queue == Queue::other_network ? Queue::network : queue;
+}
 
-/// A point that tasks of later layers can wait for: a layer's last task, or its weights having arrived.
-enum class Marker : std::uint8_t { none, layer_output, weights_ready, weights_released };
-inline constexpr std::size_t kMarkerCount = 4;
+/// A point that tasks of later layers can wait for: a layer's last task (of the step's first or other batch), or its
+/// weights having arrived.
+enum class Marker : std::uint8_t { none, layer_output, other_output, weights_ready, weights_released };
+inline constexpr std::size_t kMarkerCount = 5;
 
 struct Task {
   Operator op{};
@@ -69,6 +86,7 @@ struct LayerGraph {
   std::uint32_t count = 0;
   double executions = 0;  ///< layers of this kind in the step
   bool serial = true;     ///< one chain: every task waits for the one before it
+  bool closed = true;     ///< starts when the layer before has ended, ends when all its tasks have
 };
 
 struct StepGraph {
@@ -79,6 +97,7 @@ struct StepGraph {
   double tokens = 0;
   bool only_decodes = false;  ///< one new token for each of them
   bool serial = true;         ///< every layer is one chain and waits only for the layer before it
+  bool closed = true;         ///< every layer is closed
 
   std::span<const Task> tasks_of(const LayerGraph& layer) const {
     return std::span(tasks).subspan(layer.first, layer.count);

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "calibrate/cost_model.hpp"
-#include "model/step_graph.hpp"
+#include "sim/step_costs.hpp"
 
 namespace moesaic {
 
@@ -22,18 +22,15 @@ struct Timeline {
   std::vector<Span> spans;  ///< in order of their end
 };
 
-/// What to leave out of a task's cost: the idealisations of the waterfall.
-struct CostLevel {
-  bool kernel_efficiency = true;  ///< false: peak rates
-  bool latency = true;            ///< false: no launch latencies
-  bool communication = true;      ///< false: collectives and copies are free
-};
-
-/// Cost of one task at a level.
-Estimate cost_at_level(const Task& task, const MachineView& view, const CostModel& cost, const CostLevel& level);
-
 /// Executes all layers one after another, in their order, by events: a task starts when its queue is free and all it
-/// waits for is done. Deterministic.
+/// waits for is done. Queues that take turns (runs_on) start the first task in the order written of those that could.
+/// What runs beside communication that holds multiprocessors goes as much slower as the cost says. Deterministic.
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level = {});
+
+/// Only its total, from costs worked out before. Layers that are closed run once for each kind. Else equal layers run
+/// until the state in which one begins is the one in which an equal one began (every queue, every task under way and
+/// what is left of it): from there on layers repeat, and are added without being run.
+Seconds execution_time(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
+                       const CostLevel& level = {});
 
 }  // namespace moesaic

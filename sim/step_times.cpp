@@ -55,7 +55,9 @@ void sum_demands(const StepGraph& graph, const MachineView& view, StepTimes& out
 void evaluate_ideal(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
   sum_demands(graph, view, out);
   if (!graph.serial) {
-    out.ideal = execute(graph, view, cost, {false, false, false}).total;
+    std::vector<TaskCost> costs;
+    step_costs(graph, view, cost, costs);
+    out.ideal = execution_time(graph, view, costs, {false, false, false});
     return;
   }
   for (const LayerGraph& layer : graph.layers) {
@@ -72,10 +74,12 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
   if (graph.serial) {
     sum_serial(graph, view, cost, out);
   } else {
-    out.ideal = execute(graph, view, cost, {false, false, false}).total;
-    out.efficient = execute(graph, view, cost, {true, false, false}).total;
-    out.launched = execute(graph, view, cost, {true, true, false}).total;
-    out.total = execute(graph, view, cost, {true, true, true}).total;
+    std::vector<TaskCost> costs;
+    step_costs(graph, view, cost, costs);
+    out.ideal = execution_time(graph, view, costs, {false, false, false});
+    out.efficient = execution_time(graph, view, costs, {true, false, false});
+    out.launched = execution_time(graph, view, costs, {true, true, false});
+    out.total = execution_time(graph, view, costs, {true, true, true});
   }
   const SoftwareTerms software = cost.software();
   out.parts = {};

@@ -1,0 +1,93 @@
+// One run of a step by events; behind sim/executor.hpp.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "sim/executor.hpp"
+
+namespace moesaic {
+
+/// Layers of a step in their order, and which of them repeat.
+struct UnrolledLayers {
+  struct Layer {
+    std::uint32_t graph = 0;  ///< index into StepGraph::layers
+    std::uint32_t first = 0;  ///< its first task instance
+    std::uint32_t begin = 0;  ///< of the block that it is in: positions [begin, end), equal layers `period` apart
+    std::uint32_t end = 0;
+    std::uint32_t period = 0;
+  };
+  std::vector<Layer> layers;
+  std::uint32_t instances = 0;
+};
+UnrolledLayers unroll(const StepGraph& graph);
+/// One layer on its own.
+UnrolledLayers only_layer(const StepGraph& graph, std::size_t layer);
+
+class StepRun {
+ public:
+  StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs, const CostLevel& level,
+          UnrolledLayers unrolled);
+
+  /// Fills `spans` where given; without them equal layers are not repeated.
+  Seconds run(std::vector<Span>* spans);
+
+ private:
+  struct Running {
+    std::uint32_t instance = 0;
+    std::uint32_t layer = 0;  ///< position in the step
+    std::uint32_t task = 0;   ///< index into the graph
+    double start = 0;
+    double latency = 0;   ///< left of the fixed part
+    double progress = 0;  ///< seconds at full speed left of the busy part
+    double rate = 1;
+    double most = 1;  ///< rate beside what runs now
+    double slowed = 1;
+    double hold = 0;
+    FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
+  };
+  struct Waiting {
+    std::uint32_t layer = 0;
+    std::uint32_t task = 0;
+  };
+  using MarkerTasks = std::array<int, kMarkerCount>;  // position in its layer of the task that sets each, or -1
+  /// Where everything stands when a layer begins, relative to that layer.
+  struct State {
+    std::uint32_t position = 0;
+    double now = 0;
+    std::vector<std::int64_t> counts;
+    std::vector<double> seconds;
+    bool same_as(const State& other) const;
+  };
+
+  bool ready(const Waiting& waiting) const;
+  void start_ready();
+  void start(std::size_t queue);
+  void share_resources();
+  void advance(std::vector<Span>* spans);
+  void skip_repeats();
+  std::uint32_t last_touched(std::uint32_t position) const;
+  State state_at(std::uint32_t position) const;
+  void jump(std::uint32_t position, std::uint32_t repeats, const State& before);
+
+  const StepGraph& graph_;
+  const MachineView& view_;
+  std::vector<LevelCost> costs_;  // of the graph's tasks
+  std::vector<UnrolledLayers::Layer> layers_;
+  std::vector<MarkerTasks> markers_;
+  std::array<std::vector<Waiting>, kQueueCount> queues_;
+  std::array<std::vector<std::uint32_t>, kQueueCount> queue_starts_;  // entries of layers before each position
+  std::array<std::size_t, kQueueCount> heads_{};
+  std::array<bool, kQueueCount> busy_{};  // by runs_on()
+  std::vector<char> done_;
+  std::vector<std::uint32_t> left_;  // tasks of each layer that are not done
+  std::vector<Running> running_;
+  std::vector<State> states_;
+  std::size_t finished_ = 0;
+  std::uint32_t low_ = 0;        // the first layer that is not done
+  std::uint32_t begun_ = 0;      // the last layer whose first task on the device has come up
+  std::uint32_t most_back_ = 1;  // layers that a task may look back
+  double now_ = 0;
+};
+
+}  // namespace moesaic
