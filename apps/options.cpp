@@ -33,9 +33,23 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->delimiter(',')
       ->type_name("N");
   command
-      .add_option("--map", list.maps,
-                  "Mapping: tp (tensor), ep (expert), dp (attention data) degrees; tp x dp = devices")
+      .add_option(
+          "--map", list.maps,
+          "Mapping: tp (tensor), cp (context), pp (pipeline), dp (attention data) degrees, whose product is the "
+          "devices; of experts ep (whole ones), etp (slices) and red (redundant copies); sp=1 for sequence "
+          "parallelism; ring=0 to gather keys and values of cp (docs/mapping.md)")
       ->type_name("tp=8,ep=8,dp=1");
+  command
+      .add_option("--overlap", list.overlaps,
+                  "What runs beside communication: none (default), shared (experts), two-batch, chunks=R")
+      ->delimiter(',')
+      ->type_name("WHAT");
+  command
+      .add_option("--capacity-factor", list.capacity_factors,
+                  "Rows that an expert takes, as a multiple of the even share: more are dropped, fewer padded (default "
+                  "0: all, none)")
+      ->delimiter(',')
+      ->type_name("F");
   command
       .add_option("--dtype", list.dtypes,
                   "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state "

@@ -55,6 +55,15 @@ Mapping choose_mapping(const Scenario& scenario, const Architecture& architectur
   return devices ? default_mapping(architecture, *devices) : widest_mapping(architecture, machine);
 }
 
+double parse_factor(const std::string& option, const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    throw UserError(option + ": '" + text + "' is not a number");
+  }
+  return value;
+}
+
 /// Devices that the scenario asks for, by --devices or by the product of --map.
 std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
   if (scenario.devices) {
@@ -105,7 +114,8 @@ Deployment make_deployment(const Scenario& scenario) {
   const Mapping mapping = choose_mapping(scenario, architecture, on);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   StepPlan plan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing,
-                parse_exchange(scenario.exchange));
+                parse_exchange(scenario.exchange),
+                {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   const RouteChoice routes{parse_route_policy(scenario.routes)};
   return {plan, contended_cost_model(cost, plan, routes, parse_fabric_model(scenario.fabric))};
 }
@@ -144,6 +154,8 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.exchanges, [](Scenario& s, const std::string& v) { s.exchange = v; });
   multiply(list.fabrics, [](Scenario& s, const std::string& v) { s.fabric = v; });
   multiply(list.routes, [](Scenario& s, const std::string& v) { s.routes = v; });
+  multiply(list.overlaps, [](Scenario& s, const std::string& v) { s.overlap = v; });
+  multiply(list.capacity_factors, [](Scenario& s, const std::string& v) { s.capacity_factor = v; });
   multiply(list.batches, [](Scenario& s, const std::string& v) { s.load.batch = parse_count("--batch", v); });
   multiply(list.inputs, [](Scenario& s, const std::string& v) { s.load.input = parse_count("--input", v); });
   multiply(list.outputs, [](Scenario& s, const std::string& v) { s.load.output = parse_count("--output", v); });

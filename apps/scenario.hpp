@@ -22,6 +22,8 @@ struct Scenario {
   std::string exchange = "auto";
   std::string fabric = "flows";
   std::string routes = "spray";
+  std::string overlap = "none";
+  std::string capacity_factor = "0";
   std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
   Load load{.batch = 1, .input = 1024, .output = 256};
 };
@@ -35,7 +37,7 @@ Deployment make_deployment(const Scenario& scenario);
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
   std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges, fabrics,
-      routes;
+      routes, overlaps, capacity_factors;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

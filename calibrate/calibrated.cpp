@@ -79,6 +79,7 @@ class Calibrated final : public CostModel {
     return estimate.half90 / kNormal90;
   }
 
+  double multiprocessors(const Task& task) const override { return fallback_->multiprocessors(task); }
   SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {

@@ -16,8 +16,7 @@ namespace moesaic {
 /// Time of one task with nothing beside it: a fixed part, then a part in which its resources are busy.
 struct Estimate {
   Seconds latency{};
-  Seconds busy{};              ///< never below peak_seconds()
-  double multiprocessors = 0;  ///< that communication keeps from what computes beside it
+  Seconds busy{};  ///< never below peak_seconds()
   Seconds median() const { return latency + busy; }
 };
 
@@ -27,6 +26,8 @@ class CostModel {
   virtual Estimate cost(const Task& task, const MachineView& view) const = 0;
   /// Relative standard deviation of the cost. Errors of one operator kind are thought to have the same sign.
   virtual double spread(const Task& task, const MachineView& view) const = 0;
+  /// Multiprocessors of the main unit that communication keeps, while it runs, from what computes beside it.
+  virtual double multiprocessors(const Task&) const { return 0; }
   /// What the engine adds to the kernels of a step.
   virtual SoftwareTerms software() const = 0;
   /// Share of a device's memory that the runtime keeps for itself.

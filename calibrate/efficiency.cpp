@@ -35,7 +35,9 @@ class EfficiencyCostModel final : public CostModel {
     }
     link_ = fraction(config.at("collective").at("link"));
     network_ = fraction(config.at("collective").at("network"));
+    collective_units_ = count(config.at("collective"));
     const Config exchange = config.at("expert_exchange");
+    exchange_units_ = count(exchange);
     exchange_link_ = fraction(exchange.at("link"));
     exchange_network_ = fraction(exchange.at("network"));
     exchange_latency_ = exchange.at("low_latency").quantity<Seconds>();
@@ -80,6 +82,14 @@ class EfficiencyCostModel final : public CostModel {
   }
 
   double spread(const Task&, const MachineView&) const override { return spread_; }
+  double multiprocessors(const Task& task) const override {
+    if (const auto* exchange = std::get_if<ExpertExchange>(&task.op.shape)) {
+      return exchange->kind == ExchangeKind::normal       ? exchange_units_
+             : exchange->kind == ExchangeKind::all_to_all ? collective_units_
+                                                          : 0;
+    }
+    return std::holds_alternative<Collective>(task.op.shape) ? collective_units_ : 0;
+  }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
   std::string name() const override { return name_; }
@@ -90,6 +100,15 @@ class EfficiencyCostModel final : public CostModel {
     return kind == OperatorKind::attention_backward ? OperatorKind::attention_prefill
            : kind == OperatorKind::optimizer        ? OperatorKind::norm
                                                     : kind;
+  }
+
+  /// "multiprocessors" of a kind of communication; none where it is not said.
+  static double count(const Config& config) {
+    const double value = config.number_or("multiprocessors", 0);
+    if (value < 0) {
+      config.at("multiprocessors").fail("must not be negative");
+    }
+    return value;
   }
 
   static double fraction(const Config& config) {
@@ -124,6 +143,7 @@ class EfficiencyCostModel final : public CostModel {
   double link_ = 1;
   double network_ = 1;
   double exchange_link_ = 1, exchange_network_ = 1;
+  double collective_units_ = 0, exchange_units_ = 0;
   Seconds exchange_latency_, exchange_setup_;
   double host_link_ = 1;
   Seconds step_overhead_;

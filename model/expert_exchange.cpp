@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -49,9 +50,26 @@ ExchangeLoads exchange_loads(const MoeFeedForward& moe, const Routing& routing, 
   const RankGrid grid{ranks.expert_ranks, ranks.expert_ranks / nodes};
   HitOptions options;
   options.limit = {moe.groups, moe.node_limit};
-  const ExpertHits hits = expert_hits(routing, contiguous_placement(moe.experts, 0, grid), options);
+  const ExpertHits hits = expert_hits(routing, placed_experts(moe, routing, ranks.redundant, grid), options);
   return {load_of(hits, CopyRule::per_node, ranks), load_of(hits, CopyRule::per_expert, ranks),
           load_of(hits, CopyRule::per_rank, ranks)};
+}
+
+ExpertPlacement placed_experts(const MoeFeedForward& moe, const Routing& routing, int redundant, const RankGrid& grid) {
+  return redundant > 0 ? balanced_placement(routing.inclusion(), redundant, grid, moe.groups)
+                       : contiguous_placement(moe.experts, 0, grid);
+}
+
+Routing placed_routing(const Routing& routing, const ExpertPlacement& placement) {
+  std::vector<double> copies(static_cast<std::size_t>(placement.experts), 0.0), popularity;
+  for (const std::int32_t expert : placement.slots) {
+    copies[static_cast<std::size_t>(expert)] += 1;
+  }
+  for (const std::int32_t expert : placement.slots) {
+    popularity.push_back(routing.inclusion()[static_cast<std::size_t>(expert)] /
+                         copies[static_cast<std::size_t>(expert)]);
+  }
+  return Routing::histogram(routing.top_k(), std::move(popularity));
 }
 
 double distinct_blocks(double experts, double top_k, double blocks) {

@@ -10,6 +10,8 @@
 namespace moesaic {
 
 class Routing;
+struct ExpertPlacement;
+struct RankGrid;
 
 enum class ExchangeKind : std::uint8_t {
   automatic,    ///< over several nodes low latency while decoding and normal else; inside a node an all-to-all
@@ -27,12 +29,14 @@ struct ExchangeRows {
   double network = 0;   ///< to other nodes
 };
 
-/// Experts in equal contiguous blocks on `expert_ranks` groups of ranks, each of `slices` ranks that hold a part of
+/// Experts in equal contiguous blocks, or with `redundant` copies as a load balancer places them
+/// (balanced_placement), on `expert_ranks` groups of ranks, each of `slices` ranks that hold a part of
 /// every expert of the block and share a node; nodes of `node_ranks` ranks, all full.
 struct ExchangeRanks {
   int expert_ranks = 1;
   int slices = 1;
   int node_ranks = 1;
+  int redundant = 0;
   int ranks() const { return expert_ranks * slices; }
   int nodes() const { return (ranks() + node_ranks - 1) / node_ranks; }
 };
@@ -48,6 +52,10 @@ struct ExchangeLoad {
 /// makes the ranks of popular experts receive more. Throws UserError where a group limit does not fit the experts.
 using ExchangeLoads = std::array<ExchangeLoad, 3>;
 ExchangeLoads exchange_loads(const MoeFeedForward& moe, const Routing& routing, const ExchangeRanks& ranks);
+/// Where the experts are: contiguous blocks, or balanced by the routing where some are redundant.
+ExpertPlacement placed_experts(const MoeFeedForward& moe, const Routing& routing, int redundant, const RankGrid& grid);
+/// The experts as ranks hold them, block after block: copies share the tokens of their expert.
+Routing placed_routing(const Routing& routing, const ExpertPlacement& placement);
 inline const ExchangeLoad& load_of(const ExchangeLoads& loads, ExchangeKind kind) {
   return loads[static_cast<std::size_t>(kind) - 1];
 }

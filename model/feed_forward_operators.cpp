@@ -96,7 +96,7 @@ struct Writer {
                                   .tokens = tokens,
                                   .hidden = hidden,
                                   .top_k = number(moe.experts_per_token),
-                                  .experts = number(moe.experts),
+                                  .experts = number(moe.experts + mapping.redundant),
                                   .ranks = ranks,
                                   .nodes = context.nodes,
                                   .scale_up_rows = tokens * rows.scale_up,
@@ -125,7 +125,7 @@ struct Writer {
                    GroupedGemm{.tokens = tokens,
                                .rows = used.rows,
                                .distinct = used.distinct,
-                               .experts = std::ceil(number(moe.experts) / mapping.expert),
+                               .experts = number(moe.experts + mapping.redundant) / mapping.expert,
                                .ranks = static_cast<double>(mapping.expert),
                                .top_k = number(moe.experts_per_token),
                                .hidden = hidden,
@@ -183,7 +183,7 @@ struct Writer {
     const RankLoad even = context.routing->balanced(part_tokens);
     RankLoad used = context.balanced_routing ? even : context.routing->busiest(part_tokens);
     if (context.capacity_factor > 0) {
-      used = {even.rows * context.capacity_factor, std::ceil(number(moe.experts) / mapping.expert)};
+      used = {even.rows * context.capacity_factor, number(moe.experts + mapping.redundant) / mapping.expert};
     }
     const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
     if (spread) {

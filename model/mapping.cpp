@@ -63,8 +63,8 @@ bool experts_work(const Architecture& architecture, const Mapping& mapping) {
   return mapping.stage_devices() % (mapping.expert * std::max(1, mapping.expert_slices)) == 0 &&
          std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [&](const LayerKind& kind) {
            const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward);
-           return moe == nullptr || (moe->experts % mapping.expert == 0 && moe->width % mapping.expert_tensor() == 0 &&
-                                     shared_works(*moe, mapping));
+           return moe == nullptr || ((moe->experts + mapping.redundant) % mapping.expert == 0 &&
+                                     moe->width % mapping.expert_tensor() == 0 && shared_works(*moe, mapping));
          });
 }
 
@@ -137,6 +137,7 @@ constexpr Key kKeys[] = {{"tp", &Mapping::tensor},
                          {"dp", &Mapping::data},
                          {"ep", &Mapping::expert},
                          {"etp", &Mapping::expert_slices},
+                         {"red", &Mapping::redundant},
                          {"vpp", &Mapping::virtual_stages},
                          {"sp", nullptr, &Mapping::sequence},
                          {"ring", nullptr, &Mapping::context_ring}};
@@ -312,6 +313,9 @@ std::string to_text(const Mapping& mapping) {
   if (mapping.expert_slices > 0) {
     add("etp", mapping.expert_slices);
   }
+  if (mapping.redundant > 0) {
+    add("red", mapping.redundant);
+  }
   if (mapping.sequence) {
     add("sp", 1);
   }
@@ -357,8 +361,9 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
                            mapping.pipeline, mapping.virtual_stages, layers, architecture.name,
                            std::max(1, layers / mapping.pipeline), std::min(mapping.pipeline, layers)));
   }
-  if (mapping.expert > 1 && most_experts(architecture) == 0) {
-    fail(fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name));
+  if ((mapping.expert > 1 || mapping.redundant > 0) && most_experts(architecture) == 0) {
+    fail(mapping.expert > 1 ? fmt::format("ep={}: {} has no experts; use ep=1", mapping.expert, architecture.name)
+                            : fmt::format("red={}: {} has no experts", mapping.redundant, architecture.name));
   }
   for (const LayerKind& kind : architecture.kinds) {
     const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward);
@@ -376,9 +381,17 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
       fail(fmt::format("tp={} does not divide the shared expert's width {} of {}{}", mapping.tensor, moe->shared_width,
                        architecture.name, nearest_tensor(architecture, mapping, devices)));
     }
-    if (moe != nullptr && moe->experts % mapping.expert != 0) {
-      fail(fmt::format("ep={} does not divide the {} experts of {}{}", mapping.expert, moe->experts, architecture.name,
-                       nearest_expert(architecture, mapping)));
+    if (moe != nullptr && (moe->experts + mapping.redundant) % mapping.expert != 0) {
+      const std::int64_t rest = mapping.expert - moe->experts % mapping.expert;
+      fail(fmt::format("ep={} does not divide the {} experts{} of {}{}{}", mapping.expert, moe->experts,
+                       mapping.redundant > 0 ? fmt::format(" and {} redundant ones", mapping.redundant) : "",
+                       architecture.name, nearest_expert(architecture, mapping),
+                       moe->experts % mapping.expert > 0 && rest <= moe->experts
+                           ? fmt::format(", or red={} redundant experts", rest)
+                           : ""));
+    }
+    if (moe != nullptr && mapping.redundant > moe->experts) {
+      fail(fmt::format("red={} is more than the {} experts of {}", mapping.redundant, moe->experts, architecture.name));
     }
     if (moe != nullptr && moe->width % mapping.expert_tensor() != 0) {
       fail(fmt::format("{} = {} ways do not divide the expert width {} of {}{}",

@@ -31,6 +31,7 @@ struct Mapping {
   int context = 1;
   int expert_slices = 0;     ///< expert_tensor() as given; 0: whatever makes one copy of the experts a stage
   int virtual_stages = 1;    ///< runs of layers that each pipeline stage holds (interleaving)
+  int redundant = 0;         ///< more copies of experts, of those with the most load; together they fill the groups
   bool sequence = false;     ///< between blocks, tensor-parallel ranks hold parts of the tokens (2205.05198)
   bool context_ring = true;  ///< keys and values of context parallelism go around a ring beside the scores
                              ///< (2310.01889); else they are gathered first
@@ -58,8 +59,8 @@ struct Mapping {
 /// parallelism in training.
 enum class FreeDegree : std::uint8_t { tensor, data };
 
-/// Reads "tp=8,ep=8,dp=1" with the keys tp, cp, pp, dp, ep, etp, vpp, and sp and ring (0 or 1). Missing ones are 1, but
-/// the free degree, if `devices` are given. Throws UserError naming the nearest key, a product tp x cp x pp x dp
+/// Reads "tp=8,ep=8,dp=1" with the keys tp, cp, pp, dp, ep, etp, red, vpp, and sp and ring (0 or 1). Missing ones are
+/// 1, but the free degree, if `devices` are given. Throws UserError naming the nearest key, a product tp x cp x pp x dp
 /// unequal to `devices` (when given) with the nearest mapping that has it, and degrees that divide nothing.
 Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDegree free = FreeDegree::tensor);
 /// As parse_mapping takes it; degrees of one are left out but tp, ep and dp.
@@ -70,8 +71,8 @@ std::string to_text(const Mapping& mapping);
 Mapping default_mapping(const Architecture& architecture, int devices);
 
 /// Throws UserError when the mapping contradicts the architecture: tp does not divide the heads, ep does not divide the
-/// experts or experts' width; there are more stages than layers; or the machine has fewer devices. The message says
-/// what would work.
+/// experts (redundant ones included), or experts' width; there are more stages than layers; or the machine has fewer
+/// devices. The message says what would work.
 void check_mapping(const Architecture& architecture, const Mapping& mapping, const Machine& machine);
 
 }  // namespace moesaic

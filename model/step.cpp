@@ -1,6 +1,7 @@
 #include "model/step.hpp"
 
 #include "base/error.hpp"
+#include "model/expert_placement.hpp"
 
 namespace moesaic {
 namespace {
@@ -56,8 +57,12 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
     exchange_loads_.push_back(nullptr);
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
       const Routing of_layer = Routing::parse(routing, moe->experts, moe->experts_per_token);
-      routing_.back() = std::make_shared<RankLoadTable>(of_layer, mapping_.expert);
-      const ExchangeRanks ranks{mapping_.expert, mapping_.expert_tensor(), view_.node_devices};
+      const Routing held = mapping_.redundant > 0
+                               ? placed_routing(of_layer, placed_experts(*moe, of_layer, mapping_.redundant,
+                                                                         {mapping_.expert, mapping_.expert}))
+                               : of_layer;
+      routing_.back() = std::make_shared<RankLoadTable>(held, mapping_.expert);
+      const ExchangeRanks ranks{mapping_.expert, mapping_.expert_tensor(), view_.node_devices, mapping_.redundant};
       if (ranks.nodes() > 1 && mapping_.spreads_tokens()) {
         exchange_loads_.back() = std::make_shared<ExchangeLoads>(moesaic::exchange_loads(*moe, of_layer, ranks));
       }

@@ -23,8 +23,8 @@ struct StepFeatures {
 /// Idealisations of a step, for the waterfall, and which part of it.
 struct StepOptions {
   bool balanced_routing = false;
-  bool overlap = true;       ///< false: as without any, for bounds
-  std::optional<int> stage;  ///< of StepPlan::stages(): only its layers; else all stages one after another
+  bool overlap = true;         ///< false: as without any, for bounds
+  std::optional<int> stage{};  ///< of StepPlan::stages(): only its layers; else all stages one after another
 };
 
 /// Everything about a replica that does not change from step to step, prepared once: the machine as one rank sees it,

@@ -12,7 +12,7 @@ namespace {
 /// One group's flows, added up for each pair.
 class Pairs {
  public:
-  Pairs(int nodes, int node_ranks) : nodes_(nodes), node_ranks_(node_ranks) {}
+  Pairs(int nodes, int node_ranks, int stride) : nodes_(nodes), node_ranks_(node_ranks), stride_(stride) {}
 
   int nodes() const { return nodes_; }
   int node_ranks() const { return node_ranks_; }
@@ -27,9 +27,10 @@ class Pairs {
     const int ranks = nodes_ * node_ranks_;
     flows.reserve(bytes_.size() * static_cast<std::size_t>(groups));
     for (int group = 0; group < groups; ++group) {
+      const int first = group / stride_ * ranks * stride_ + group % stride_;
       for (const auto& [pair, bytes] : bytes_) {
-        flows.push_back({static_cast<std::uint32_t>(group * ranks + pair.first),
-                         static_cast<std::uint32_t>(group * ranks + pair.second), bytes});
+        flows.push_back({static_cast<std::uint32_t>(first + pair.first * stride_),
+                         static_cast<std::uint32_t>(first + pair.second * stride_), bytes});
       }
     }
     return flows;
@@ -38,6 +39,7 @@ class Pairs {
  private:
   int nodes_;
   int node_ranks_;
+  int stride_;
   std::map<std::pair<int, int>, double> bytes_;
 };
 
@@ -140,11 +142,11 @@ std::vector<FlowPhase> collective_flows(const Collective& collective, const Coll
   MOESAIC_ASSERT(m * g == collective.ranks);
   const double wire = algorithm.wire.value, network = algorithm.network.value, message = collective.bytes.value;
   const std::string_view name = algorithm.name;
-  Pairs pairs(m, g);
+  Pairs pairs(m, g, collective.stride);
   switch (collective.kind) {
     case CollectiveKind::all_to_all:
       if (name == "two-phase") {
-        Pairs second(m, g);
+        Pairs second(m, g, collective.stride);
         all_pairs_in_nodes(pairs, wire);
         all_pairs_of_rails(second, network);
         return {pairs.phase(groups), second.phase(groups)};

@@ -122,7 +122,7 @@ FitAdvice fit_advice(const Deployment& deployment, const Load& load) {
   for (const char* types :
        {"weights=fp8", "kv=fp8", "weights=int4", "weights=fp8,kv=fp8", "weights=int4,kv=fp8", "weights=int4,kv=int4"}) {
     const StepPlan smaller(plan.architecture(), parse_precision(types, plan.precision()), plan.machine(),
-                           plan.mapping(), plan.placement_pointer());
+                           plan.mapping(), plan.placement_pointer(), "uniform", plan.exchange(), plan.features());
     if (narrower(smaller.precision(), plan.precision()) && fits(smaller)) {
       advice.smaller_type = types;
       break;

@@ -6,6 +6,7 @@
 #include "calibrate/cost_model.hpp"
 #include "model/precision.hpp"
 #include "model/step.hpp"
+#include "sim/pipelined_step.hpp"
 #include "sim/prediction.hpp"
 #include "sim/quadrature.hpp"
 #include "sim/step_times.hpp"
@@ -47,8 +48,9 @@ class Predictor {
  public:
   explicit Predictor(const Deployment& deployment)
       : deployment_(deployment),
-        builder_(deployment.plan),
-        balanced_is_actual_(deployment.plan.mapping().expert == 1) {}
+        steps_(deployment.plan, *deployment.cost),
+        limit_is_actual_(deployment.plan.mapping().expert == 1 &&
+                         deployment.plan.features().overlap.kind == OverlapKind::none) {}
 
   /// Throws UserError for a load that is not positive or too large.
   const LoadTimes& times(const Load& load);
@@ -61,16 +63,20 @@ class Predictor {
  private:
   void prefill(const Load& load, double running, double waves);
   void decode(const Load& load, double running, double waves);
-  void evaluate(const Batch& batch, double weight, StepGraph& graph, StepTimes& sum);
-  void evaluate_limit(const Batch& batch, double weight, StepGraph& graph, PhaseTimes& phase);
+  Seconds evaluate_prefill(double weight, StepTimes& sum);
+  void evaluate_decode(double sequences, double context, double weight, StepTimes& sum);
+  Batch& micro_batch(double sequences, double context);
+  void add_limit(double weight, PhaseTimes& phase);
   Seconds in_steps(const Load& load, double running, double& steps);
 
   const Deployment& deployment_;
-  StepBuilder builder_;
-  bool balanced_is_actual_;
+  PipelinedStep steps_;
+  bool limit_is_actual_;
   StepGraph prefill_step_;
   StepGraph decode_step_;
+  StagePass pass_;
   StepTimes step_;
+  double micro_batches_ = 1;
   Batch batch_;
   std::vector<Node> nodes_;
   LoadTimes times_;

@@ -15,6 +15,9 @@ void check_range(const char* option, std::int64_t value, std::int64_t most) {
   }
 }
 
+/// What the limit takes: even routing, and no overlap, which only adds work (see docs/architecture.md).
+constexpr StepOptions kBound{.balanced_routing = true, .overlap = false};
+
 void reset(StepTimes& times) {
   times.ideal = times.efficient = times.launched = times.total = Seconds{0};
   times.busy.clear();
@@ -36,19 +39,34 @@ void check(const Load& load) {
   check_range("--step-tokens", load.step_tokens, 1 << 28);
 }
 
-void Predictor::evaluate(const Batch& batch, double weight, StepGraph& graph, StepTimes& sum) {
-  builder_.build(batch, {}, graph);
-  evaluate_step(graph, deployment_.plan.view(), *deployment_.cost, step_);
+/// A pass of the batch through its slowest stage; returns what the way through the others takes besides.
+Seconds Predictor::evaluate_prefill(double weight, StepTimes& sum) {
+  steps_.pass(batch_, {}, prefill_step_, pass_);
+  sum.add(pass_.slowest, weight);
+  return pass_.through.total - pass_.slowest.total;
+}
+
+Batch& Predictor::micro_batch(double sequences, double context) {
+  const Mapping& mapping = deployment_.plan.mapping();
+  double each = sequences;
+  micro_batches_ = 1;
+  if (mapping.pipeline > 1) {
+    const double of_group = std::ceil(sequences / mapping.data);
+    micro_batches_ = decode_micro_batches(mapping.pipeline, of_group);
+    each = std::min(sequences, std::ceil(of_group / micro_batches_) * mapping.data);
+  }
+  batch_.groups.assign(1, {each, 1, context});
+  return batch_;
+}
+
+void Predictor::evaluate_decode(double sequences, double context, double weight, StepTimes& sum) {
+  steps_.pass(micro_batch(sequences, context), {}, decode_step_, pass_);
+  round_of(pass_, micro_batches_, step_);
   sum.add(step_, weight);
 }
 
 /// Adds the limit of one step: a bound holds for each step, so the mean of the bounds bounds the mean.
-void Predictor::evaluate_limit(const Batch& batch, double weight, StepGraph& graph, PhaseTimes& phase) {
-  evaluate(batch, weight, graph, phase.whole);
-  if (!balanced_is_actual_) {
-    builder_.build(batch, {.balanced_routing = true}, graph);
-    evaluate_ideal(graph, deployment_.plan.view(), *deployment_.cost, step_);
-  }
+void Predictor::add_limit(double weight, PhaseTimes& phase) {
   double resource = 0;
   phase.balanced_busy.resize(step_.busy.size());
   for (std::size_t i = 0; i < step_.busy.size(); ++i) {
@@ -61,26 +79,30 @@ void Predictor::evaluate_limit(const Batch& batch, double weight, StepGraph& gra
 }
 
 /// Prefill of the whole batch in steps of at most load.step_tokens tokens a group: several whole prompts of those that
-/// run at once, spread evenly over the fewest steps, or one prompt in chunks over its growing context. Even steps never
-/// take longer when more may run at once, as far as a larger step is never slower per prompt; a few measured kernels
-/// are.
+/// run at once, spread evenly over the fewest steps, or one prompt in chunks over its growing context. Steps follow
+/// each other through the pipeline's stages: each takes as long as its slowest stage, and the way through the others
+/// comes once; there are at least as many steps as stages, as far as there are prompts. Even steps never take longer
+/// when more may run at once, as far as a larger step is never slower per prompt; a few measured kernels are.
 Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
   const double groups = deployment_.plan.mapping().data, batch = static_cast<double>(load.batch);
   const double input = static_cast<double>(load.input), budget = static_cast<double>(load.step_tokens);
   const double per_group = std::ceil(batch / groups);
+  const double stages = deployment_.plan.mapping().pipeline;
   StepTimes sum;
+  Seconds filling;
   const auto add = [&](double prompts, double new_tokens, double context, double count) {
     if (count > 0) {
       batch_.groups.assign(1, {std::min(batch, prompts * groups), new_tokens, context});
-      evaluate(batch_, count, prefill_step_, sum);
+      filling = std::max(filling, evaluate_prefill(count, sum));
     }
   };
   if (input <= budget) {
     steps = std::ceil(per_group / std::min(std::floor(budget / input), std::ceil(running / groups)));
+    steps = std::max(steps, std::min(per_group, stages));
     const double prompts = std::floor(per_group / steps), larger = per_group - prompts * steps;
     add(prompts + 1, input, 0, larger);
     add(prompts, input, 0, steps - larger);
-    return sum.total;
+    return sum.total + filling;
   }
   const double full = std::floor(input / budget), rest = input - full * budget;
   // Chunk i starts at context i * budget: the mean over i, as over the steps of a generation.
@@ -90,41 +112,51 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
   }
   add(1, rest, full * budget, rest > 0 ? per_group : 0);
   steps = (full + (rest > 0)) * per_group;
-  return sum.total;
+  return sum.total + filling;
 }
 
 void Predictor::prefill(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.prefill;
+  const Mapping& mapping = deployment_.plan.mapping();
   const double input = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
   batch_.groups.assign(1, {batch, input, 0});
-  evaluate_limit(batch_, 1, prefill_step_, phase);
+  evaluate_prefill(1, phase.whole);
+  if (!limit_is_actual_) {
+    steps_.ideal_pass(batch_, kBound, prefill_step_, pass_);
+  }
+  // However the batch is divided, the slowest stage does all of its work.
+  step_ = pass_.slowest;
+  add_limit(1, phase);
   phase.unchunked = phase.whole.total;
   if (running < batch) {
     StepTimes once;
     batch_.groups.assign(1, {running, input, 0});
-    evaluate(batch_, waves, prefill_step_, once);
+    evaluate_prefill(waves, once);
     phase.unchunked = once.total;
   }
-  const bool one_step = running == batch && std::ceil(batch / deployment_.plan.mapping().data) * input <=
-                                                static_cast<double>(load.step_tokens);
+  const bool one_step = running == batch && mapping.pipeline == 1 &&
+                        std::ceil(batch / mapping.data) * input <= static_cast<double>(load.step_tokens);
   phase.predicted = one_step ? phase.unchunked : in_steps(load, running, phase.steps);
 }
 
 void Predictor::decode(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.decode;
-  const double first = static_cast<double>(load.input);
+  const double first = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
   const double last = first + static_cast<double>(std::max<std::int64_t>(load.output - 2, 0));
   mean_nodes(deployment_.plan.architecture(), first, last, nodes_);
   for (const Node& node : nodes_) {
-    batch_.groups.assign(1, {static_cast<double>(load.batch), 1, node.context});
-    evaluate_limit(batch_, node.weight, decode_step_, phase);
+    evaluate_decode(batch, node.context, node.weight, phase.whole);
+    if (!limit_is_actual_) {
+      steps_.ideal_pass(batch_, kBound, decode_step_, pass_);
+      round_of(pass_, micro_batches_, step_);
+    }
+    add_limit(node.weight, phase);
   }
   phase.unchunked = phase.whole.total;
-  if (running < static_cast<double>(load.batch)) {
+  if (running < batch) {
     StepTimes part;
     for (const Node& node : nodes_) {
-      batch_.groups.assign(1, {running, 1, node.context});
-      evaluate(batch_, node.weight * waves, decode_step_, part);
+      evaluate_decode(running, node.context, node.weight * waves, part);
     }
     phase.unchunked = part.total;
   }

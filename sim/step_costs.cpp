@@ -23,9 +23,11 @@ void step_costs(const StepGraph& graph, const MachineView& view, const CostModel
   out.resize(graph.tasks.size());
   double most = 0;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const Estimate estimate = cost.cost(graph.tasks[i], view);
-    out[i] = {estimate.latency, estimate.busy, peak_seconds(graph.tasks[i], view), estimate.multiprocessors};
-    most = std::max(most, estimate.multiprocessors);
+    const Task& task = graph.tasks[i];
+    const Estimate estimate = cost.cost(task, view);
+    const double held = task.communication ? cost.multiprocessors(task) : 0;
+    out[i] = {.latency = estimate.latency, .busy = estimate.busy, .peak = peak_seconds(task, view), .hold = held};
+    most = std::max(most, held);
   }
   if (graph.serial || most <= 0 || view.units.empty() || view.units.front().multiprocessors <= most) {
     for (TaskCost& each : out) {

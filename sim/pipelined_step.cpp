@@ -1,0 +1,64 @@
+#include "sim/pipelined_step.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace moesaic {
+namespace {
+
+constexpr std::array<Seconds StepTimes::*, 4> kRungs = {&StepTimes::ideal, &StepTimes::efficient, &StepTimes::launched,
+                                                        &StepTimes::total};
+
+void raise(StepTimes& most, const StepTimes& other) {
+  for (Seconds StepTimes::*const rung : kRungs) {
+    most.*rung = std::max(most.*rung, other.*rung);
+  }
+  most.busy.resize(other.busy.size());
+  for (std::size_t i = 0; i < other.busy.size(); ++i) {
+    most.busy[i] = std::max(most.busy[i], other.busy[i]);
+  }
+}
+
+}  // namespace
+
+template <class Evaluate>
+void PipelinedStep::each_stage(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out,
+                               Evaluate evaluate) {
+  if (plan_.stages().size() == 1) {
+    builder_.build(batch, options, graph);
+    evaluate(out.slowest);
+    out.through = out.slowest;
+    return;
+  }
+  out = {};
+  StepOptions of_stage = options;
+  for (std::size_t i = 0; i < plan_.stages().size(); ++i) {
+    of_stage.stage = static_cast<int>(i);
+    builder_.build(batch, of_stage, graph);
+    evaluate(stage_);
+    raise(out.slowest, stage_);
+    out.through.add(stage_, plan_.stages()[i].alike);
+  }
+}
+
+void PipelinedStep::pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out) {
+  each_stage(batch, options, graph, out, [&](StepTimes& times) { evaluate_step(graph, plan_.view(), cost_, times); });
+}
+
+void PipelinedStep::ideal_pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out) {
+  each_stage(batch, options, graph, out, [&](StepTimes& times) { evaluate_ideal(graph, plan_.view(), cost_, times); });
+}
+
+double decode_micro_batches(int stages, double sequences) { return std::max(1.0, std::min<double>(stages, sequences)); }
+
+void round_of(const StagePass& pass, double count, StepTimes& out) {
+  for (Seconds StepTimes::*const rung : kRungs) {
+    out.*rung = std::max(pass.slowest.*rung * count, pass.through.*rung);
+  }
+  out.busy = pass.slowest.busy;
+  for (double& seconds : out.busy) {
+    seconds *= count;
+  }
+}
+
+}  // namespace moesaic

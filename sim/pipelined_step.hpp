@@ -1,0 +1,44 @@
+// One step of a replica whose layers are spread over pipeline stages.
+#pragma once
+
+#include <vector>
+
+#include "model/step.hpp"
+#include "sim/step_times.hpp"
+
+namespace moesaic {
+
+/// Times of one micro-batch on every stage. A stage's time ends when what it passes on has been sent.
+struct StagePass {
+  StepTimes slowest;  ///< of any stage, at each rung by itself; demands likewise
+  StepTimes through;  ///< all stages one after another
+};
+
+/// Evaluates steps stage by stage; keeps its buffers between calls.
+class PipelinedStep {
+ public:
+  PipelinedStep(const StepPlan& plan, const CostModel& cost) : plan_(plan), cost_(cost), builder_(plan) {}
+
+  /// `graph`: left with the step of the last stage, or of the network where it has one.
+  void pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out);
+  /// As pass(), with ideal and busy only.
+  void ideal_pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out);
+
+ private:
+  template <class Evaluate>
+  void each_stage(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out, Evaluate evaluate);
+
+  const StepPlan& plan_;
+  const CostModel& cost_;
+  StepBuilder builder_;
+  StepTimes stage_;
+};
+
+/// Micro-batches in which `sequences` sequences of one data-parallel group decode: as many as there are stages, so that
+/// all of them have work, but of one sequence at least.
+double decode_micro_batches(int stages, double sequences);
+/// `count` micro-batches going round: each token needs the one before, so that a round takes as long as the slowest
+/// stage needs for all of them, or one of them for all stages, whichever is longer.
+void round_of(const StagePass& pass, double count, StepTimes& out);
+
+}  // namespace moesaic
