@@ -31,9 +31,8 @@ bool gives(std::string_view map, std::string_view key) {
 }
 
 bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(), [](const LayerKind& kind) {
-    return std::holds_alternative<MoeFeedForward>(kind.feed_forward);
-  });
+  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
+                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
 }
 
 std::optional<int> devices_of(const TrainOptions& options, const Machine& machine) {

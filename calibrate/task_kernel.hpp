@@ -22,7 +22,7 @@ struct TaskKernel {
   std::uint8_t cache = 0;   ///< index into kCacheFormats
   std::uint8_t kernel = 0;  ///< operation, for families that have several: see kernel_operations()
   ShapeValues shape{};
-  double times = 1;  ///< how many times longer the task takes than the kernel that was measured
+  double times = 1;                  ///< how many times longer the task takes than the kernel that was measured
   std::optional<ExpertLoad> load{};  ///< of routed experts: what the step's routing gives, whatever was measured
 };
 /// Of `setting`'s kernel.

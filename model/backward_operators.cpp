@@ -15,7 +15,8 @@ struct Hiding {
 struct Backward {
   std::vector<TrainingOperator>& out;
   Hiding last{};
-  int pending = -1;  ///< an all-reduce of the forward pass, mirrored in front of the block
+  int attention = -1;  ///< gradients of the last scores or states
+  int pending = -1;    ///< an all-reduce of the forward pass, mirrored in front of the block
 
   void push(const Operator& op, Pass pass, Parallelism serves = Parallelism::none, int beside = -1) const {
     out.push_back({op, pass, serves, beside});
@@ -57,6 +58,7 @@ struct Backward {
     gradients.backward = true;
     op.shape = gradients;
     push(op, Pass::backward_input);
+    attention = last_index();
   }
 
   void operator()(const StateUpdate& s, const TrainingOperator& forward) {
@@ -67,6 +69,7 @@ struct Backward {
     gradients.token_elements = 2 * s.token_elements;
     op.shape = gradients;
     push(op, Pass::backward_input);
+    attention = last_index();
   }
 
   void operator()(const Elementwise& e, const TrainingOperator& forward) {
@@ -112,6 +115,10 @@ struct Backward {
       pending = static_cast<int>(&forward - out.data());
       return;
     }
+    if (forward.serves == Parallelism::context) {
+      context(c, forward);
+      return;
+    }
     if (c.kind == CollectiveKind::all_gather) {
       mirrored.kind = CollectiveKind::reduce_scatter;
     } else if (c.kind == CollectiveKind::reduce_scatter) {
@@ -125,6 +132,20 @@ struct Backward {
       return;
     }
     push(op, Pass::backward_input, forward.serves);
+  }
+
+  void context(const Collective& c, const TrainingOperator& forward) const {
+    Operator op = forward.op;
+    const int beside = forward.beside >= 0 ? attention : -1;
+    Collective mirrored = c;
+    if (c.kind == CollectiveKind::all_gather && beside < 0) {
+      push(op, Pass::backward_input, forward.serves);
+      mirrored.kind = CollectiveKind::reduce_scatter;
+    } else if (c.kind == CollectiveKind::send_receive) {
+      mirrored.bytes = c.bytes * 2;
+    }
+    op.shape = mirrored;
+    push(op, Pass::backward_input, forward.serves, beside);
   }
 
   void operator()(const ExpertExchange& e, const TrainingOperator& forward) {

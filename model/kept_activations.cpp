@@ -13,7 +13,7 @@ struct Ledger {
   bool written_attention;
   Bytes kept{};
   Bytes norm_output{};
-  bool reads_norm = false;       ///< what a product of `width` elements reads is still the norm's output
+  bool reads_norm = false;  ///< what a product of `width` elements reads is still the norm's output
   bool norm_counted = false;
   double width = 0;
   bool expert_rows = false;       ///< between the products of routed experts, beside what follows the norm

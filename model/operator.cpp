@@ -9,8 +9,9 @@ namespace moesaic {
 
 std::string_view name(OperatorKind kind) {
   constexpr std::string_view kNames[kOperatorKindCount] = {
-      "embedding",  "norm",   "projection", "rotary", "attention_prefill", "attention_decode", "attention_backward", "state_update",
-      "activation", "router", "experts",    "head",   "sampling", "optimizer",         "collective",       "transfer"};
+      "embedding",          "norm",         "projection", "rotary",  "attention_prefill", "attention_decode",
+      "attention_backward", "state_update", "activation", "router",  "experts",           "head",
+      "sampling",           "optimizer",    "collective", "transfer"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

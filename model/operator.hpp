@@ -16,12 +16,12 @@ namespace moesaic {
 enum class OperatorKind : std::uint8_t {
   embedding,
   norm,
-  projection,         ///< dense matrix products of attention and feed-forward
-  rotary,             ///< rotary embedding and the write of K and V into the cache
-  attention_prefill,  ///< scores and values, many new tokens
-  attention_decode,   ///< scores and values, one new token a sequence
-  attention_backward, ///< gradients of queries, keys and values
-  state_update,       ///< linear attention
+  projection,          ///< dense matrix products of attention and feed-forward
+  rotary,              ///< rotary embedding and the write of K and V into the cache
+  attention_prefill,   ///< scores and values, many new tokens
+  attention_decode,    ///< scores and values, one new token a sequence
+  attention_backward,  ///< gradients of queries, keys and values
+  state_update,        ///< linear attention
   activation,
   router,   ///< gate, top-k and permutation
   experts,  ///< grouped matrix products over routed experts

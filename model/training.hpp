@@ -14,7 +14,7 @@ enum class Recompute : std::uint8_t {
   /// What takes much memory for little arithmetic: attention where its scores are written out (2205.05198); else norms,
   /// activation functions and MLA's up-projections (2412.19437 section 3.2.3).
   selective,
-  full        ///< whole layers from their inputs
+  full  ///< whole layers from their inputs
 };
 /// What data-parallel ranks divide instead of each holding all of it (ZeRO, 1910.02054).
 enum class ZeroStage : std::uint8_t { none, optimizer, gradients, weights };

@@ -56,9 +56,10 @@ void append_written_attention(const SoftmaxScores& s, std::vector<TrainingOperat
   product(kWrittenValues, s.v_dim, keys);
 }
 
-/// Routed experts as training runs them: each one's products on their own, as Transformer Engine's grouped linear layers
-/// do, so that gradients have the same form; rows are put into the order of experts before, and back after, and once
-/// more behind an exchange (Megatron-Core's dispatcher), where every slice of an expert has gathered the others' rows.
+/// Routed experts as training runs them: each one's products on their own, as Transformer Engine's grouped linear
+/// layers do, so that gradients have the same form; rows are put into the order of experts before, and back after, and
+/// once more behind an exchange (Megatron-Core's dispatcher), where every slice of an expert has gathered the others'
+/// rows.
 void append_experts(const GroupedGemm& g, const Mapping& mapping, std::vector<TrainingOperator>& out) {
   const bool exchanged = mapping.expert > 1;
   const auto move = [&](const char* label, double rows) {
@@ -100,7 +101,13 @@ struct Writer {
   TrainingLayer& layer;
 
   void forward(const std::vector<Operator>& operators, bool of_attention) const {
+    int starts = -1;  // communication that runs beside the scores, or the update of states, that come next
     for (const Operator& op : operators) {
+      if (starts >= 0 &&
+          (std::holds_alternative<SoftmaxScores>(op.shape) || std::holds_alternative<StateUpdate>(op.shape))) {
+        layer.operators[static_cast<std::size_t>(starts)].beside = static_cast<int>(layer.operators.size());
+        starts = -1;
+      }
       const auto* scores = std::get_if<SoftmaxScores>(&op.shape);
       if (scores != nullptr && training.unfused_attention) {
         append_written_attention(*scores, layer.operators);
@@ -114,6 +121,7 @@ struct Writer {
         layer.expert_parameters += weights;
         continue;
       }
+      starts = op.beside == Beside::starts ? static_cast<int>(layer.operators.size()) : starts;
       layer.operators.push_back({op, Pass::forward, serves(op, context.mapping, of_attention)});
       const auto* gemm = std::get_if<Gemm>(&op.shape);
       layer.dense_parameters += gemm != nullptr ? gemm->n * gemm->k * gemm->count : weights;
@@ -125,6 +133,7 @@ struct Writer {
     for (std::size_t i = 0; i < forward && training.recompute != Recompute::none; ++i) {
       TrainingOperator again = layer.operators[i];
       again.pass = Pass::recompute;
+      again.beside = full && again.beside >= 0 ? again.beside + static_cast<int>(forward) : -1;
       if (full || recomputed_selectively(again.op, training.unfused_attention)) {
         layer.operators.push_back(again);
       }
@@ -162,8 +171,8 @@ RankBatch training_batch(const Training& training, const Mapping& mapping) {
   RankBatch batch;
   batch.groups.push_back({sequences, tokens, 0});
   batch.sequences = sequences;
-  batch.tokens = sequences * tokens;
-  batch.replica_tokens = batch.tokens * mapping.data * mapping.context;
+  batch.tokens = sequences * tokens / mapping.context;
+  batch.replica_tokens = sequences * tokens * mapping.data;
   return batch;
 }
 

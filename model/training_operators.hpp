@@ -32,8 +32,8 @@ struct TrainingLayer {
   double expert_parameters = 0;             ///< of this rank: routed experts
 };
 
-/// What a group of `tensor` ranks works on: `micro_batch` sequences; its replica_tokens such that the layer's experts
-/// see the tokens of all ranks that share one copy of them. `mapping`: with sequence parallelism.
+/// What a group of `tensor` x `context` ranks works on: `micro_batch` sequences; its replica_tokens such that the
+/// layer's experts see the tokens of all ranks that share one copy of them. `mapping`: with sequence parallelism.
 RankBatch training_batch(const Training& training, const Mapping& mapping);
 
 /// `context`: with `training` set and a mapping that has sequence parallelism (one rank has it trivially).
@@ -48,8 +48,9 @@ TrainingLayer training_output(const LayerContext& context, const RankBatch& batc
 /// gradient of its input and that of its weights (accumulated in fp32); fused attention five products for two, linear
 /// attention 2.5 times its arithmetic (the same ratio: two products for each of four, and states and scores again);
 /// element-wise operators read the gradient too; collectives are mirrored (all-gather and reduce-scatter, dispatch and
-/// combine). As in Megatron-LM, the gather of a product's input (again) runs beside the gradient of its input, and the
-/// reduction of that gradient beside the gradient of its weights.
+/// combine). Keys and values of context parallelism come again, and their gradients go back: around the ring both
+/// together beside the gradients of attention (2310.01889). As in Megatron-LM, the gather of a product's input (again)
+/// runs beside the gradient of its input, and the reduction of that gradient beside the gradient of its weights.
 void append_backward(std::size_t forward, std::vector<TrainingOperator>& operators);
 
 /// Bytes that the first `forward` operators keep for the backward pass when only `recompute` is done again.

@@ -68,12 +68,12 @@ std::string question(const TrainingReport& report, const TextStyle& style) {
                                   count_text(static_cast<double>(training.sequence)),
                                   count_text(static_cast<double>(micro_batches(report))), training.micro_batch,
                                   report.mapping.data)});
-  table.add({"step", fmt::format("{} schedule, recompute {}, ZeRO {}, {} attention, {}", name(training.schedule),
-                                 name(training.recompute), static_cast<int>(training.zero),
-                                 training.unfused_attention ? "unfused" : "fused",
-                                 training.capacity_factor > 0
-                                     ? fmt::format("capacity factor {}", training.capacity_factor)
-                                     : std::string("dropless"))});
+  table.add(
+      {"step", fmt::format("{} schedule, recompute {}, ZeRO {}, {} attention, {}", name(training.schedule),
+                           name(training.recompute), static_cast<int>(training.zero),
+                           training.unfused_attention ? "unfused" : "fused",
+                           training.capacity_factor > 0 ? fmt::format("capacity factor {}", training.capacity_factor)
+                                                        : std::string("dropless"))});
   table.add({"cost model", printable(report.cost_model)});
   return heading("Asked", style) + table.text(style);
 }
@@ -90,8 +90,8 @@ std::string performance(const TrainingReport& report, const TextStyle& style) {
   add("model FLOPs per device", to_text(p.model_rate), "3x forward, causal, nothing counted twice");
   add("MFU", percent_text(p.mfu), fmt::format("{} with scores of all pairs counted", percent_text(p.mfu_full_square)));
   add("HFU", percent_text(p.hfu), "what is recomputed counted");
-  add("limit", to_text(p.limit), fmt::format("no schedule of this mapping beats it; {} of its speed is reached",
-                                             percent_text(p.limit / p.step)));
+  add("limit", to_text(p.limit),
+      fmt::format("no schedule of this mapping beats it; {} of its speed is reached", percent_text(p.limit / p.step)));
   return heading("Performance", style) + table.text(style);
 }
 
@@ -106,8 +106,8 @@ std::string parts(const TrainingReport& report, const TextStyle& style) {
     }
     const double share = seconds / p.step;
     table.add({part.name, to_text(seconds), percent_text(share),
-               paint(bar(at, at + share, kBar, style), part.seconds == &TrainingParts::compute ? Paint::limit : Paint::gap,
-                     style)});
+               paint(bar(at, at + share, kBar, style),
+                     part.seconds == &TrainingParts::compute ? Paint::limit : Paint::gap, style)});
     at += share;
   }
   table.add({"step", to_text(p.step), percent_text(1), bar(0, 1, kBar, style)});
@@ -130,19 +130,23 @@ std::string memory(const TrainingReport& report, const TextStyle& style) {
   }
   add("total", memory.total(), 0, memory.fits() ? Paint::good : Paint::bad);
   add("capacity", memory.capacity, 0, Paint::none);
-  const std::string title =
-      report.mapping.pipeline > 1 ? fmt::format("Memory of the fullest stage, {} of {}", memory.stage + 1,
-                                                report.mapping.pipeline)
-                                  : "Memory";
+  const std::string title = report.mapping.pipeline > 1 ? fmt::format("Memory of the fullest stage, {} of {}",
+                                                                      memory.stage + 1, report.mapping.pipeline)
+                                                        : "Memory";
   return heading(title, style) + table.text(style);
 }
 
 Json mapping_json(const Mapping& mapping) {
-  return {{"text", to_text(mapping)},        {"devices", mapping.devices()},
-          {"tensor", mapping.tensor},        {"context", mapping.context},
-          {"pipeline", mapping.pipeline},    {"virtual_stages", mapping.virtual_stages},
-          {"data", mapping.data},            {"expert", mapping.expert},
-          {"expert_tensor", mapping.expert_tensor()}, {"expert_data", mapping.expert_data()},
+  return {{"text", to_text(mapping)},
+          {"devices", mapping.devices()},
+          {"tensor", mapping.tensor},
+          {"context", mapping.context},
+          {"pipeline", mapping.pipeline},
+          {"virtual_stages", mapping.virtual_stages},
+          {"data", mapping.data},
+          {"expert", mapping.expert},
+          {"expert_tensor", mapping.expert_tensor()},
+          {"expert_data", mapping.expert_data()},
           {"sequence", mapping.sequence}};
 }
 

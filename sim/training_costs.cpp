@@ -44,8 +44,9 @@ void place(const std::vector<TrainingOperator>& operators, const MachineView& vi
 struct Sums {
   const MachineView& view;
   const CostModel& cost;
-  StepGraph graph;
-  std::vector<Seconds> own;
+  double share = communication_share(view);
+  StepGraph graph{};
+  std::vector<Seconds> own{};
 
   LayerCosts costs(const TrainingLayer& layer) {
     place(layer.operators, view, graph);
@@ -57,8 +58,8 @@ struct Sums {
     for (std::size_t i = 0; i < layer.operators.size(); ++i) {
       const TrainingOperator& each = layer.operators[i];
       PassTimes& pass = result.passes[static_cast<std::size_t>(each.pass)];
-      const Seconds hidden = each.beside >= 0 ? own[static_cast<std::size_t>(each.beside)] : Seconds{};
-      const Seconds time = std::max(Seconds{}, own[i] - hidden);
+      const Seconds time =
+          each.beside >= 0 ? exposed_beside(own[i], own[static_cast<std::size_t>(each.beside)], share) : own[i];
       (each.serves == Parallelism::tensor    ? pass.tensor
        : each.serves == Parallelism::context ? pass.context
        : each.serves == Parallelism::expert  ? pass.expert
@@ -180,7 +181,7 @@ NetworkCosts network_costs(const Architecture& architecture, const Precision& pr
   // One rank holds its part of the tokens, all of them: pairs of token and expert travel as Megatron-LM sends them.
   context.mapping.sequence = mapping.sequence || mapping.tensor == 1;
   const RankBatch batch = training_batch(training, mapping);
-  Sums sums{view, cost, {}, {}};
+  Sums sums{view, cost};
   NetworkCosts result;
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
     context.routing = routing[kind];
@@ -196,12 +197,20 @@ NetworkCosts network_costs(const Architecture& architecture, const Precision& pr
   const TrainingLayer output = training_output(context, batch);
   result.output = sums.both(output, output);
   if (mapping.pipeline > 1) {
-    const double elements = batch.tokens / (mapping.sequence ? mapping.tensor : 1) * static_cast<double>(context.hidden);
+    const double elements =
+        batch.tokens / (mapping.sequence ? mapping.tensor : 1) * static_cast<double>(context.hidden);
     result.transfer = collective_seconds(CollectiveKind::send_receive, {2, mapping.stage_devices()},
                                          precision.activations.bytes(elements), view, cost);
   }
   return result;
 }
+
+double communication_share(const MachineView& view) {
+  constexpr double kUnits = 20;
+  return view.units[0].multiprocessors > kUnits ? kUnits / view.units[0].multiprocessors : 0;
+}
+
+Seconds exposed_beside(Seconds time, Seconds hiding, double share) { return std::max(time * share, time - hiding); }
 
 Seconds operator_seconds(const Operator& op, const MachineView& view, const CostModel& cost) {
   return cost.cost(single(op, view).tasks.front(), view).median();

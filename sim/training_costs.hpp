@@ -78,6 +78,12 @@ NetworkCosts network_costs(const Architecture& architecture, const Precision& pr
                            const CostModel& cost, const std::vector<const RankLoadTable*>& routing,
                            const Mapping& mapping, const Training& training);
 
+/// Share of a unit's multiprocessors that communication beside computation takes: 20 of them, as DeepSeek-V3's
+/// (2412.19437 section 3.2.2; 2505.09343).
+double communication_share(const MachineView& view);
+/// What communication of `time` adds to the computation of `hiding` beside which it runs, on what it leaves.
+Seconds exposed_beside(Seconds time, Seconds hiding, double share);
+
 /// One operator on its own, on this machine.
 Seconds operator_seconds(const Operator& op, const MachineView& view, const CostModel& cost);
 /// A collective of a group on its own; zero for one rank.

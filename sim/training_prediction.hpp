@@ -44,8 +44,8 @@ struct TrainingPrediction {
   PerSecond tokens{};           ///< a second, over all devices
   FlopsPerSecond model_rate{};  ///< model FLOPs (3x forward, causal, nothing recomputed) a second and device
   double mfu = 0;               ///< of the peak rate of the format that most products run in
-  double mfu_full_square = 0;   ///< scores counted for all pairs of tokens, not only for those that a causal mask leaves
-  double hfu = 0;               ///< recomputation counted
+  double mfu_full_square = 0;  ///< scores counted for all pairs of tokens, not only for those that a causal mask leaves
+  double hfu = 0;              ///< recomputation counted
   PipelineTimes pipeline;
   Seconds limit{};  ///< that no schedule of this mapping beats
 };

@@ -19,13 +19,10 @@ constexpr double kBucketParameters = 40e6;
 /// Bytes that Adam moves for a parameter: reads gradient, master weight and two moments in fp32, writes the last three
 /// and the weight in 16 bits.
 constexpr double kReadByOptimizer = 16, kWrittenByOptimizer = 14;
-/// Multiprocessors that DeepSeek-V3's exchanges take while they run beside computation (2412.19437 section 3.2.2).
-constexpr double kExchangeUnits = 20;
 
 bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(), [](const LayerKind& kind) {
-    return std::holds_alternative<MoeFeedForward>(kind.feed_forward);
-  });
+  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
+                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
 }
 
 void check_counts(const Mapping& mapping, const Training& training) {
@@ -40,18 +37,19 @@ void check_counts(const Mapping& mapping, const Training& training) {
   const std::int64_t once = training.micro_batch * mapping.data;
   if (training.global_batch % once != 0) {
     const std::int64_t below = training.global_batch / once * once, above = below + once;
-    const std::int64_t nearest = below > 0 && training.global_batch - below <= above - training.global_batch ? below : above;
+    const std::int64_t nearest =
+        below > 0 && training.global_batch - below <= above - training.global_batch ? below : above;
     throw UserError(fmt::format(
         "--global-batch: {} sequences do not divide into micro-batches of {} on dp={}; the nearest that works is {}",
         training.global_batch, training.micro_batch, mapping.data, nearest));
   }
-  if (mapping.sequence && training.micro_batch * training.sequence % (mapping.tensor * mapping.context) != 0) {
-    const std::int64_t ranks = mapping.tensor * mapping.context;
-    throw UserError(fmt::format("--sequence: {} tokens do not divide over tp x cp = {} ranks; the nearest that works is {}",
-                                training.sequence, ranks, (training.sequence / ranks + 1) * ranks));
-  }
-  if (mapping.context > 1) {
-    throw UserError("--map: cp: training steps with context parallelism are not predicted; use cp=1");
+  const std::int64_t ranks = (mapping.sequence ? mapping.tensor : 1) * mapping.context;
+  if (training.sequence % ranks != 0) {
+    const std::int64_t below = training.sequence / ranks * ranks;
+    const std::int64_t nearest = below > 0 && 2 * (training.sequence - below) <= ranks ? below : below + ranks;
+    throw UserError(
+        fmt::format("--sequence: {} tokens do not divide over {} ranks of tp and cp; the nearest that works is {}",
+                    training.sequence, ranks, nearest));
   }
 }
 
@@ -92,8 +90,7 @@ struct TrainingPredictor::State {
       const auto* moe = std::get_if<MoeFeedForward>(&architecture.kinds[kind].feed_forward);
       tables.push_back(moe == nullptr ? nullptr : &table(kind, *moe, mapping.expert));
     }
-    return costs
-        .emplace(key, network_costs(architecture, precision, view(mapping), *cost, tables, mapping, training))
+    return costs.emplace(key, network_costs(architecture, precision, view(mapping), *cost, tables, mapping, training))
         .first->second;
   }
 
@@ -113,9 +110,8 @@ struct TrainingPredictor::State {
         return found->second;
       }
     }
-    const std::pair<Flops, Flops> both{
-        training_flops_per_token(architecture, sequence),
-        training_flops_per_token(architecture, sequence, {.causal_attention = false})};
+    const std::pair<Flops, Flops> both{training_flops_per_token(architecture, sequence),
+                                       training_flops_per_token(architecture, sequence, {.causal_attention = false})};
     const std::unique_lock lock(mutex);
     return flops.emplace(sequence, both).first->second;
   }
@@ -149,11 +145,13 @@ struct Step {
   /// With weights divided (ZeRO-3) every layer gathers its weights for each pass, while its neighbour computes, and
   /// hands out its gradients.
   Seconds weights_exposed(const LayerCosts& layer) const {
-    const DataTimes data = data_times(layer.dense_parameters, layer.expert_parameters, mapping, training.zero, view, cost);
+    const DataTimes data =
+        data_times(layer.dense_parameters, layer.expert_parameters, mapping, training.zero, view, cost);
     const Seconds forward = layer.of(Pass::forward).compute;
     const Seconds backward = layer.of(Pass::recompute).compute + layer.of(Pass::backward_input).compute +
                              layer.of(Pass::backward_weights).compute;
-    return std::max(Seconds{}, data.gather - forward) + std::max(Seconds{}, data.gather + data.reduce - backward);
+    const double share = communication_share(view);
+    return exposed_beside(data.gather, forward, share) + exposed_beside(data.gather + data.reduce, backward, share);
   }
 
   void lay_out() {
@@ -164,7 +162,8 @@ struct Step {
       for (const LayerCosts& kind : costs.kinds) {
         of_kind.push_back(weights_exposed(kind));
       }
-      const std::vector<std::int64_t> counts = layers_of_runs(architecture.layer_count(), static_cast<int>(runs.size()));
+      const std::vector<std::int64_t> counts =
+          layers_of_runs(architecture.layer_count(), static_cast<int>(runs.size()));
       auto layer = architecture.layers.begin();
       for (std::size_t run = 0; run < runs.size(); ++run) {
         for (std::int64_t i = 0; i < counts[run]; ++i) {
@@ -175,6 +174,17 @@ struct Step {
     stages.assign(stage_count(), {});
     for (std::size_t run = 0; run < runs.size(); ++run) {
       stages[run % stage_count()].add(runs[run], 1);
+    }
+    if (bidirectional()) {  // half of the micro-batches come from the other end, for which weights are held too
+      const std::vector<LayerCosts> one_way = stages;
+      for (std::size_t s = 0; s < stage_count(); ++s) {
+        const LayerCosts& mirror = one_way[stage_count() - 1 - s];
+        LayerCosts both = {};
+        both.add(one_way[s], 0.5).add(mirror, 0.5);
+        both.dense_parameters *= 2;
+        both.expert_parameters *= 2;
+        stages[s] = both;
+      }
     }
   }
 
@@ -191,10 +201,8 @@ struct Step {
         compute += pass.compute;
         communication += pass.communication();
       }
-      const double units = view.units[0].multiprocessors;
-      const double slower = communication.value > 0 && units > kExchangeUnits ? units / (units - kExchangeUnits) : 1;
-      times.both_ways = std::min(times.forward + times.backward_input + times.backward_weights,
-                                 std::max(compute * slower, communication) + exposed_weights[run]);
+      times.both_ways =
+          compute + exposed_beside(communication, compute, communication_share(view)) + exposed_weights[run];
     }
     return times;
   }
@@ -224,7 +232,7 @@ struct Step {
                              stage.of(Pass::backward_weights).compute;
     const auto exposed = [&](Seconds communication, Seconds window, bool overlaps) {
       const Seconds last = communication * bucket;
-      return overlaps ? last + std::max(Seconds{}, communication - last - window) : communication;
+      return overlaps ? last + exposed_beside(communication - last, window, communication_share(view)) : communication;
     };
     const double reductions = training.zero == ZeroStage::gradients ? micro_batches : 1;
     return exposed(data.reduce, backward, training.overlap_gradients) * reductions +
@@ -245,13 +253,15 @@ struct Step {
     const LayerCosts& stage = stages[slowest];
     for (std::size_t pass = 0; pass < kPassCount; ++pass) {
       const PassTimes& times = stage.passes[pass];
-      (pass == static_cast<std::size_t>(Pass::recompute) ? parts.recompute : parts.compute) += times.compute * micro_batches;
+      (pass == static_cast<std::size_t>(Pass::recompute) ? parts.recompute : parts.compute) +=
+          times.compute * micro_batches;
       parts.tensor += times.tensor * micro_batches;
       parts.context += times.context * micro_batches;
       parts.expert += times.expert * micro_batches;
     }
     for (std::size_t run = slowest; run < runs.size(); run += stage_count()) {
-      parts.data += exposed_weights[run] * micro_batches;
+      const std::size_t mirror = bidirectional() ? stage_count() - 1 - run : run;
+      parts.data += (exposed_weights[run] + exposed_weights[mirror]) * (micro_batches / 2);
     }
     // Where a forward and a backward pass run at once, less of their communication shows.
     Seconds hidden = parts.total() - result.pipeline.busy[slowest];
@@ -271,13 +281,14 @@ struct Step {
     PeakDemand most;
     double one_path = 0;
     for (const LayerCosts& stage : stages) {
-      const DataTimes data = data_times(stage.dense_parameters, stage.expert_parameters, mapping, training.zero, view, cost);
+      const DataTimes data =
+          data_times(stage.dense_parameters, stage.expert_parameters, mapping, training.zero, view, cost);
       exposed = std::max(exposed, data_exposed(stage, data));
       update = std::max(update, optimizer(data));
       PeakDemand demand = data.demand;
       demand.add(stage.demand, micro_batches);
-      demand.memory += data.elements * (kReadByOptimizer + kWrittenByOptimizer) /
-                       view.resources[view.units[0].memory].capacity;
+      demand.memory +=
+          data.elements * (kReadByOptimizer + kWrittenByOptimizer) / view.resources[view.units[0].memory].capacity;
       if (demand.longest() > most.longest()) {
         most = demand;
       }
@@ -292,12 +303,8 @@ struct Step {
   void finish_memory(Bytes capacity) {
     for (std::size_t s = 0; s < stage_count(); ++s) {
       StageLoad load{.sum = stages[s], .output_kept = {}, .runs = mapping.virtual_stages};
-      if (bidirectional()) {  // and the stage that runs the other way
-        load.sum.dense_parameters += stages[stage_count() - 1 - s].dense_parameters;
-        load.sum.expert_parameters += stages[stage_count() - 1 - s].expert_parameters;
-      }
       const bool last = s + 1 == stage_count();
-      if (last && training.schedule != PipelineSchedule::gpipe) {
+      if (last && training.schedule != PipelineSchedule::gpipe && !bidirectional()) {
         load.output_kept = costs.output.kept;
         load.sum.kept -= costs.output.kept;
       }

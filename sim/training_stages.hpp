@@ -17,19 +17,19 @@ std::vector<LayerCosts> run_costs(const Architecture& architecture, const Networ
 
 /// Communication of weights and gradients between ranks that hold the same weights, for the parameters of `costs`.
 struct DataTimes {
-  Seconds reduce{};      ///< gradients in fp32: summed by all, or each rank its part
-  Seconds gather{};      ///< weights in 16 bits from their parts
-  PeakDemand demand;     ///< of both
-  double elements = 0;   ///< parameters of which the rank keeps gradients and states
+  Seconds reduce{};     ///< gradients in fp32: summed by all, or each rank its part
+  Seconds gather{};     ///< weights in 16 bits from their parts
+  PeakDemand demand;    ///< of both
+  double elements = 0;  ///< parameters of which the rank keeps gradients and states
 };
 DataTimes data_times(double dense_parameters, double expert_parameters, const Mapping& mapping, ZeroStage zero,
                      const MachineView& view, const CostModel& cost);
 
 /// What the devices of one stage hold. `runs` of this stage; `mean_in_flight`: (micro-batch, run) activations held.
 struct StageLoad {
-  LayerCosts sum;             ///< of its runs, without lm_head and loss
-  Bytes output_kept{};        ///< of lm_head and loss, held for one micro-batch
-  double largest_layer = 0;   ///< parameters of the largest layer, experts included
+  LayerCosts sum;            ///< of its runs, without lm_head and loss
+  Bytes output_kept{};       ///< of lm_head and loss, held for one micro-batch
+  double largest_layer = 0;  ///< parameters of the largest layer, experts included
   int runs = 1;
   double in_flight = 1;
 };

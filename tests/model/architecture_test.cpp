@@ -64,6 +64,12 @@ constexpr Preset kPresets[] = {
     {"facebook/opt-66b", 65712015360., 65712015360., 65693122560., 1179648, 0, 66, 0.7, 66, kBoth},
     // The paper says 175B: 96 x 12 x 12288^2 of the layers, and (50272 + 2050) x 12288
     {"facebook/opt-175b", 174589108224., 174589108224., 174563917824., 2359296, 0, 175, 0.7, 175, kBoth},
+    // 96 x 12 x 12288^2 of the layers, and (51200 + 2050) x 12288
+    {"nvidia/gpt3-175b", 174600511488., 174600511488., 174575321088., 2359296, 0, 175, 0.7, 175, kBoth},
+    {"nvidia/megatron-1t", 1007996160000., 1007996160000., 1007943680000., 6553600, 0, 1000, 1, 1000,
+     kBoth},  // "1T" is rounded
+    {"nvidia/Mixtral-8x22B-G8T8", 140639207424., 22259171328., 22062563328., 114688, 0, 141, 0.7, 0, kBoth},
+    {"nvidia/Llama3-8x70B", 465157750784., 126929076224., 125878403072., 163840, 0, 0, 0, 0, kBoth},
     {"google/GLaM-64B-64E", 1161755099136., 96603209728., 96603209728., 2097152, 0, 1200, 3.2, 96.6,
      kBoth},  // "1.2T" is rounded
     {"meta-llama/Llama-2-7b-hf", 6738149376., 6738149376., 6607077376., 262144, 0, 6.74, 0.7, 6.74, kBoth},
@@ -109,6 +115,9 @@ TEST(Presets, PublishedCounts) {
   for (const Preset& expected : kPresets) {
     const Architecture architecture = preset(expected.name);
     const ParameterCount count = count_parameters(architecture);
+    if (expected.published_total == 0) {
+      continue;  // not published
+    }
     EXPECT_NEAR(count.total / 1e9 / expected.published_total, 1, expected.percent / 100) << expected.name;
     const double head = static_cast<double>(architecture.vocabulary) * static_cast<double>(architecture.hidden);
     const double active = expected.convention == kBoth   ? count.active

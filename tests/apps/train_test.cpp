@@ -1,0 +1,73 @@
+// moesaic train, as a user types it.
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/run.hpp"
+#include "tests/schema/violation.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kMixtral = "train --model Mixtral-8x22B-v0.1 --machine eos --profile default ";
+
+Json json_of(const std::string& line) {
+  const Ran ran = run_line(line + " --format json");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(violation("training.json", ran.out), "") << line;
+  return Json::parse(ran.out);
+}
+
+TEST(Train, DefaultsAreMegatronCores) {
+  const Json found = json_of(kMixtral + "--devices 128 --map tp=2,pp=8,ep=4");
+  const Json& mapping = found["mapping"];
+  EXPECT_EQ(mapping["data"], 8);
+  EXPECT_EQ(mapping["expert_tensor"], 2);
+  EXPECT_EQ(mapping["expert_data"], 2);
+  EXPECT_EQ(mapping["sequence"], true);
+  EXPECT_EQ(found["training"]["micro_batches"], 32);
+  EXPECT_EQ(found["precision"], "weights=bf16,activations=bf16,kv=bf16");
+  double sum = 0;
+  for (const auto& [name, seconds] : found["parts_s"].items()) {
+    sum += seconds.get<double>();
+  }
+  EXPECT_NEAR(sum, found["step_s"].get<double>(), 1e-9);
+  EXPECT_NEAR(found["tokens_per_s"].get<double>() * found["step_s"].get<double>(), 256 * 4096, 1e-3);
+}
+
+// A checkpoint in fp8 is trained in 16 bits unless told otherwise; products in fp8 take half as long at most.
+TEST(Train, FormatsOfProducts) {
+  const std::string line =
+      "train --model DeepSeek-V3 --machine h800-cluster --devices 1024 --profile peak --map pp=16,ep=64";
+  const Json plain = json_of(line + " --global-batch 1024"),
+             fp8 = json_of(line + " --global-batch 1024 --dtype weights=fp8");
+  EXPECT_EQ(plain["precision"], "weights=bf16,activations=bf16,kv=bf16");
+  EXPECT_LT(fp8["parts_s"]["compute"].get<double>(), plain["parts_s"]["compute"].get<double>());
+  EXPECT_GT(fp8["parts_s"]["compute"].get<double>(), 0.5 * plain["parts_s"]["compute"].get<double>());
+}
+
+TEST(Train, TextSaysWhereTheStepGoes) {
+  const Ran ran = run_line(kMixtral + "--devices 128 --map tp=2,pp=8,ep=8,etp=1 --capacity-factor 1");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const char* part : {"fits: ", "MFU", "pipeline: idle and transfers", "expert parallelism",
+                           "Memory of the fullest stage", "capacity factor 1", "etp=1"}) {
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  }
+}
+
+TEST(Train, Mistakes) {
+  expect_mistake(kMixtral + "--devices 100 --map tp=2,pp=8", {"tp x pp x dp", "100", "for example"});
+  expect_mistake(kMixtral + "--devices 128 --map tp=2,pp=64", {"pp=64", "at most pp=56"});
+  expect_mistake(kMixtral + "--devices 128 --map tp=8,ep=8,pp=16", {"ep=8", "tp=8", "8 devices", "etp=1"});
+  expect_mistake(kMixtral + "--devices 128 --map tp=2 --global-batch 100", {"--global-batch", "100", "128"});
+  expect_mistake(kMixtral + "--devices 4096 --map tp=2", {"4096", "1024"});
+  expect_mistake(kMixtral + "--recompute ful", {"did you mean 'full'"});
+  expect_mistake(kMixtral + "--zero 4", {"--zero", "0 to 3"});
+  expect_mistake(kMixtral + "--schedule 1f1", {"did you mean '1f1b'"});
+  expect_mistake(kMixtral + "--attention flash", {"--attention", "fused"});
+  expect_mistake(kMixtral + "--capacity-factor -1", {"--capacity-factor", "-1"});
+  expect_mistake(kMixtral + "--map tp=2,vp=2", {"unknown key 'vp'"});
+}
+
+}  // namespace
+}  // namespace moesaic
