@@ -177,6 +177,7 @@ NetworkCosts network_costs(const Architecture& architecture, const Precision& pr
                        .mapping = mapping,
                        .nodes = nodes_of(view, mapping.expert * mapping.expert_tensor()),
                        .capacity_factor = training.capacity_factor,
+                       .overlap = {},
                        .training = true};
   // One rank holds its part of the tokens, all of them: pairs of token and expert travel as Megatron-LM sends them.
   context.mapping.sequence = mapping.sequence || mapping.tensor == 1;

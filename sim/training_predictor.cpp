@@ -280,11 +280,16 @@ struct Step {
     Seconds exposed, update;
     PeakDemand most;
     double one_path = 0;
+    DataTimes data;
+    const LayerCosts* before = nullptr;
     for (const LayerCosts& stage : stages) {
-      const DataTimes data =
-          data_times(stage.dense_parameters, stage.expert_parameters, mapping, training.zero, view, cost);
+      if (before == nullptr || before->dense_parameters != stage.dense_parameters ||
+          before->expert_parameters != stage.expert_parameters) {
+        data = data_times(stage.dense_parameters, stage.expert_parameters, mapping, training.zero, view, cost);
+        update = std::max(update, optimizer(data));
+      }
+      before = &stage;
       exposed = std::max(exposed, data_exposed(stage, data));
-      update = std::max(update, optimizer(data));
       PeakDemand demand = data.demand;
       demand.add(stage.demand, micro_batches);
       demand.memory +=

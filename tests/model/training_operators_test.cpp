@@ -27,6 +27,7 @@ struct Written {
                .precision = &precision,
                .mapping = mapping,
                .balanced_routing = true,
+               .overlap = {},
                .training = true};
     context.mapping.sequence = mapping.sequence || mapping.tensor == 1;
     for (const LayerKind& kind : architecture.kinds) {
