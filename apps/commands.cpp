@@ -13,6 +13,7 @@
 #include "apps/models.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/overlap.hpp"
 #include "apps/pipeline.hpp"
 #include "apps/reproduce.hpp"
 #include "apps/topology.hpp"
@@ -234,6 +235,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* collective_command = add_collective_command(app, collective_options);
   FlowsOptions flows_options;
   const CLI::App* flows_command = add_flows_command(app, flows_options);
+  OverlapOptions overlap_options;
+  const CLI::App* overlap_command = add_overlap_command(app, overlap_options);
   PipelineOptions pipeline_options;
   const CLI::App* pipeline_command = add_pipeline_command(app, pipeline_options);
   ReproduceOptions reproduce_options;
@@ -278,6 +281,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     if (*experts_command) {
       const std::string& file = experts_options.output_file;
       write_result(experts(experts_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*overlap_command) {
+      const std::string& file = overlap_options.output_file;
+      check_output("-o", file);
+      write_result(overlap_result(overlap_options, terminal && file.empty()), file, out);
       return 0;
     }
     if (*pipeline_command) {
