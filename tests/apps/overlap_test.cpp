@@ -55,6 +55,8 @@ std::string sweep_file(const std::string& batch) {
 }
 
 TEST(OverlapCommand, Sweeps) {
+  std::ifstream file(sweep_file("[1, 2]"));
+  EXPECT_EQ(violation("layers.json", std::string(std::istreambuf_iterator<char>(file), {})), "");
   const Json json = json_of("overlap --sweep " + sweep_file("[1, 2]"), "overlap_sweep.json");
   EXPECT_EQ(json["layers"], 16);
   EXPECT_GT(json["policies"]["fsmoe"]["mean_speedup"].get<double>(), 1);
@@ -68,8 +70,8 @@ TEST(OverlapCommand, Mistakes) {
   expect_mistake(kLayer + " --most-chunks 5000", {"--most-chunks", "5000"});
   expect_mistake(kLayer + " --gradients 1ms+2", {"--gradients", "unit"});
   expect_mistake(kLayer + " --backward -1", {"--backward", "-1"});
-  expect_mistake("overlap --sweep " + sweep_file("[0]"), {"/layers/batch/0", "found 0"});
-  expect_mistake("overlap --sweep " + sweep_file("[]"), {"/layers/batch", "empty"});
+  expect_mistake("overlap --sweep " + sweep_file("[0]"), {"layers.batch.0", "found 0"});
+  expect_mistake("overlap --sweep " + sweep_file("[]"), {"layers.batch", "empty"});
   expect_mistake("overlap --chunks 2 --sweep " + sweep_file("[1]"), {"--chunks"});
 }
 
