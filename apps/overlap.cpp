@@ -15,7 +15,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::int64_t kMostChunks = 1024;
+constexpr std::int64_t kMostParts = 1024;
 constexpr std::size_t kMostLayers = 1000000;
 
 Seconds read_time(const char* option, const std::string& text) {
@@ -61,8 +61,8 @@ int read_chunks(const std::string& text) {
     return chunks;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), chunks);
-  if (error != std::errc() || end != text.data() + text.size() || chunks < 1 || chunks > kMostChunks) {
-    throw UserError(fmt::format("--chunks: found '{}', allowed are 1 to {} or 'best'", printable(text), kMostChunks));
+  if (error != std::errc() || end != text.data() + text.size() || chunks < 1 || chunks > kMostParts) {
+    throw UserError(fmt::format("--chunks: found '{}', allowed are 1 to {} or 'best'", printable(text), kMostParts));
   }
   return chunks;
 }
@@ -164,8 +164,8 @@ CLI::App* add_overlap_command(CLI::App& app, OverlapOptions& options) {
 std::string overlap_result(const OverlapOptions& options, bool rich) {
   const OverlapPolicy baseline = parse_overlap_policy(options.baseline);
   const int chunks = read_chunks(options.chunks);
-  if (options.most_chunks < 1 || options.most_chunks > kMostChunks) {
-    throw UserError(fmt::format("--most-chunks: found {}, allowed are 1 to {}", options.most_chunks, kMostChunks));
+  if (options.most_chunks < 1 || options.most_chunks > kMostParts) {
+    throw UserError(fmt::format("--most-chunks: found {}, allowed are 1 to {}", options.most_chunks, kMostParts));
   }
   const int most = static_cast<int>(options.most_chunks);
   const bool json = options.format == "json";

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "reports/report.hpp"
-#include "sim/overlap_sweep.hpp"
+#include "sim/chunked_layer_sweep.hpp"
 
 namespace moesaic {
 

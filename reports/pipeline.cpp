@@ -63,7 +63,7 @@ std::string picture(const PipelineReport& report) {
 }  // namespace
 
 PipelineReport report_pipeline(const PipelineProblem& problem, bool pictures) {
-  const bool few = problem.stages * problem.chunks * problem.micro_batches * 2 <= kMostSpans;
+  const bool few = 2 * problem.micro_batches <= kMostSpans / problem.stages / problem.chunks;
   PipelineReport report{
       .problem = problem, .times = run_pipeline(problem, pictures && few), .ideal = {}, .formula = formula_of(problem)};
   report.ideal = *std::max_element(report.times.busy.begin(), report.times.busy.end());

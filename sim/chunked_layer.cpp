@@ -1,4 +1,4 @@
-#include "sim/overlap.hpp"
+#include "sim/chunked_layer.hpp"
 
 #include <algorithm>
 #include <string>

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/overlap.hpp"
+#include "sim/chunked_layer.hpp"
 
 namespace moesaic {
 

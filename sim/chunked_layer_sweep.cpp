@@ -1,4 +1,4 @@
-#include "sim/overlap_sweep.hpp"
+#include "sim/chunked_layer_sweep.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,5 +1,5 @@
 // MoE layers in chunks: bounds, and FSMoE's closed forms beside the operations one by one.
-#include "sim/overlap.hpp"
+#include "sim/chunked_layer.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 
-#include "sim/overlap_sweep.hpp"
+#include "sim/chunked_layer_sweep.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
