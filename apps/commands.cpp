@@ -10,8 +10,11 @@
 #include "apps/collective.hpp"
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
+#include "apps/models.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
+#include "apps/overlap.hpp"
+#include "apps/pipeline.hpp"
 #include "apps/reproduce.hpp"
 #include "apps/topology.hpp"
 #include "apps/train.hpp"
@@ -124,19 +127,6 @@ std::string list_machines_text() {
   return text;
 }
 
-std::string list_models_text() {
-  std::string text =
-      fmt::format("{:<46} {:>9} {:>9} {:>7} {:>14}\n", "model", "total", "active", "layers", "KV bytes/token");
-  for (const CatalogEntry& entry : list_catalog("models")) {
-    const Architecture architecture = read_architecture(load_model_config(entry.file.string()));
-    const ParameterCount count = count_parameters(architecture);
-    text += fmt::format("{:<46} {:>8.4g}B {:>8.4g}B {:>7} {:>14.0f}\n", entry.name, count.total / 1e9,
-                        count.active / 1e9, architecture.layer_count(),
-                        architecture.precision.kv.bytes(kv_elements_per_token(architecture)).value);
-  }
-  return text;
-}
-
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) {
@@ -228,7 +218,9 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   show_machine->add_option("name", shown, "Machine, host or file")->required();
   machines_command->footer("Example:\n  moesaic machines show dgx-h100");
   show_machine->footer("Example:\n  moesaic machines show dgx-h100");
-  CLI::App* models_command = app.add_subcommand("models", "The catalog of models");
+  ModelsOptions models_options;
+  CLI::App* models_command = app.add_subcommand("models", "The catalog of models, and what they count");
+  add_models_options(*models_command, models_options);
   CLI::App* show_model = models_command->add_subcommand("show", "One model's config.json with its source");
   show_model->add_option("name", shown, "Model or file")->required();
   models_command->footer("Example:\n  moesaic models show DeepSeek-V3");
@@ -243,6 +235,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* collective_command = add_collective_command(app, collective_options);
   FlowsOptions flows_options;
   const CLI::App* flows_command = add_flows_command(app, flows_options);
+  OverlapOptions overlap_options;
+  const CLI::App* overlap_command = add_overlap_command(app, overlap_options);
+  PipelineOptions pipeline_options;
+  const CLI::App* pipeline_command = add_pipeline_command(app, pipeline_options);
   ReproduceOptions reproduce_options;
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
   ExpertsOptions experts_options;
@@ -287,6 +283,18 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       write_result(experts(experts_options, terminal && file.empty()), file, out);
       return 0;
     }
+    if (*overlap_command) {
+      const std::string& file = overlap_options.output_file;
+      check_output("-o", file);
+      write_result(overlap_result(overlap_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*pipeline_command) {
+      const std::string& file = pipeline_options.output_file;
+      check_output("-o", file);
+      write_result(pipeline_result(pipeline_options, command_line(arguments), terminal && file.empty()), file, out);
+      return 0;
+    }
     if (*topology_command) {
       write_result(topology_result(topology_options, command_line(arguments), terminal), topology_options.output_file,
                    out);
@@ -309,7 +317,7 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     } else if (*show_model) {
       text = load_model_config(shown).dump() + "\n";
     } else {
-      text = list_models_text();
+      text = models_result(models_options);
     }
     write_result(text, options.output_file, out);
   } catch (const UserError& error) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kClasses = {"closed-form", "measured", "ratio"};
 constexpr std::array<double, 3> kTargets = {0, 0.25, 0.15};
-constexpr std::array<std::string_view, 4> kFolders = {"machines", "topologies", "models", "routings"};
+constexpr std::array<std::string_view, 5> kFolders = {"machines", "topologies", "models", "routings", "layers"};
 
 RowClass read_class(const Config& config) {
   const std::string text = config.string();

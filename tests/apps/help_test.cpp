@@ -42,6 +42,8 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"machines", "show"},
                                                                                        {"models"},
                                                                                        {"models", "show"},
+                                                                                       {"overlap"},
+                                                                                       {"pipeline"},
                                                                                        {"topology"}}) {
     expect_to_work(example_of(command));
   }
