@@ -191,8 +191,10 @@ Bytes weights_of(const std::vector<Operator>& operators) {
 Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context) {
   RankBatch one;
   share_batch(Batch::decode(context.mapping.data, 1), context.mapping, one);
+  LayerContext whole = context;
+  whole.overlap = {};  // chunks read the same weights again
   std::vector<Operator> operators;
-  append_layer(layer, context, one, operators);
+  append_layer(layer, whole, one, operators);
   return weights_of(operators);
 }
 

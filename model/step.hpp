@@ -16,7 +16,7 @@ namespace moesaic {
 
 /// What of a replica is neither network nor machine nor mapping.
 struct StepFeatures {
-  Overlap overlap;
+  Overlap overlap{};
   double capacity_factor = 0;  ///< see LayerContext
 };
 

@@ -52,7 +52,7 @@ void check_interval(const Interval& interval, const PhasePrediction& phase) {
 }
 
 RC_GTEST_PROP(PredictionProperty, NeverBeatsItsLimit, ()) {
-  const Scenario scenario = any_scenario();
+  const Scenario scenario = any_scenario({.every_mapping = true});
   RC_LOG() << scenario.text << "\n";
   const Prediction prediction = predict(scenario.deployment, scenario.load);
   if (prediction.running_batch > 0) {

@@ -44,6 +44,21 @@ Mapping any_mapping(const Architecture& architecture, const Machine& machine) {
   return *rc::gen::elementOf(valid);
 }
 
+/// The mapping on as many times more devices as there are pipeline stages or context-parallel ranks, where that works.
+Mapping widened(const Architecture& architecture, const Machine& machine, const Mapping& mapping) {
+  Mapping wider = mapping;
+  wider.pipeline = any_of<int>({1, 2, 3});
+  wider.context = any_of<int>({1, 2, 4});
+  wider.context_ring = coin();
+  wider.expert_slices = mapping.expert_tensor();
+  try {
+    check_mapping(architecture, wider, machine);
+    return wider;
+  } catch (const UserError&) {
+    return mapping;
+  }
+}
+
 CostModelPointer any_cost(Costs costs, const Machine& machine) {
   const std::int64_t drawn = costs == Costs::peak       ? 1
                              : costs == Costs::measured ? 4
@@ -85,7 +100,14 @@ Scenario any_scenario(const Range& range) {
                      : placement == "streamed" ? any_of<const char*>({"xeon-8380-a40", "desktop-4090", "dgx-h100"})
                                                : nullptr;
   const Machine machine = any_machine(range.any_figures, only);
-  const Mapping mapping = range.one_device ? Mapping{} : any_mapping(architecture, machine);
+  Mapping mapping = range.one_device ? Mapping{} : any_mapping(architecture, machine);
+  StepFeatures features;
+  if (range.every_mapping) {
+    mapping = widened(architecture, machine, mapping);
+    const auto overlaps = placement == "resident" ? std::vector<std::string>{"none", "shared", "two-batch", "chunks=3"}
+                                                  : std::vector<std::string>{"none", "shared", "chunks=2"};
+    features = {parse_overlap(*rc::gen::elementOf(overlaps)), any_of<double>({0, 0, 1, 1.25})};
+  }
   const auto routing = any_of<std::string>({"uniform", "uniform", "zipf:0.5", "zipf:1.2"});
   const Load load{.batch = up_to(range.most_batch),
                   .input = up_to(5000),
@@ -94,9 +116,11 @@ Scenario any_scenario(const Range& range) {
   const CostModelPointer cost = any_cost(range.costs, machine);
   std::string text = fmt::format("{} layers of {} kinds, {} on {}, {}, {}, batch {}, {} in, {} out, steps of {}",
                                  architecture.layers.size(), architecture.kinds.size(), placement, machine.name,
-                                 to_text(mapping), routing, load.batch, load.input, load.output, load.step_tokens);
-  Deployment deployed{
-      StepPlan(architecture, architecture.precision, machine, mapping, make_placement(placement), routing), cost};
+                                 to_text(mapping) + " " + to_text(features.overlap), routing, load.batch, load.input,
+                                 load.output, load.step_tokens);
+  Deployment deployed{StepPlan(architecture, architecture.precision, machine, mapping, make_placement(placement),
+                               routing, ExchangeKind::automatic, features),
+                      cost};
   if (range.enough_memory) {
     deployed.plan = deployed.plan.on(with_memory(deployed, load, 1.01));
   } else if (range.any_figures && coin()) {

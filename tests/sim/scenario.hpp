@@ -32,6 +32,7 @@ struct Range {
   bool one_device = false;        ///< true: a replica is one device
   bool enough_memory = false;     ///< true: the machine is given what the whole load needs
   bool chunked_prefill = true;    ///< false: every prompt of the batch in one step
+  bool every_mapping = false;     ///< true: pipeline and context parallelism, capacity factors and overlap too
   std::int64_t most_batch = 600;  ///< large ones may not fit
   std::int64_t most_output = 400;
 };
