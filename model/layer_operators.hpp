@@ -27,7 +27,7 @@ struct LayerContext {
   /// Rows that an expert takes at most, as a multiple of the even share: what is over is dropped, what is short padded.
   /// 0: all rows, no padding.
   double capacity_factor = 0;
-  Overlap overlap;
+  Overlap overlap{};
   /// A step of training: no cache is written, and every token has logits.
   bool training = false;
 };
