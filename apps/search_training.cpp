@@ -90,6 +90,9 @@ void check_found(const TrainingSpace& space, const SearchGoal& goal, const Searc
   const TrainingQuestion& question = space.question();
   const TrainingPredictor& predictor = *question.predictor;
   const SearchCounts& counts = outcome.counts;
+  if (space.size() == 0) {
+    throw UserError(fmt::format("--devices: so many devices divide nothing of {}", predictor.architecture().name));
+  }
   if (counts.candidates() == 0) {
     throw UserError(
         fmt::format("--global-batch: {} sequences divide into micro-batches under none of {} mappings; try "
@@ -97,11 +100,12 @@ void check_found(const TrainingSpace& space, const SearchGoal& goal, const Searc
                     number(question.training.global_batch), number(static_cast<std::int64_t>(space.size()))));
   }
   if (counts.evaluated + counts.pruned == 0) {
-    throw UserError(fmt::format(
-        "--devices: no mapping of {} fits on so few devices of {}; the nearest, {}, lacks {} on "
-        "the fullest one",
-        predictor.architecture().name, predictor.machine().name,
-        outcome.nearest_fit ? to_text(question.mappings[*outcome.nearest_fit]) : "none", to_text(outcome.missing)));
+    const std::string nearest =
+        outcome.nearest_fit ? fmt::format("; the nearest, {}, lacks {} on its fullest device",
+                                          to_text(question.mappings[*outcome.nearest_fit]), to_text(outcome.missing))
+                            : "";
+    throw UserError(fmt::format("--devices: no mapping of {} fits on {} of {}{}", predictor.architecture().name,
+                                number(question.mappings.front().devices()), predictor.machine().name, nearest));
   }
   const SearchOutcome fastest = search(space, {.objective = SearchObjective::pace, .top = 1});
   const SearchHit& hit = fastest.best.front();

@@ -1,5 +1,7 @@
 #include "model/plan_tables.hpp"
 
+#include "model/expert_placement.hpp"
+
 namespace moesaic {
 
 const Routing& PlanTables::routing_of(const MoeFeedForward& moe) {
