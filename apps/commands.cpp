@@ -16,6 +16,7 @@
 #include "apps/overlap.hpp"
 #include "apps/pipeline.hpp"
 #include "apps/reproduce.hpp"
+#include "apps/search.hpp"
 #include "apps/topology.hpp"
 #include "apps/train.hpp"
 #include "apps/validate.hpp"
@@ -241,6 +242,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* pipeline_command = add_pipeline_command(app, pipeline_options);
   ReproduceOptions reproduce_options;
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
+  SearchOptions search_options;
+  const CLI::App* search_command = add_search_command(app, search_options);
   ExpertsOptions experts_options;
   const CLI::App* experts_command = add_experts_command(app, experts_options);
   TrainOptions train_options;
@@ -276,6 +279,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*reproduce_command) {
       run_reproduce(reproduce_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*search_command) {
+      run_search(search_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
     if (*experts_command) {

@@ -92,7 +92,7 @@ std::int64_t parse_count(const std::string& option, const std::string& text) {
   return value;
 }
 
-Deployment make_deployment(const Scenario& scenario) {
+ScenarioParts read_scenario(const Scenario& scenario) {
   if (scenario.devices && (*scenario.devices < 1 || *scenario.devices > kMostDevices)) {
     throw UserError("--devices: " + std::to_string(*scenario.devices) + " is not a whole number from 1 to " +
                     std::to_string(kMostDevices));
@@ -110,14 +110,18 @@ Deployment make_deployment(const Scenario& scenario) {
     machine = machine.set("devices", std::to_string(*devices));
   }
   Architecture architecture = read_architecture(model);
-  const Machine on = read_machine(machine);
-  const Mapping mapping = choose_mapping(scenario, architecture, on);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
-  StepPlan plan(std::move(architecture), precision, on, mapping, make_placement(scenario.placement), scenario.routing,
-                parse_exchange(scenario.exchange),
+  return {std::move(architecture), precision, read_machine(machine), cost};
+}
+
+Deployment make_deployment(const Scenario& scenario) {
+  ScenarioParts parts = read_scenario(scenario);
+  const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
+  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping,
+                make_placement(scenario.placement), scenario.routing, parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   const RouteChoice routes{parse_route_policy(scenario.routes)};
-  return {plan, contended_cost_model(cost, plan, routes, parse_fabric_model(scenario.fabric))};
+  return {plan, contended_cost_model(parts.cost, plan, routes, parse_fabric_model(scenario.fabric))};
 }
 
 std::vector<NamedScenario> combine(const ScenarioList& list) {

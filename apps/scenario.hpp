@@ -31,6 +31,16 @@ struct Scenario {
 /// Applies "PATH=VALUE" to the machine, or to the model with "model." in front. Throws UserError.
 void apply_setting(const std::string& text, Config& model, Config& machine);
 
+/// What a scenario names, read; the machine has as many devices as asked for where its file is of a single one.
+struct ScenarioParts {
+  Architecture architecture;
+  Precision precision;
+  Machine machine;
+  CostModelPointer cost;
+};
+/// Throws UserError.
+ScenarioParts read_scenario(const Scenario& scenario);
+
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);
 

@@ -45,6 +45,8 @@ Heads heads_of(const Attention& attention) {
   return {a.value_heads, a.key_heads};
 }
 
+}  // namespace
+
 bool tensor_works(const Architecture& architecture, int tensor) {
   return std::all_of(architecture.kinds.begin(), architecture.kinds.end(), [&](const LayerKind& kind) {
     const Heads heads = heads_of(kind.attention);
@@ -53,6 +55,8 @@ bool tensor_works(const Architecture& architecture, int tensor) {
            (dense == nullptr || dense->width % tensor == 0);
   });
 }
+
+namespace {
 
 /// Shared experts are cut like attention, unless every device has its own tokens and the whole of them.
 bool shared_works(const MoeFeedForward& moe, const Mapping& mapping) {
@@ -399,6 +403,13 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
                        architecture.name, nearest_expert(architecture, mapping)));
     }
   }
+}
+
+bool mapping_works(const Architecture& architecture, const Mapping& mapping, const Machine& machine) {
+  return mapping.devices() <= machine.total_devices() &&
+         std::int64_t{mapping.pipeline} * mapping.virtual_stages <= architecture.layer_count() &&
+         (mapping.expert == 1 || most_experts(architecture) > 0) && tensor_works(architecture, mapping.tensor) &&
+         experts_work(architecture, mapping);
 }
 
 }  // namespace moesaic

@@ -74,5 +74,9 @@ Mapping default_mapping(const Architecture& architecture, int devices);
 /// experts (redundant ones included), or experts' width; there are more stages than layers; or the machine has fewer
 /// devices. The message says what would work.
 void check_mapping(const Architecture& architecture, const Mapping& mapping, const Machine& machine);
+/// Whether parse_mapping() and check_mapping() would take it, without their messages: for loops over many mappings.
+bool mapping_works(const Architecture& architecture, const Mapping& mapping, const Machine& machine);
+/// The part of that which depends on `tensor` alone: heads and dense feed-forward widths divide.
+bool tensor_works(const Architecture& architecture, int tensor);
 
 }  // namespace moesaic

@@ -39,7 +39,7 @@ void check_features(const StepFeatures& features, const Placement& placement) {
 
 StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping,
                    PlacementPointer placement, const std::string& routing, ExchangeKind exchange,
-                   const StepFeatures& features)
+                   const StepFeatures& features, PlanTables* known)
     : architecture_(std::move(architecture)),
       precision_(precision),
       machine_(std::move(machine)),
@@ -52,19 +52,16 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
   check_features(features_, *placement_);
   stages_ = pipeline_stages(architecture_, mapping_.pipeline);
   view_ = view_machine(machine_, mapping_.devices());
+  PlanTables own(routing);
+  PlanTables& common = known != nullptr ? *known : own;
   for (const LayerKind& kind : architecture_.kinds) {
     routing_.push_back(nullptr);
     exchange_loads_.push_back(nullptr);
     if (const auto* moe = std::get_if<MoeFeedForward>(&kind.feed_forward)) {
-      const Routing of_layer = Routing::parse(routing, moe->experts, moe->experts_per_token);
-      const Routing held = mapping_.redundant > 0
-                               ? placed_routing(of_layer, placed_experts(*moe, of_layer, mapping_.redundant,
-                                                                         {mapping_.expert, mapping_.expert}))
-                               : of_layer;
-      routing_.back() = std::make_shared<RankLoadTable>(held, mapping_.expert);
+      routing_.back() = common.loads(*moe, mapping_.expert, mapping_.redundant);
       const ExchangeRanks ranks{mapping_.expert, mapping_.expert_tensor(), view_.node_devices, mapping_.redundant};
       if (ranks.nodes() > 1 && mapping_.spreads_tokens()) {
-        exchange_loads_.back() = std::make_shared<ExchangeLoads>(moesaic::exchange_loads(*moe, of_layer, ranks));
+        exchange_loads_.back() = common.exchange(*moe, ranks);
       }
     }
     layer_weights_.push_back(
@@ -184,6 +181,49 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
          .hand_out = stage == nullptr || stage->last,
          .transfers = transfers},
         options, two);
+}
+
+void StepBuilder::build_part(const StepPart& part, const RankBatch& batch, const StepOptions& options,
+                             StepGraph& graph) {
+  using What = StepPart::What;
+  graph.clear();
+  graph.sequences = batch.sequences;
+  graph.tokens = batch.tokens;
+  graph.only_decodes = batch.decodes;
+  rank_batch_ = batch;
+  Part written{.transfers = part.transfers};
+  if (part.what == What::attention || part.what == What::feed_forward) {
+    written.routing = plan_.routing(part.kind);
+    written.exchange_loads = plan_.exchange_loads(part.kind);
+    written.layer = &plan_.architecture().kinds[part.kind];
+    written.weights = part.what == What::attention ? plan_.layer_weights(part.kind) : Bytes{0};
+  }
+  switch (part.what) {
+    case What::input:
+      written.append = [](const LayerContext& context, const RankBatch& share, const Part&,
+                          std::vector<Operator>& out) { append_input(context, share, out); };
+      break;
+    case What::attention:
+      written.append = [](const LayerContext& context, const RankBatch& share, const Part& of,
+                          std::vector<Operator>& out) { append_attention(of.layer->attention, context, share, out); };
+      break;
+    case What::feed_forward:
+      written.append = [](const LayerContext& context, const RankBatch& share, const Part& of,
+                          std::vector<Operator>& out) {
+        append_feed_forward(of.layer->feed_forward, context, share, out);
+      };
+      break;
+    case What::transfers:
+      written.append = [](const LayerContext& context, const RankBatch& share, const Part& of,
+                          std::vector<Operator>& out) { append_stage_transfer(context, share, of.transfers, out); };
+      break;
+    case What::output:
+      written.append = [](const LayerContext& context, const RankBatch& share, const Part&,
+                          std::vector<Operator>& out) { append_output(context, share, out); };
+      break;
+  }
+  LayerWriter writer(graph, plan_.view());
+  write(writer, written, options, false);
 }
 
 StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {

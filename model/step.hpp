@@ -9,6 +9,7 @@
 #include "model/layer_operators.hpp"
 #include "model/pipeline_stages.hpp"
 #include "model/placement.hpp"
+#include "model/plan_tables.hpp"
 #include "model/routing.hpp"
 #include "model/step_graph.hpp"
 
@@ -32,9 +33,10 @@ struct StepOptions {
 class StepPlan {
  public:
   /// Checks mapping and placement against network and machine; throws UserError. `routing`: as Routing::parse takes it.
+  /// `known`: what this plan has in common with others of the same network and routing; may be null.
   StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping, PlacementPointer placement,
            const std::string& routing = "uniform", ExchangeKind exchange = ExchangeKind::automatic,
-           const StepFeatures& features = {});
+           const StepFeatures& features = {}, PlanTables* known = nullptr);
 
   const Architecture& architecture() const { return architecture_; }
   const Precision& precision() const { return precision_; }
@@ -80,11 +82,22 @@ class StepPlan {
 /// What an operator demands of a rank of this machine: collectives by the nodes that they span.
 Work work_on(const Operator& op, const MachineView& view);
 
+/// A piece of a step that mappings and batches have in common more often than whole steps.
+struct StepPart {
+  enum class What : std::uint8_t { input, attention, feed_forward, transfers, output };
+  What what = What::input;
+  std::size_t kind = 0;  ///< of layer
+  double transfers = 0;  ///< to the next pipeline stage
+};
+
 /// Writes the tasks of one step into `graph` (cleared first, its memory reused).
 class StepBuilder {
  public:
   explicit StepBuilder(const StepPlan& plan) : plan_(plan) {}
   void build(const Batch& batch, const StepOptions& options, StepGraph& graph);
+  /// One part alone, as if it were the only layer. Where all parts are one chain, so is the step, and its time is the
+  /// sum over its parts.
+  void build_part(const StepPart& part, const RankBatch& batch, const StepOptions& options, StepGraph& graph);
 
  private:
   struct Part;

@@ -16,6 +16,7 @@ asm(MOESAIC_BEGIN(moesaic_script_begin)          //
     MOESAIC_FILE(MOESAIC_PAGE "/bars.js")        //
     MOESAIC_FILE(MOESAIC_PAGE "/curves.js")      //
     MOESAIC_FILE(MOESAIC_PAGE "/validation.js")  //
+    MOESAIC_FILE(MOESAIC_PAGE "/search.js")      //
     MOESAIC_FILE(MOESAIC_PAGE "/page.js")        //
     MOESAIC_END(moesaic_script_end));
 

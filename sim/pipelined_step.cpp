@@ -22,11 +22,9 @@ void raise(StepTimes& most, const StepTimes& other) {
 }  // namespace
 
 template <class Evaluate>
-void PipelinedStep::each_stage(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out,
-                               Evaluate evaluate) {
+void PipelinedStep::each_stage(const StepOptions& options, StagePass& out, Evaluate evaluate) {
   if (plan_.stages().size() == 1) {
-    builder_.build(batch, options, graph);
-    evaluate(out.slowest);
+    evaluate(options, out.slowest);
     out.through = out.slowest;
     return;
   }
@@ -34,19 +32,28 @@ void PipelinedStep::each_stage(const Batch& batch, const StepOptions& options, S
   StepOptions of_stage = options;
   for (std::size_t i = 0; i < plan_.stages().size(); ++i) {
     of_stage.stage = static_cast<int>(i);
-    builder_.build(batch, of_stage, graph);
-    evaluate(stage_);
+    evaluate(of_stage, stage_);
     raise(out.slowest, stage_);
     out.through.add(stage_, plan_.stages()[i].alike);
   }
 }
 
 void PipelinedStep::pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out) {
-  each_stage(batch, options, graph, out, [&](StepTimes& times) { evaluate_step(graph, plan_.view(), cost_, times); });
+  each_stage(options, out, [&](const StepOptions& of_stage, StepTimes& times) {
+    if (pieces_ == nullptr || !pieces_->evaluate(plan_, cost_, batch, of_stage, times)) {
+      builder_.build(batch, of_stage, graph);
+      evaluate_step(graph, plan_.view(), cost_, times);
+    }
+  });
 }
 
 void PipelinedStep::ideal_pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out) {
-  each_stage(batch, options, graph, out, [&](StepTimes& times) { evaluate_ideal(graph, plan_.view(), cost_, times); });
+  each_stage(options, out, [&](const StepOptions& of_stage, StepTimes& times) {
+    if (pieces_ == nullptr || !pieces_->evaluate_limit(plan_, cost_, batch, of_stage, times)) {
+      builder_.build(batch, of_stage, graph);
+      evaluate_ideal(graph, plan_.view(), cost_, times);
+    }
+  });
 }
 
 double decode_micro_batches(int stages, double sequences) { return std::max(1.0, std::min<double>(stages, sequences)); }

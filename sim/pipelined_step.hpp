@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/step.hpp"
+#include "sim/step_pieces.hpp"
 #include "sim/step_times.hpp"
 
 namespace moesaic {
@@ -19,18 +20,24 @@ class PipelinedStep {
  public:
   PipelinedStep(const StepPlan& plan, const CostModel& cost) : plan_(plan), cost_(cost), builder_(plan) {}
 
+  /// From now on steps are put together from `pieces` where they can be: only ideal and total are then worked out by
+  /// pass(), and graphs are left alone. Null: every step is built.
+  void remember(StepPieces* pieces) { pieces_ = pieces; }
+
   /// `graph`: left with the step of the last stage, or of the network where it has one.
   void pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out);
   /// As pass(), with ideal and busy only.
   void ideal_pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out);
 
  private:
+  /// `evaluate(options, times)` of every stage.
   template <class Evaluate>
-  void each_stage(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out, Evaluate evaluate);
+  void each_stage(const StepOptions& options, StagePass& out, Evaluate evaluate);
 
   const StepPlan& plan_;
   const CostModel& cost_;
   StepBuilder builder_;
+  StepPieces* pieces_ = nullptr;
   StepTimes stage_;
 };
 

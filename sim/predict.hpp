@@ -9,6 +9,7 @@
 #include "sim/pipelined_step.hpp"
 #include "sim/prediction.hpp"
 #include "sim/quadrature.hpp"
+#include "sim/step_pieces.hpp"
 #include "sim/step_times.hpp"
 
 namespace moesaic {
@@ -43,17 +44,27 @@ struct LoadTimes {
   Seconds end_to_end;
 };
 
+/// How much of a load's times is worked out: all, or only what a search compares.
+enum class TimesDetail : std::uint8_t {
+  all,
+  times,  ///< what is predicted: the phases' `predicted` and `steps`, and end_to_end
+  limits  ///< the limits of both phases
+};
+
 /// Predicts loads on one deployment; keeps its buffers between calls, so that a sweep does not allocate.
 class Predictor {
  public:
-  explicit Predictor(const Deployment& deployment)
+  /// `pieces`: parts of steps remembered from other deployments that differ in their mapping only, with the same costs;
+  /// may be null. Not read where all details are wanted.
+  explicit Predictor(const Deployment& deployment, StepPieces* pieces = nullptr)
       : deployment_(deployment),
         steps_(deployment.plan, *deployment.cost),
         limit_is_actual_(deployment.plan.mapping().expert == 1 &&
-                         deployment.plan.features().overlap.kind == OverlapKind::none) {}
+                         deployment.plan.features().overlap.kind == OverlapKind::none),
+        pieces_(pieces) {}
 
   /// Throws UserError for a load that is not positive or too large.
-  const LoadTimes& times(const Load& load);
+  const LoadTimes& times(const Load& load, TimesDetail detail = TimesDetail::all);
   /// A step of the phase last asked for: which operators there are and in which formats.
   const StepGraph& prefill_step() const { return prefill_step_; }
   const StepGraph& decode_step() const { return decode_step_; }
@@ -72,6 +83,8 @@ class Predictor {
   const Deployment& deployment_;
   PipelinedStep steps_;
   bool limit_is_actual_;
+  TimesDetail detail_ = TimesDetail::all;
+  StepPieces* pieces_;
   StepGraph prefill_step_;
   StepGraph decode_step_;
   StagePass pass_;

@@ -119,23 +119,30 @@ void Predictor::prefill(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.prefill;
   const Mapping& mapping = deployment_.plan.mapping();
   const double input = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
+  const bool one_step = running == batch && mapping.pipeline == 1 &&
+                        std::ceil(batch / mapping.data) * input <= static_cast<double>(load.step_tokens);
   batch_.groups.assign(1, {batch, input, 0});
-  evaluate_prefill(1, phase.whole);
-  if (!limit_is_actual_) {
-    steps_.ideal_pass(batch_, kBound, prefill_step_, pass_);
+  if (detail_ == TimesDetail::all || (detail_ == TimesDetail::times && one_step)) {
+    evaluate_prefill(1, phase.whole);
   }
-  // However the batch is divided, the slowest stage does all of its work.
-  step_ = pass_.slowest;
-  add_limit(1, phase);
+  if (detail_ != TimesDetail::times) {
+    if (!limit_is_actual_ || detail_ == TimesDetail::limits) {
+      steps_.ideal_pass(batch_, kBound, prefill_step_, pass_);
+    }
+    // However the batch is divided, the slowest stage does all of its work.
+    step_ = pass_.slowest;
+    add_limit(1, phase);
+  }
+  if (detail_ == TimesDetail::limits) {
+    return;
+  }
   phase.unchunked = phase.whole.total;
-  if (running < batch) {
+  if (running < batch && detail_ == TimesDetail::all) {
     StepTimes once;
     batch_.groups.assign(1, {running, input, 0});
     evaluate_prefill(waves, once);
     phase.unchunked = once.total;
   }
-  const bool one_step = running == batch && mapping.pipeline == 1 &&
-                        std::ceil(batch / mapping.data) * input <= static_cast<double>(load.step_tokens);
   phase.predicted = one_step ? phase.unchunked : in_steps(load, running, phase.steps);
 }
 
@@ -145,9 +152,14 @@ void Predictor::decode(const Load& load, double running, double waves) {
   const double last = first + static_cast<double>(std::max<std::int64_t>(load.output - 2, 0));
   mean_nodes(deployment_.plan.architecture(), first, last, nodes_);
   for (const Node& node : nodes_) {
-    evaluate_decode(batch, node.context, node.weight, phase.whole);
-    if (!limit_is_actual_) {
-      steps_.ideal_pass(batch_, kBound, decode_step_, pass_);
+    if (detail_ != TimesDetail::limits) {
+      evaluate_decode(batch, node.context, node.weight, phase.whole);
+    }
+    if (detail_ == TimesDetail::times) {
+      continue;
+    }
+    if (!limit_is_actual_ || detail_ == TimesDetail::limits) {
+      steps_.ideal_pass(micro_batch(batch, node.context), kBound, decode_step_, pass_);
       round_of(pass_, micro_batches_, step_);
     }
     add_limit(node.weight, phase);
@@ -172,8 +184,10 @@ MemoryLoad Predictor::memory_load(const Load& load, double sequences) const {
           .reserve_fraction = deployment_.cost->reserve_fraction()};
 }
 
-const LoadTimes& Predictor::times(const Load& load) {
+const LoadTimes& Predictor::times(const Load& load, TimesDetail detail) {
   check(load);
+  detail_ = detail;
+  steps_.remember(detail == TimesDetail::all ? nullptr : pieces_);
   const double batch = static_cast<double>(load.batch);
   times_.fits = replica_memory(deployment_.plan, memory_load(load, batch)).fits();
   times_.running = times_.fits ? batch : std::min(batch, largest_batch(deployment_.plan, memory_load(load, batch)));

@@ -38,6 +38,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"compare"},
                                                                                        {"explain"},
                                                                                        {"experts"},
+                                                                                       {"search"},
                                                                                        {"machines"},
                                                                                        {"machines", "show"},
                                                                                        {"models"},

@@ -1,0 +1,110 @@
+// moesaic search as a user types it.
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/run.hpp"
+#include "tests/schema/violation.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kMixtral = "search --model Mixtral-8x7B --machine dgx-h100 --profile default ";
+
+Json json_of(const std::string& line) {
+  const Ran ran = run_line(line + " --format json");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(violation("search.json", ran.out), "") << line;
+  return Json::parse(ran.out);
+}
+
+/// Agreement: what the best is said to do is what predict says of it.
+TEST(Search, BestIsWhatPredictSays) {
+  const Json best = json_of(kMixtral + "--input 512 --output 64")["best"][0];
+  const int copies = best["copies"].get<int>();
+  EXPECT_EQ(best["devices"].get<int>() * copies, 8);
+  const Ran ran = run({"predict", "--model", "Mixtral-8x7B", "--machine", "dgx-h100", "--profile", "default", "--input",
+                       "512", "--output", "64", "--map", best["mapping"].get<std::string>(), "--batch",
+                       std::to_string(best["batch"].get<int>()), "--format", "json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json predicted = Json::parse(ran.out);
+  EXPECT_NEAR(predicted["tpot_s"].get<double>(), best["tpot_s"].get<double>(), 1e-12);
+}
+
+TEST(Search, SameBytesEveryTime) {
+  EXPECT_EQ(run_line(kMixtral).out, run_line(kMixtral).out);
+  EXPECT_NE(run_line(kMixtral).out.find("loses"), std::string::npos);
+}
+
+/// Property: pruning changes counts and nothing else.
+TEST(Search, ExhaustiveFindsTheSame) {
+  const std::string line = kMixtral + "--slo tpot=12ms ";
+  Json pruned = json_of(line), all = json_of(line + "--exhaustive");
+  EXPECT_GT(pruned["counts"]["pruned"], 0);
+  EXPECT_EQ(all["counts"]["pruned"], 0);
+  pruned.erase("counts");
+  all.erase("counts");
+  EXPECT_EQ(pruned, all);
+}
+
+/// Unit: requests are shared among copies, and none runs more at once than asked for.
+TEST(Search, SharesABatch) {
+  for (const Json& row : json_of(kMixtral + "--batch 100 --devices 4")["best"]) {
+    const int copies = row["copies"].get<int>();
+    EXPECT_EQ(row["batch"].get<int>(), (100 + copies - 1) / copies);
+  }
+}
+
+TEST(Search, HasAPage) {
+  const Ran ran = run_line(kMixtral + "--format html");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("data-chart=\"front\""), std::string::npos);
+}
+
+const std::string kTraining =
+    "search --training --model Qwen3-1.7B --machine dgx-h100 --profile default --global-batch 32 --sequence 2048 ";
+
+/// Agreement: what the best step is said to take is what train says of it.
+TEST(Search, BestStepIsWhatTrainSays) {
+  const Json found = json_of(kTraining + "--micro-batch 1 --recompute none --zero 1 --schedule 1f1b");
+  const std::string map = found["best"][0]["mapping"].get<std::string>();
+  const Ran ran =
+      run(words("train --model Qwen3-1.7B --machine dgx-h100 --profile default --global-batch 32 --sequence "
+                "2048 --format json --map " +
+                map + (map.find("etp") == std::string::npos ? ",etp=1" : "")));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NEAR(Json::parse(ran.out)["step_s"].get<double>(), found["best"][0]["step_s"].get<double>(), 1e-12);
+}
+
+TEST(Search, MistakesOfTraining) {
+  expect_mistake(kTraining + "--slo tpot=1s", {"--slo", "step"});
+  expect_mistake(kTraining + "--slo step=1us", {"no mapping keeps step=1.00 us", "the shortest step is"});
+  expect_mistake(kTraining + "--objective ttft", {"--objective", "step"});
+  expect_mistake(kTraining + "--recompute al", {"--recompute"});
+  expect_mistake(kTraining + "--devices 16", {"dgx-h100 has 8, not 16"});
+  expect_mistake(kTraining + "--global-batch 0", {"--global-batch", "0"});
+  expect_mistake("search --training --model Llama-3.1-405B --machine dgx-h100", {"no mapping of", "lacks"});
+}
+
+TEST(Search, Mistakes) {
+  expect_mistake(kMixtral + "--objective tpt", {"--objective", "tpot"});
+  expect_mistake(kMixtral + "--slo tpt=5ms", {"--slo", "did you mean 'tpot'"});
+  expect_mistake(kMixtral + "--slo tpot", {"--slo", "tpot=50ms"});
+  expect_mistake(kMixtral + "--slo tpot=5", {"--slo", "tpot", "unit is missing"});
+  expect_mistake(kMixtral + "--slo tpot=0ms", {"--slo", "above zero"});
+  expect_mistake(kMixtral + "--slo tpot=5ms,tpot=6ms", {"--slo", "twice"});
+  expect_mistake(kMixtral + "--top 0", {"--top", "1000"});
+  expect_mistake(kMixtral + "--devices 9", {"--devices", "dgx-h100 has 8, not 9"});
+  expect_mistake(kMixtral + "--devices 0", {"--devices", "0"});
+  expect_mistake(kMixtral + "--batch many", {"--batch", "many"});
+  expect_mistake(kMixtral + "--batch 0", {"--batch", "0"});
+  expect_mistake(kMixtral + "--input 0", {"--input", "0"});
+  expect_mistake(kMixtral + "--placement streaming", {"did you mean 'streamed'"});
+  expect_mistake(kMixtral + "--slo tpot=1ms", {"no mapping of 8 devices keeps tpot=1.00 ms", "the least tpot is"});
+  expect_mistake("search --model DeepSeek-V3 --machine dgx-h100",
+                 {"no mapping of", "lacks", "16 devices would hold it"});
+  expect_mistake(kMixtral + "--modle x", {"did you mean '--model'"});
+}
+
+}  // namespace
+}  // namespace moesaic
