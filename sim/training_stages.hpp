@@ -8,8 +8,8 @@
 
 namespace moesaic {
 
-/// Layers of every run: pipeline * virtual_stages runs, run c * pipeline + s on stage s; as even as possible. The first
-/// and the last run, which have the embedding and lm_head besides, get no more than others.
+/// Layers of every run: pipeline * virtual_stages runs, run c * pipeline + s on stage s; as even as possible. The
+/// last run, which has lm_head besides, gets no more than others, nor does the first where that goes.
 std::vector<std::int64_t> layers_of_runs(std::int64_t layers, int runs);
 
 /// Costs of every run, ends included.

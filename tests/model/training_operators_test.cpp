@@ -60,7 +60,7 @@ PassFlops flops(const TrainingLayer& layer) {
     const auto pass = static_cast<std::size_t>(each.pass);
     if (is_product(each.op)) {
       sum.products[pass] += work(each.op).flops.value;
-    } else if (counts_as_product(each.op)) {
+    } else if (counts_as_product(each.op) && !std::holds_alternative<Elementwise>(each.op.shape)) {
       sum.others[pass] += work(each.op).flops.value;
     }
   }

@@ -142,7 +142,9 @@ TEST(Training, FasterPartsNeverMakeItSlower) {
                                       {"device.scale_up.bandwidth", "900 GB/s"},
                                       {"device.scale_up.latency", "1 us"},
                                       {"device.units.gpu.peak.bf16", "1500 TFLOP/s"}}) {
-      EXPECT_LE(step(machine.set(path, value), all[i]).value, before.value * (1 + 1e-12)) << path << " " << i;
+      // Weight gradients that fill pauses may get in each other's way (Graham's anomalies).
+      const double tolerance = all[i].training.schedule == PipelineSchedule::zero_bubble ? 0.01 : 1e-12;
+      EXPECT_LE(step(machine.set(path, value), all[i]).value, before.value * (1 + tolerance)) << path << " " << i;
     }
   }
 }
@@ -171,7 +173,7 @@ TEST(Training, LayersAreSpreadEvenly) {
       EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), layers);
       const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
       EXPECT_LE(*most - *least, 1);
-      EXPECT_EQ(counts.front(), *least);
+      EXPECT_EQ(counts.back(), *least);
     }
   }
 }
