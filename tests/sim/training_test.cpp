@@ -191,7 +191,7 @@ TEST(Training, Mistakes) {
   EXPECT_NE(message(mapping(1, 1, 1), {.micro_batch = 0}).find("--micro-batch: 0"), std::string::npos);
 }
 
-/// A measured iteration: 2205.05198, table 5 (Selene, A100). Ours are 5 to 25% faster: kernels here were measured in
+/// A measured iteration: 2205.05198, table 5 (Selene, A100). Ours are 12 to 13% faster: kernels here were measured in
 /// 2025 and 2026, on devices that did nothing else.
 TEST(Training, MegatronIterations) {
   struct Row {
