@@ -1,23 +1,40 @@
 #include "sim/executor.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "sim/step_run.hpp"
 
 namespace moesaic {
+namespace {
+
+bool has_two_batches(const StepGraph& graph) {
+  return std::any_of(graph.tasks.begin(), graph.tasks.end(),
+                     [](const Task& task) { return runs_on(task.queue) != task.queue; });
+}
+
+}  // namespace
 
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level) {
   std::vector<TaskCost> costs;
   step_costs(graph, view, cost, costs);
   Timeline timeline;
   timeline.total = StepRun(graph, view, costs, level, unroll(graph)).run(&timeline.spans);
+  if (has_two_batches(graph)) {
+    Timeline other;
+    other.total = StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(&other.spans);
+    return other.total < timeline.total ? other : timeline;
+  }
   return timeline;
 }
 
 Seconds execution_time(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
                        const CostLevel& level) {
   if (!graph.closed) {
-    return StepRun(graph, view, costs, level, unroll(graph)).run(nullptr);
+    const Seconds total = StepRun(graph, view, costs, level, unroll(graph)).run(nullptr);
+    return has_two_batches(graph)
+               ? std::min(total, StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(nullptr))
+               : total;
   }
   Seconds total;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {

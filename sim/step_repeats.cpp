@@ -52,6 +52,7 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
     state.seconds.push_back(task.latency);
     state.seconds.push_back(task.progress);
   }
+  state.counts.push_back(static_cast<std::int64_t>(computed_last_));
   // Of a layer's tasks those are done that a queue is past, and that are not under way.
   state.counts.push_back(relative(low_));
   return state;

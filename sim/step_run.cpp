@@ -34,8 +34,8 @@ UnrolledLayers only_layer(const StepGraph& graph, std::size_t layer) {
 }
 
 StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
-                 const CostLevel& level, UnrolledLayers unrolled)
-    : graph_(graph), view_(view), layers_(std::move(unrolled.layers)) {
+                 const CostLevel& level, UnrolledLayers unrolled, Turns turns)
+    : graph_(graph), view_(view), layers_(std::move(unrolled.layers)), turns_(turns) {
   for (const LayerGraph& layer : graph.layers) {
     MarkerTasks& positions = markers_.emplace_back();
     positions.fill(-1);
@@ -102,6 +102,9 @@ bool StepRun::ready(const Waiting& waiting) const {
 
 void StepRun::start_ready() {
   const auto comes_before = [this](std::size_t one, std::size_t other) {
+    if (turns_ == Turns::on_end && (one == computed_last_ || other == computed_last_)) {
+      return one == computed_last_;
+    }
     const Waiting &a = queues_[one][heads_[one]], &b = queues_[other][heads_[other]];
     return a.layer != b.layer ? a.layer < b.layer : a.task < b.task;
   };
@@ -125,7 +128,9 @@ void StepRun::start_ready() {
 
 void StepRun::start(std::size_t queue) {
   const Waiting& head = queues_[queue][heads_[queue]++];
-  busy_[static_cast<std::size_t>(runs_on(static_cast<Queue>(queue)))] = true;
+  const Queue turn = runs_on(static_cast<Queue>(queue));
+  busy_[static_cast<std::size_t>(turn)] = true;
+  computed_last_ = turn == Queue::device ? queue : computed_last_;
   const LevelCost& cost = costs_[head.task];
   const UnrolledLayers::Layer& layer = layers_[head.layer];
   Running& started = running_.emplace_back();

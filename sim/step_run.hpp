@@ -24,10 +24,16 @@ UnrolledLayers unroll(const StepGraph& graph);
 /// One layer on its own.
 UnrolledLayers only_layer(const StepGraph& graph, std::size_t layer);
 
+/// Which of two batches computes where both could.
+enum class Turns : std::uint8_t {
+  in_order,  ///< whose task comes first in the order written: what arrives goes ahead (DeepSeek's decoding)
+  on_end     ///< the one that computed last, until it has to wait (DeepSeek's prefill)
+};
+
 class StepRun {
  public:
   StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs, const CostLevel& level,
-          UnrolledLayers unrolled);
+          UnrolledLayers unrolled, Turns turns = Turns::in_order);
 
   /// Fills `spans` where given; without them equal layers are not repeated.
   Seconds run(std::vector<Span>* spans);
@@ -79,6 +85,8 @@ class StepRun {
   std::array<std::vector<std::uint32_t>, kQueueCount> queue_starts_;  // entries of layers before each position
   std::array<std::size_t, kQueueCount> heads_{};
   std::array<bool, kQueueCount> busy_{};  // by runs_on()
+  Turns turns_;
+  std::size_t computed_last_ = 0;  // queue
   std::vector<char> done_;
   std::vector<std::uint32_t> left_;  // tasks of each layer that are not done
   std::vector<Running> running_;
