@@ -4,9 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <cmath>
 
-#include "base/catalog.hpp"
 #include "base/config.hpp"
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"

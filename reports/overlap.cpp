@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -31,8 +33,8 @@ std::string picture(const OverlapTimes& times) {
   rows.fill(std::string(kColumns, '.'));
   const double step = times.total.value / static_cast<double>(kColumns);
   for (const OverlapSpan& span : times.spans) {
-    const auto first = static_cast<std::size_t>(span.start.value / step + 0.5);
-    const auto last = static_cast<std::size_t>(span.end.value / step + 0.5);
+    const auto first = static_cast<std::size_t>(std::lround(span.start.value / step));
+    const auto last = static_cast<std::size_t>(std::lround(span.end.value / step));
     for (std::size_t at = first; at < std::min(last, kColumns); ++at) {
       rows[static_cast<std::size_t>(span.queue)][at] = kLetters[static_cast<std::size_t>(span.what)];
     }
