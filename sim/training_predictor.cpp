@@ -43,7 +43,7 @@ void check_counts(const Mapping& mapping, const Training& training) {
         "--global-batch: {} sequences do not divide into micro-batches of {} on dp={}; the nearest that works is {}",
         training.global_batch, training.micro_batch, mapping.data, nearest));
   }
-  const std::int64_t ranks = (mapping.sequence ? mapping.tensor : 1) * mapping.context;
+  const std::int64_t ranks = std::int64_t{mapping.sequence ? mapping.tensor : 1} * mapping.context;
   if (training.sequence % ranks != 0) {
     const std::int64_t below = training.sequence / ranks * ranks;
     const std::int64_t nearest = below > 0 && 2 * (training.sequence - below) <= ranks ? below : below + ranks;
@@ -362,13 +362,14 @@ const CostModel& TrainingPredictor::cost() const { return *state_->cost; }
 TrainingPrediction TrainingPredictor::predict(const Mapping& mapping, const Training& training) const {
   check_mapping(state_->architecture, mapping, state_->machine);
   check_counts(mapping, training);
+  const std::int64_t micro_batches = training.global_batch / (training.micro_batch * mapping.data);
   Step step{.architecture = state_->architecture,
             .view = state_->view(mapping),
             .cost = *state_->cost,
             .costs = state_->costs_of(mapping, training),
             .mapping = mapping,
             .training = training,
-            .micro_batches = static_cast<double>(training.global_batch / (training.micro_batch * mapping.data)),
+            .micro_batches = static_cast<double>(micro_batches),
             .runs = {},
             .exposed_weights = {},
             .stages = {},
