@@ -391,7 +391,7 @@ void check_mapping(const Architecture& architecture, const Mapping& mapping, con
                        mapping.redundant > 0 ? fmt::format(" and {} redundant ones", mapping.redundant) : "",
                        architecture.name, nearest_expert(architecture, mapping),
                        moe->experts % mapping.expert > 0 && rest <= moe->experts
-                           ? fmt::format(", or red={} redundant experts", rest)
+                           ? fmt::format("; red={} redundant experts would fill them", rest)
                            : ""));
     }
     if (moe != nullptr && mapping.redundant > moe->experts) {
