@@ -31,10 +31,10 @@ struct Mapping {
   int context = 1;
   int expert_slices = 0;     ///< expert_tensor() as given; 0: whatever makes one copy of the experts a stage
   int virtual_stages = 1;    ///< runs of layers that each pipeline stage holds (interleaving)
-  int redundant = 0;         ///< more copies of experts, of those with the most load; together they fill the groups
   bool sequence = false;     ///< between blocks, tensor-parallel ranks hold parts of the tokens (2205.05198)
   bool context_ring = true;  ///< keys and values of context parallelism go around a ring beside the scores
                              ///< (2310.01889); else they are gathered first
+  int redundant = 0;         ///< more copies of experts, of those with the most load; together they fill the groups
 
   int stage_devices() const { return tensor * context * data; }
   int devices() const { return stage_devices() * pipeline; }

@@ -140,7 +140,7 @@ TEST(ServingStages, ContextDividesTheCache) {
 // 256 experts on 320 ranks need 64 copies: then one expert a rank, and the busiest rank the load of one.
 TEST(ServingStages, RedundantExpertsFillTheGroups) {
   const Architecture deepseek = preset("DeepSeek-V3");
-  const Mapping mapping{.tensor = 4, .data = 80, .expert = 320, .redundant = 64, .sequence = true};
+  const Mapping mapping{.tensor = 4, .data = 80, .expert = 320, .sequence = true, .redundant = 64};
   Machine cluster = machine_named("h800-cluster");
   const StepPlan plan(deepseek, deepseek.precision, cluster, mapping, resident_placement());
   const StepGraph graph = build_step(plan, Batch::decode(80 * 64, 4000));
