@@ -82,7 +82,8 @@ TEST(Search, MistakesOfTraining) {
   expect_mistake(kTraining + "--objective ttft", {"--objective", "step"});
   expect_mistake(kTraining + "--recompute al", {"--recompute"});
   expect_mistake(kTraining + "--devices 16", {"dgx-h100 has 8, not 16"});
-  expect_mistake(kTraining + "--global-batch 0", {"--global-batch", "0"});
+  expect_mistake("search --training --model Qwen3-1.7B --machine dgx-h100 --global-batch 0",
+                 {"--global-batch", "0 is not"});
   expect_mistake("search --training --model Llama-3.1-405B --machine dgx-h100", {"no mapping of", "lacks"});
 }
 
