@@ -40,7 +40,8 @@ class Lister {
     std::vector<int> sizes = divisors_of(space_.devices);
     std::reverse(sizes.begin(), sizes.end());
     for (const int devices : sizes) {
-      if ((space_.copies || devices == space_.devices) && devices <= machine_.total_devices() && copies_fill_nodes(devices, space_.devices, machine_)) {
+      if ((space_.copies || devices == space_.devices) && devices <= machine_.total_devices() &&
+          copies_fill_nodes(devices, space_.devices, machine_)) {
         for (const int tensor : divisors_of(devices)) {
           if (tensor_works(architecture_, tensor)) {
             Mapping mapping;

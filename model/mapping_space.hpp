@@ -9,7 +9,7 @@ namespace moesaic {
 
 /// Which degrees are tried besides tensor, data and expert parallelism and expert slices; the others stay at one.
 struct MappingSpace {
-  int devices = 1;  ///< for all copies of the replica together
+  int devices = 1;     ///< for all copies of the replica together
   bool copies = true;  ///< smaller replicas too, whose copies fill the devices
   bool context = true;
   bool pipeline = true;

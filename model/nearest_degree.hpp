@@ -1,8 +1,6 @@
 // "; the nearest that works is KEY=DEGREE": the end of messages about mappings.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -15,7 +13,7 @@ std::string nearest_degree(std::string_view key, int wanted, int most, const std
   for (int distance = 1; distance <= std::max(wanted, most); ++distance) {
     for (const int candidate : {wanted - distance, wanted + distance}) {
       if (candidate >= 1 && candidate <= most && works(candidate)) {
-        return fmt::format("; the nearest that works is {}={}", key, candidate);
+        return "; the nearest that works is " + std::string(key) + "=" + std::to_string(candidate);
       }
     }
   }
