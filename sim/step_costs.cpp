@@ -17,6 +17,11 @@ MachineView without(const MachineView& view, double held) {
   return left;
 }
 
+/// Whether anything may run beside it.
+bool runs_beside(const StepGraph& graph, const Task& task) {
+  return task.communication && (!graph.closed || task.op.beside == Beside::starts || task.op.chunk > 0);
+}
+
 }  // namespace
 
 void step_costs(const StepGraph& graph, const MachineView& view, const CostModel& cost, std::vector<TaskCost>& out) {
@@ -25,7 +30,7 @@ void step_costs(const StepGraph& graph, const MachineView& view, const CostModel
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Task& task = graph.tasks[i];
     const Estimate estimate = cost.cost(task, view);
-    const double held = task.communication ? cost.multiprocessors(task) : 0;
+    const double held = runs_beside(graph, task) ? cost.multiprocessors(task) : 0;
     out[i] = {.latency = estimate.latency, .busy = estimate.busy, .peak = peak_seconds(task, view), .hold = held};
     most = std::max(most, held);
   }

@@ -72,11 +72,11 @@ const StepPieces::Piece& StepPieces::piece(const StepPlan& plan, const CostModel
   Piece& result = at->second;
   if (fresh) {
     StepBuilder(plan).build_part(part, batch_, options, graph_);
-    result.chain = graph_.serial && view.resources.size() <= kMostResources;
-    if (result.chain && limit) {
+    result.closed = graph_.closed && view.resources.size() <= kMostResources;
+    if (result.closed && limit) {
       moesaic::evaluate_ideal(graph_, view, cost, times_);
       std::copy(times_.busy.begin(), times_.busy.end(), result.busy.begin());
-    } else if (result.chain) {
+    } else if (result.closed) {
       evaluate_step(graph_, view, cost, times_);
       result.device = times_.parts.device;
       result.unshared = times_.parts.unshared;
@@ -87,7 +87,7 @@ const StepPieces::Piece& StepPieces::piece(const StepPlan& plan, const CostModel
   return result;
 }
 
-/// Calls visit(piece, how often it is in the step) for all parts; false as soon as one is not a chain.
+/// Calls visit(piece, how often it is in the step) for all parts; false as soon as one is not closed.
 template <class Visit>
 bool StepPieces::visit(const StepPlan& plan, const CostModel& cost, const Batch& batch, const StepOptions& options,
                        bool limit, Visit visit) {
@@ -101,33 +101,33 @@ bool StepPieces::visit(const StepPlan& plan, const CostModel& cost, const Batch&
   const double transfers = stage != nullptr ? (stage->last ? 0 : 1) : plan.mapping().pipeline - 1;
   const auto add = [&](const StepPart& part, double executions) {
     const Piece& found = piece(plan, cost, part, options, limit);
-    if (found.chain) {
+    if (found.closed) {
       visit(found, executions);
     }
-    return found.chain;
+    return found.closed;
   };
-  bool chain = (stage != nullptr && !stage->first) || add({.what = StepPart::What::input}, 1);
-  for (std::size_t kind = 0; chain && kind < architecture.kinds.size(); ++kind) {
+  bool closed = (stage != nullptr && !stage->first) || add({.what = StepPart::What::input}, 1);
+  for (std::size_t kind = 0; closed && kind < architecture.kinds.size(); ++kind) {
     const auto layers = static_cast<double>(stage != nullptr ? stage->layers_of_kind[kind]
                                                              : architecture.count_of_kind(static_cast<int>(kind)));
-    chain = add({StepPart::What::attention, same_attention(architecture, kind)}, layers) &&
-            add({StepPart::What::feed_forward, kind}, layers);
+    closed = add({StepPart::What::attention, same_attention(architecture, kind)}, layers) &&
+             add({StepPart::What::feed_forward, kind}, layers);
   }
-  chain = chain && (transfers <= 0 || add({StepPart::What::transfers, 0, transfers}, 1));
-  return chain && ((stage != nullptr && !stage->last) || add({StepPart::What::output}, 1));
+  closed = closed && (transfers <= 0 || add({StepPart::What::transfers, 0, transfers}, 1));
+  return closed && ((stage != nullptr && !stage->last) || add({StepPart::What::output}, 1));
 }
 
 bool StepPieces::evaluate(const StepPlan& plan, const CostModel& cost, const Batch& batch, const StepOptions& options,
                           StepTimes& out) {
   StepParts parts;
   Seconds ideal;
-  const bool chain = visit(plan, cost, batch, options, false, [&](const Piece& part, double executions) {
+  const bool closed = visit(plan, cost, batch, options, false, [&](const Piece& part, double executions) {
     ideal += part.ideal * executions;
     parts.device += part.device * executions;
     parts.unshared += part.unshared * executions;
     parts.launches += part.launches * executions;
   });
-  if (chain) {
+  if (closed) {
     parts.sequences = batch_.sequences;
     parts.tokens = batch_.tokens;
     parts.captured = batch_.decodes;
@@ -135,24 +135,24 @@ bool StepPieces::evaluate(const StepPlan& plan, const CostModel& cost, const Bat
     out.parts = parts;
     out.total = cost.software().step(parts);
   }
-  return chain;
+  return closed;
 }
 
 bool StepPieces::evaluate_limit(const StepPlan& plan, const CostModel& cost, const Batch& batch,
                                 const StepOptions& options, StepTimes& out) {
   Seconds ideal;
   std::array<double, kMostResources> busy{};
-  const bool chain = visit(plan, cost, batch, options, true, [&](const Piece& part, double executions) {
+  const bool closed = visit(plan, cost, batch, options, true, [&](const Piece& part, double executions) {
     ideal += part.ideal * executions;
     for (std::size_t i = 0; i < busy.size(); ++i) {
       busy[i] += part.busy[i] * executions;
     }
   });
-  if (chain) {
+  if (closed) {
     out.ideal = ideal;
     out.busy.assign(busy.begin(), busy.begin() + static_cast<std::ptrdiff_t>(plan.view().resources.size()));
   }
-  return chain;
+  return closed;
 }
 
 }  // namespace moesaic

@@ -17,7 +17,8 @@ namespace moesaic {
 class StepPieces {
  public:
   /// As evaluate_step() of the whole step, but for `efficient`, `launched` and `busy`, which are left alone. False
-  /// where the step is not one chain, or has several groups of sequences: then nothing is written.
+  /// where a part does not end before the next one begins, or there are several groups of sequences: then nothing is
+  /// written.
   bool evaluate(const StepPlan& plan, const CostModel& cost, const Batch& batch, const StepOptions& options,
                 StepTimes& out);
   /// As evaluate_ideal() of it.
@@ -33,7 +34,7 @@ class StepPieces {
     std::size_t operator()(const Key& key) const;
   };
   struct Piece {
-    bool chain = false;
+    bool closed = false;  ///< nothing of it runs beside another part
     Seconds ideal{}, device{}, unshared{};
     double launches = 0;
     std::array<double, kMostResources> busy{};
