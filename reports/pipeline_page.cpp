@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kWidth = 1200, kRow = 30, kLeft = 70, kTop = 24;
 constexpr double kLabelled = 22;  // narrower boxes have no room for a number
+constexpr double kLegend = 26, kLegendEntry = 230;
 constexpr std::size_t kTicks = 6;
 
 std::string what_text(PipelineSpan::What what) {
@@ -49,6 +50,28 @@ std::string stage_table(const PipelineReport& report) {
   return html_table(table);
 }
 
+/// Below the stages: the colours that appear.
+void add_legend(const PipelineReport& report, Scene& scene) {
+  using enum PipelineSpan::What;
+  double x = kLeft;
+  const double y = scene.height + kLegend / 2 - 5;
+  for (const PipelineSpan::What what : {forward, backward, backward_weights, both_ways}) {
+    const auto& spans = report.times.spans;
+    if (std::any_of(spans.begin(), spans.end(), [&](const PipelineSpan& span) { return span.what == what; })) {
+      scene.items.push_back({.x = x + 7,
+                             .y = y,
+                             .width = 14,
+                             .height = 14,
+                             .colour = static_cast<int>(what),
+                             .label = "",
+                             .title = what_text(what)});
+      scene.labels.push_back({x + 20, y + 4, what_text(what)});
+      x += kLegendEntry;
+    }
+  }
+  scene.height += kLegend;
+}
+
 }  // namespace
 
 Scene pipeline_scene(const PipelineReport& report) {
@@ -78,6 +101,7 @@ Scene pipeline_scene(const PipelineReport& report) {
                               span.chunk > 0 ? fmt::format(", run {}", span.chunk) : "", to_text(span.start),
                               to_text(span.end))});
   }
+  add_legend(report, scene);
   return scene;
 }
 
@@ -93,8 +117,8 @@ std::string pipeline_page(const PipelineReport& report, const std::string& comma
   if (!report.times.spans.empty() && report.times.total > Seconds{}) {
     main += fmt::format(
         "<div class=\"figures\">\n<figure class=\"wide\"><figcaption><h3>Stages in time</h3><p class=\"reading\">One "
-        "row for each stage; numbers are micro-batches. Colours tell forward, backward, weight gradients and both ways "
-        "at once apart; point at a box for its times.</p></figcaption>\n{}</figure>\n</div>\n",
+        "row for each stage; numbers are micro-batches; point at a box for its "
+        "times.</p></figcaption>\n{}</figure>\n</div>\n",
         scene_svg(pipeline_scene(report), "Stages in time"));
   }
   return page_document({.title = fmt::format("{}: {} stages, {} micro-batches", name(report.problem.schedule),
