@@ -106,52 +106,45 @@ void append_reduction(const LayerContext& context, const RankBatch& batch, const
 
 namespace {
 
+Operator head(double rows, const LayerContext& context) {
+  const Precision& precision = *context.precision;
+  return {OperatorKind::head, "lm_head",
+          Gemm{.m = rows,
+               .n = static_cast<double>(context.vocabulary) / context.mapping.tensor,
+               .k = static_cast<double>(context.hidden),
+               .weights = precision.embedding_weights,
+               .activations = precision.activations,
+               .arithmetic = precision.embedding_arithmetic}};
+}
+
 /// Logits of every token and their cross entropy, which tensor-parallel ranks share (Megatron-LM's vocabulary-parallel
 /// loss: three all-reduces of a number a token, too small to count).
 void append_training_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
-  const Precision& precision = *context.precision;
-  const double hidden = static_cast<double>(context.hidden);
-  const double vocabulary = static_cast<double>(context.vocabulary) / context.mapping.tensor;
+  const double logits = batch.tokens * static_cast<double>(context.vocabulary) / context.mapping.tensor;
   out.push_back(norm(block_tokens(batch, context), context));
   append_gather(context, batch, "gather output", out);
-  out.push_back({OperatorKind::head, "lm_head",
-                 Gemm{.m = batch.tokens,
-                      .n = vocabulary,
-                      .k = hidden,
-                      .weights = precision.embedding_weights,
-                      .activations = precision.activations,
-                      .arithmetic = precision.embedding_arithmetic}});
-  out.push_back({OperatorKind::sampling, "loss",
-                 Elementwise{.elements_read = batch.tokens * vocabulary,
-                             .elements_written = batch.tokens * vocabulary,
-                             .flops_per_element = 4,
-                             .type = {DType::fp32, 32}}});
+  out.push_back(head(batch.tokens, context));
+  out.push_back(
+      {OperatorKind::sampling, "loss",
+       Elementwise{
+           .elements_read = logits, .elements_written = logits, .flops_per_element = 4, .type = {DType::fp32, 32}}});
 }
 
 }  // namespace
 
 void append_output(const LayerContext& context, const RankBatch& batch, std::vector<Operator>& out) {
-  const Precision& precision = *context.precision;
-  const double hidden = static_cast<double>(context.hidden);
-  const double vocabulary = static_cast<double>(context.vocabulary) / context.mapping.tensor;
   if (context.training) {
     append_training_output(context, batch, out);
     return;
   }
+  const StorageType& type = context.precision->activations;
+  const double logits = batch.sequences * static_cast<double>(context.vocabulary);
   out.push_back(norm(batch.sequences, context));
-  out.push_back({OperatorKind::head, "lm_head",
-                 Gemm{.m = batch.sequences,
-                      .n = vocabulary,
-                      .k = hidden,
-                      .weights = precision.embedding_weights,
-                      .activations = precision.activations,
-                      .arithmetic = precision.embedding_arithmetic}});
-  append_collective(CollectiveKind::all_gather, "gather logits", context.mapping.tensor_group(),
-                    precision.activations.bytes(batch.sequences * static_cast<double>(context.vocabulary)), out);
-  out.push_back({OperatorKind::sampling, "sample",
-                 Elementwise{.elements_read = batch.sequences * static_cast<double>(context.vocabulary),
-                             .flops_per_element = 2,
-                             .type = precision.activations}});
+  out.push_back(head(batch.sequences, context));
+  append_collective(CollectiveKind::all_gather, "gather logits", context.mapping.tensor_group(), type.bytes(logits),
+                    out);
+  out.push_back(
+      {OperatorKind::sampling, "sample", Elementwise{.elements_read = logits, .flops_per_element = 2, .type = type}});
 }
 
 Operator norm(double tokens, const LayerContext& context) {
