@@ -147,6 +147,7 @@ CostKey cost_key(const Mapping& mapping, const Training& training, const Machine
           .expert_slices = has_experts ? mapping.expert_tensor() : 1,
           .transfer_nodes = mapping.pipeline > 1 ? neighbours : 0,
           .sequence = mapping.sequence,
+          .ring = mapping.context_ring,
           .clustered = mapping.devices() > machine.devices,
           .unfused = training.unfused_attention,
           .micro_batch = training.micro_batch,
@@ -158,8 +159,9 @@ CostKey cost_key(const Mapping& mapping, const Training& training, const Machine
 std::size_t CostKeyHash::operator()(const CostKey& key) const {
   std::size_t hash = 0;
   const auto mix = [&](std::size_t value) { hash = (hash ^ value) * 0x9E3779B97F4A7C15ULL + (hash >> 29); };
-  for (const int value : {key.tensor, key.context, key.expert, key.expert_slices, key.transfer_nodes,
-                          key.sequence * 4 + key.clustered * 2 + key.unfused, static_cast<int>(key.recompute)}) {
+  for (const int value :
+       {key.tensor, key.context, key.expert, key.expert_slices, key.transfer_nodes,
+        key.ring * 8 + key.sequence * 4 + key.clustered * 2 + key.unfused, static_cast<int>(key.recompute)}) {
     mix(static_cast<std::size_t>(value));
   }
   mix(static_cast<std::size_t>(key.micro_batch));

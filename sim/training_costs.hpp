@@ -62,7 +62,7 @@ struct NetworkCosts {
 struct CostKey {
   int tensor = 1, context = 1, expert = 1, expert_slices = 1;
   int transfer_nodes = 0;  ///< that two neighbouring pipeline stages' ranks are on; 0: one stage
-  bool sequence = false, clustered = false, unfused = false;
+  bool sequence = false, ring = false, clustered = false, unfused = false;
   std::int64_t micro_batch = 1, tokens = 1;
   Recompute recompute = Recompute::none;
   double capacity_factor = 0;
