@@ -20,7 +20,8 @@ bool schedule_works(PipelineSchedule schedule, const Mapping& mapping, std::int6
     case PipelineSchedule::interleaved:
       return mapping.virtual_stages > 1 && micro_batches % stages == 0;
     case PipelineSchedule::dual_pipe:
-      return stages % 2 == 0 && mapping.virtual_stages == 1 && micro_batches >= 2 * stages && micro_batches % 2 == 0;
+      return stages % 2 == 0 && mapping.virtual_stages == 1 && micro_batches >= std::int64_t{2} * stages &&
+             micro_batches % 2 == 0;
     case PipelineSchedule::zero_bubble:
       return stages > 1 && mapping.virtual_stages == 1;
     case PipelineSchedule::gpipe:
@@ -111,7 +112,8 @@ std::vector<Training> TrainingSpace::choices(std::size_t index) const {
     if (share % micro != 0) {
       break;  // nor do larger powers of two
     }
-    const bool divides = !mapping.sequence || micro * asked.sequence % (mapping.tensor * mapping.context) == 0;
+    const bool divides =
+        !mapping.sequence || micro * asked.sequence % (std::int64_t{mapping.tensor} * mapping.context) == 0;
     for (const ZeroStage zero : {ZeroStage::none, ZeroStage::optimizer, ZeroStage::gradients, ZeroStage::weights}) {
       for (const Recompute recompute : {Recompute::full, Recompute::selective, Recompute::none}) {
         for (const PipelineSchedule schedule : schedules_of(question_, mapping)) {
