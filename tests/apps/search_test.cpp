@@ -49,7 +49,8 @@ TEST(Search, ExhaustiveFindsTheSame) {
 
 /// Unit: requests are shared among copies, and none runs more at once than asked for.
 TEST(Search, SharesABatch) {
-  for (const Json& row : json_of(kMixtral + "--batch 100 --devices 4")["best"]) {
+  const Json found = json_of(kMixtral + "--batch 100 --devices 4");
+  for (const Json& row : found["best"]) {
     const int copies = row["copies"].get<int>();
     EXPECT_EQ(row["batch"].get<int>(), (100 + copies - 1) / copies);
   }
