@@ -4,20 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/catalog.hpp"
-#include "tests/apps/run.hpp"
-#include "tests/schema/violation.hpp"
+#include "tests/apps/json_run.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::json;
-
-Json json_of(const std::string& line, const std::string& schema) {
-  const Ran ran = run_line(line + " --format json");
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(violation(schema, ran.out), "") << line;
-  return Json::parse(ran.out);
-}
 
 // 64 ranks, 1 MB to each: 56 of them on other nodes at 50 GB/s.
 TEST(Collective, ClosedFormAndFlowsAgree) {

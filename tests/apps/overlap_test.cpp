@@ -2,20 +2,13 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/apps/run.hpp"
+#include "tests/apps/json_run.hpp"
 #include "tests/schema/violation.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::json;
-
-Json json_of(const std::string& line, const std::string& schema) {
-  const Ran ran = run_line(line + " --format json");
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(violation(schema, ran.out), "") << line;
-  return Json::parse(ran.out);
-}
 
 const std::string kLayer =
     "overlap --all-to-all 2ms --all-gather 1ms --reduce-scatter 1ms --experts 4ms --attention 1ms";

@@ -1,20 +1,12 @@
 // moesaic pipeline and the counts of moesaic models, as a user types them.
 #include <nlohmann/json.hpp>
 
-#include "tests/apps/run.hpp"
-#include "tests/schema/violation.hpp"
+#include "tests/apps/json_run.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::json;
-
-Json json_of(const std::string& line, const std::string& schema) {
-  const Ran ran = run_line(line + " --format json");
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(violation(schema, ran.out), "") << line;
-  return Json::parse(ran.out);
-}
 
 const std::string kTimes = " --forward 1ms --backward-input 2ms";
 

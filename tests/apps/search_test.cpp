@@ -1,8 +1,7 @@
 // moesaic search as a user types it.
 #include <nlohmann/json.hpp>
 
-#include "tests/apps/run.hpp"
-#include "tests/schema/violation.hpp"
+#include "tests/apps/json_run.hpp"
 
 namespace moesaic {
 namespace {
@@ -11,12 +10,7 @@ using Json = nlohmann::json;
 
 const std::string kMixtral = "search --model Mixtral-8x7B --machine dgx-h100 --profile default ";
 
-Json json_of(const std::string& line) {
-  const Ran ran = run_line(line + " --format json");
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(violation("search.json", ran.out), "") << line;
-  return Json::parse(ran.out);
-}
+Json json_of(const std::string& line) { return moesaic::json_of(line, "search.json"); }
 
 /// Agreement: what the best is said to do is what predict says of it.
 TEST(Search, BestIsWhatPredictSays) {

@@ -1,8 +1,7 @@
 // moesaic train, as a user types it.
 #include <nlohmann/json.hpp>
 
-#include "tests/apps/run.hpp"
-#include "tests/schema/violation.hpp"
+#include "tests/apps/json_run.hpp"
 
 namespace moesaic {
 namespace {
@@ -11,12 +10,7 @@ using Json = nlohmann::json;
 
 const std::string kMixtral = "train --model Mixtral-8x22B-v0.1 --machine eos --profile default ";
 
-Json json_of(const std::string& line) {
-  const Ran ran = run_line(line + " --format json");
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(violation("training.json", ran.out), "") << line;
-  return Json::parse(ran.out);
-}
+Json json_of(const std::string& line) { return moesaic::json_of(line, "training.json"); }
 
 TEST(Train, DefaultsAreMegatronCores) {
   const Json found = json_of(kMixtral + "--devices 128 --map tp=2,pp=8,ep=4");
