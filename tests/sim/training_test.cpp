@@ -166,6 +166,18 @@ TEST(Training, ThreadsPredictTheSame) {
   }
 }
 
+// What is remembered of one mapping is not taken for another's.
+TEST(Training, KnowsARingFromAGather) {
+  Mapping ring = mapping(1, 1, 4, 4), gathered = ring;
+  ring.context = gathered.context = 8;
+  gathered.context_ring = false;
+  const Training training{.global_batch = 32, .sequence = 32768};
+  const TrainingPredictor both = predictor("Mixtral-8x7B", "eos");
+  const Seconds around = both.predict(ring, training).step, first = both.predict(gathered, training).step;
+  EXPECT_LT(around, first);
+  EXPECT_EQ(first.value, predictor("Mixtral-8x7B", "eos").predict(gathered, training).step.value);
+}
+
 TEST(Training, LayersAreSpreadEvenly) {
   for (const std::int64_t layers : {56, 61, 80, 96}) {
     for (const int runs : {1, 2, 7, 16, 48}) {
