@@ -12,7 +12,7 @@ std::string placement_help() {
   for (const PlacementSummary& placement : list_placements()) {
     names += (names.empty() ? "" : ", ") + placement.name;
   }
-  return "Placement: " + names + " (default resident)";
+  return "Placement: " + names + ", or a JSON file (default resident; docs/offload.md)";
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--step-tokens", list.step_tokens, "Most prefill tokens of one step (chunked prefill; default 8192)")
       ->type_name("N");
-  command.add_option("--placement", list.placements, placement_help())->delimiter(',')->type_name("NAME");
+  command.add_option("--placement", list.placements, placement_help())->delimiter(',')->type_name("NAME|FILE");
   command
       .add_option("--routing", list.routings,
                   "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
@@ -96,8 +96,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->type_name("NAME|FILE");
   command
       .add_option("--set", list.sets,
-                  "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; or of the model with "
-                  "'model.' in front. May be repeated")
+                  "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; of the model with 'model.', "
+                  "of the placement with 'placement.' in front. May be repeated")
       ->type_name("PATH=VALUE");
   command.add_option("--format", options.format, "Output: text, json or html")
       ->check(CLI::IsMember({"text", "json", "html"}))

@@ -14,7 +14,10 @@ struct Setting {
   std::string path;
   std::string value;
   bool of_model = false;
+  bool of_placement = false;
 };
+
+constexpr std::string_view kModel = "model.", kPlacement = "placement.";
 
 Setting parse_setting(const std::string& text) {
   const auto equals = text.find('=');
@@ -22,10 +25,12 @@ Setting parse_setting(const std::string& text) {
     throw UserError("--set: '" + text + "' is not PATH=VALUE; for example device.memory.bandwidth=8TB/s");
   }
   Setting setting{text.substr(0, equals), text.substr(equals + 1)};
-  constexpr std::string_view kModel = "model.";
   if (setting.path.starts_with(kModel)) {
     setting.path.erase(0, kModel.size());
     setting.of_model = true;
+  } else if (setting.path.starts_with(kPlacement)) {
+    setting.path.erase(0, kPlacement.size());
+    setting.of_placement = true;
   }
   return setting;
 }
@@ -79,8 +84,21 @@ std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
 
 void apply_setting(const std::string& text, Config& model, Config& machine) {
   const Setting setting = parse_setting(text);
+  if (setting.of_placement) {
+    return;
+  }
   Config& target = setting.of_model ? model : machine;
   target = target.set(setting.path, setting.value);
+}
+
+std::vector<std::string> placement_settings(const std::vector<std::string>& sets) {
+  std::vector<std::string> result;
+  for (const std::string& text : sets) {
+    if (const Setting setting = parse_setting(text); setting.of_placement) {
+      result.push_back(setting.path + '=' + setting.value);
+    }
+  }
+  return result;
 }
 
 std::int64_t parse_count(const std::string& option, const std::string& text) {
@@ -118,7 +136,8 @@ Deployment make_deployment(const Scenario& scenario) {
   ScenarioParts parts = read_scenario(scenario);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
   StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping,
-                make_placement(scenario.placement), scenario.routing, parse_exchange(scenario.exchange),
+                make_placement(scenario.placement, placement_settings(scenario.sets)), scenario.routing,
+                parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   const RouteChoice routes{parse_route_policy(scenario.routes)};
   return {plan, contended_cost_model(parts.cost, plan, routes, parse_fabric_model(scenario.fabric))};

@@ -24,12 +24,17 @@ struct Scenario {
   std::string routes = "spray";
   std::string overlap = "none";
   std::string capacity_factor = "0";
-  std::vector<std::string> sets;  ///< "PATH=VALUE": of the machine, or of the model with "model." in front
+  /// "PATH=VALUE": of the machine; of the model with "model.", of the placement with "placement." in front.
+  std::vector<std::string> sets;
   Load load{.batch = 1, .input = 1024, .output = 256};
 };
 
-/// Applies "PATH=VALUE" to the machine, or to the model with "model." in front. Throws UserError.
+/// Applies "PATH=VALUE" to the machine, or to the model with "model." in front; not those of the placement. Throws
+/// UserError.
 void apply_setting(const std::string& text, Config& model, Config& machine);
+
+/// Those of the placement, without "placement.".
+std::vector<std::string> placement_settings(const std::vector<std::string>& sets);
 
 /// What a scenario names, read; the machine has as many devices as asked for where its file is of a single one.
 struct ScenarioParts {

@@ -68,6 +68,9 @@ struct Host {
   Unit cpu;       ///< all sockets of one host
   Memory memory;  ///< of all sockets
   Power power;
+  int sockets = 1;
+  std::optional<Link> socket_link;  ///< what cores of all sockets together read from other sockets' memory
+  std::optional<Memory> storage;    ///< drives, read or written
 };
 
 struct TopologyDescription;

@@ -142,14 +142,23 @@ Device read_device(const Config& config) {
 
 Host read_host(const Config& config) {
   config.ignore(kNotes);
-  if (const auto sockets = config.find("sockets")) {
-    count(*sockets, 1);  // a note for readers: all figures are of all sockets together
-  }
   Host host;
+  if (const auto sockets = config.find("sockets")) {
+    host.sockets = count(*sockets, 1);  // all figures are of all sockets together
+  }
   host.name = config.at("name").string();
   host.memory = read_memory(config.at("memory"));
   host.cpu = read_unit("cpu", config.at("cpu"), host.memory);
   host.power = read_power(config);
+  if (const auto link = config.find("socket_link")) {
+    if (host.sockets < 2) {
+      link->fail("joins the sockets of a host, and \"sockets\" says that it has one");
+    }
+    host.socket_link = read_link(*link, "socket link");
+  }
+  if (const auto storage = config.find("storage")) {
+    host.storage = read_memory(*storage);
+  }
   return host;
 }
 

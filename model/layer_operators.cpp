@@ -51,24 +51,34 @@ void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out) {
   out.replica_tokens = batch.tokens();
 }
 
-bool split_batch(const RankBatch& batch, const Mapping& mapping, RankBatch& one, RankBatch& other) {
-  one.groups.clear();
-  other.groups.clear();
-  for (const BatchGroup& group : batch.groups) {
-    const double half = std::ceil(group.sequences / 2);
-    one.groups.push_back({half, group.new_tokens, group.context});
-    if (half < group.sequences) {
-      other.groups.push_back({group.sequences - half, group.new_tokens, group.context});
+void split_batch(const RankBatch& batch, const Mapping& mapping, int parts, std::vector<RankBatch>& out) {
+  out.clear();
+  if (parts == 1) {
+    out.push_back(batch);
+    return;
+  }
+  for (int part = 0; part < parts; ++part) {
+    RankBatch& share = out.emplace_back();
+    for (const BatchGroup& group : batch.groups) {
+      const double each = std::ceil(group.sequences / parts);
+      const double sequences = std::clamp(group.sequences - each * part, 0.0, each);
+      if (sequences > 0) {
+        share.groups.push_back({sequences, group.new_tokens, group.context});
+      }
     }
+    if (share.groups.empty()) {
+      out.pop_back();
+      break;
+    }
+    count_tokens(mapping, share);
   }
-  if (other.groups.empty()) {
-    return false;
+  double tokens = 0;
+  for (const RankBatch& share : out) {
+    tokens += share.tokens;
   }
-  count_tokens(mapping, one);
-  count_tokens(mapping, other);
-  one.replica_tokens = batch.replica_tokens * (one.tokens / (one.tokens + other.tokens));
-  other.replica_tokens = batch.replica_tokens - one.replica_tokens;
-  return true;
+  for (RankBatch& share : out) {
+    share.replica_tokens = batch.replica_tokens * (share.tokens / tokens);
+  }
 }
 
 void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
@@ -167,13 +177,14 @@ void append_collective(CollectiveKind kind, const char* label, RankGroup group, 
 namespace {
 
 /// A batch of one token, in which every held expert is read: its weight reads are the weights held.
-Bytes weights_of(const std::vector<Operator>& operators) {
-  Bytes sum;
+LayerWeights weights_of(const std::vector<Operator>& operators) {
+  LayerWeights sum;
   for (const Operator& op : operators) {
     if (const auto* grouped = std::get_if<GroupedGemm>(&op.shape)) {
-      sum += grouped->weights.bytes(grouped->experts * grouped->hidden * grouped->width * grouped->matrices);
+      sum.experts += grouped->weights.bytes(grouped->experts * grouped->hidden * grouped->width * grouped->matrices);
+      sum.expert_count += grouped->experts;
     } else {
-      sum += work(op).weights;
+      sum.dense += work(op).weights;
     }
   }
   return sum;
@@ -181,7 +192,7 @@ Bytes weights_of(const std::vector<Operator>& operators) {
 
 }  // namespace
 
-Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context) {
+LayerWeights layer_weights_of(const LayerKind& layer, const LayerContext& context) {
   RankBatch one;
   share_batch(Batch::decode(context.mapping.data, 1), context.mapping, one);
   LayerContext whole = context;

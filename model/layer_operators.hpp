@@ -6,6 +6,7 @@
 #include "model/architecture.hpp"
 #include "model/batch.hpp"
 #include "model/expert_exchange.hpp"
+#include "model/layer_weights.hpp"
 #include "model/mapping.hpp"
 #include "model/operator.hpp"
 #include "model/overlap.hpp"
@@ -43,8 +44,8 @@ struct RankBatch {
 /// The busiest rank's share: sequences are dealt to `data` groups, the fullest has the ceiling. Of `context` ranks each
 /// has as many tokens of every prompt, and while decoding the new tokens of some of the sequences.
 void share_batch(const Batch& batch, const Mapping& mapping, RankBatch& out);
-/// The rank's batch in two, whole sequences each. False where there is nothing to divide.
-bool split_batch(const RankBatch& batch, const Mapping& mapping, RankBatch& one, RankBatch& other);
+/// The rank's batch in up to `parts` parts, whole sequences each: fewer where there are fewer sequences.
+void split_batch(const RankBatch& batch, const Mapping& mapping, int parts, std::vector<RankBatch>& out);
 
 /// Appends the operators of one layer in the order they run, collectives included.
 void append_layer(const LayerKind& layer, const LayerContext& context, const RankBatch& batch,
@@ -70,7 +71,7 @@ void append_feed_forward(const FeedForward& feed_forward, const LayerContext& co
                          std::vector<Operator>& out);
 
 /// Bytes of one layer's weights on one rank (the fullest one).
-Bytes layer_weight_bytes(const LayerKind& layer, const LayerContext& context);
+LayerWeights layer_weights_of(const LayerKind& layer, const LayerContext& context);
 /// Bytes of input table and lm_head on one rank; the latter none where it is the former (tied embeddings).
 struct EmbeddingBytes {
   Bytes input{};

@@ -72,6 +72,14 @@ MachineView view_machine(const Machine& machine, int ranks) {
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
     view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));
     view.units.back().on_host = true;
+    if (host.storage) {
+      view.storage = add(view, "host.storage.bandwidth", ResourceKind::link, host.storage->bandwidth.value * share);
+    }
+    if (host.socket_link) {
+      view.socket_link =
+          add(view, "host.socket_link.bandwidth", ResourceKind::link, host.socket_link->bandwidth.value * share);
+      view.other_sockets = 1 - 1.0 / host.sockets;
+    }
   }
   return view;
 }

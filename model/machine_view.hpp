@@ -47,7 +47,10 @@ struct MachineView {
   std::optional<ResourceId> host_to_device;
   std::optional<ResourceId> device_to_host;
   std::optional<ResourceId> host_memory;
-  Bytes device_cache{};  ///< last-level cache of the device; zero: not known
+  std::optional<ResourceId> storage;      ///< reads and writes of the host's drives
+  std::optional<ResourceId> socket_link;  ///< between the sockets of the host
+  double other_sockets = 0;               ///< share of the host's memory that a core's socket does not have
+  Bytes device_cache{};                   ///< last-level cache of the device; zero: not known
   Seconds scale_up_latency{};
   Seconds network_latency{};
   Seconds network_gap{};

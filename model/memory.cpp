@@ -99,6 +99,19 @@ Bytes passed_on(const StepPlan& plan, const MemoryLoad& load, double prompts) {
   return plan.precision().activations.bytes(prompts * load.prompt * parts * widest);
 }
 
+/// Weights of the experts that one layer brings to the device at once: those that a decode step chooses, evenly spread,
+/// but for those that are there.
+Bytes fetched_at_once(const StepPlan& plan, std::size_t kind, double tokens, const MemoryHomes& homes) {
+  const auto* moe = std::get_if<MoeFeedForward>(&plan.architecture().kinds[kind].feed_forward);
+  if (moe == nullptr || homes.fetched_layers == 0) {
+    return {};
+  }
+  const double chosen = number(moe->experts_per_token) / number(moe->experts);
+  const double used = -std::expm1(std::max(1.0, tokens) * std::log1p(-std::min(chosen, 1 - 1e-16)));
+  const double missing = (1 - homes.experts_on_device) * std::min(1.0, used * (1 + homes.prefetch_extra));
+  return plan.layer_parts(kind).experts * missing;
+}
+
 /// The largest whole number for which `fits` holds, where it holds up to some number and not beyond; 0 if not for one.
 template <class Fits>
 double largest_that(Fits fits) {
@@ -127,24 +140,31 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double ranks = mapping.devices();
   ReplicaMemory memory;
 
-  Bytes layers, all_layers, largest_layer;
+  Bytes layers, away, largest_streamed, largest_fetched;
+  const double decoded_tokens = ranks_sequences(plan, load.sequences);
   for (std::size_t i = 0; i < architecture.kinds.size(); ++i) {
-    layers += plan.layer_weights(i) * number(stage.layers_of_kind[i]);
-    all_layers += plan.layer_weights(i) * number(architecture.count_of_kind(static_cast<int>(i)));
-    largest_layer = std::max(largest_layer, plan.layer_weights(i));
+    const LayerWeights& weights = plan.layer_parts(i);
+    const Bytes kept = weights.dense * homes.dense_on_device + weights.experts * homes.experts_on_device;
+    layers += kept * number(stage.layers_of_kind[i]);
+    away += (weights.total() - kept) * number(architecture.count_of_kind(static_cast<int>(i)));
+    largest_streamed =
+        std::max(largest_streamed, weights.dense * (1 - homes.dense_on_device) +
+                                       weights.experts * (homes.streams_experts ? 1 - homes.experts_on_device : 0));
+    largest_fetched = std::max(largest_fetched, fetched_at_once(plan, i, decoded_tokens, homes));
   }
-  memory.device.weights = plan.embedding_weights(stage);
-  if (homes.weights_on_host) {
-    memory.host.weights = all_layers * mapping.stage_devices();
-    memory.device.buffers += largest_layer * static_cast<double>(homes.buffered_layers);
-  } else {
-    memory.device.weights += layers;
-  }
+  memory.device.weights = plan.embedding_weights(stage) + layers;
+  away = away * mapping.stage_devices();
+  memory.storage.weights = away * homes.weights_on_storage;
+  memory.host.weights = away - memory.storage.weights;
+  memory.device.buffers += largest_streamed * static_cast<double>(homes.buffered_layers) +
+                           largest_fetched * static_cast<double>(homes.fetched_layers);
 
   const SequenceBytes sequence = sequence_bytes(plan, stage, load.context);
   const double sequences = ranks_sequences(plan, load.sequences);
-  (homes.cache_on_host ? memory.host : memory.device).kv =
-      sequence.kv * (sequences * (homes.cache_on_host ? ranks : 1));
+  memory.device.kv = sequence.kv * (sequences * homes.cache_on_device);
+  const Bytes away_cache = sequence.kv * (sequences * (1 - homes.cache_on_device) * ranks);
+  memory.storage.kv = away_cache * homes.cache_on_storage;
+  memory.host.kv = away_cache - memory.storage.kv;
   memory.device.state = sequence.state * ranks_states(plan, sequences);
 
   const StorageType& activation = plan.precision().activations;
@@ -152,8 +172,10 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double decoded = mapping.pipeline == 1 ? sequences : std::ceil(sequences / mapping.pipeline);
   const double tokens = std::max(decoded, std::min(sequences * load.prompt, load.step_tokens)) / mapping.context;
   const double logits = stage.last ? 2 * (mapping.pipeline == 1 ? sequences : decoded) : 0;
-  memory.device.activations = activation.bytes(tokens * (4 * number(architecture.hidden) + widest_intermediate(plan)) +
-                                               logits * number(architecture.vocabulary));
+  // Of batches that take turns one computes, the others keep their residual streams and normalised inputs.
+  memory.device.activations =
+      activation.bytes(tokens * (4 * number(architecture.hidden) + widest_intermediate(plan) / homes.batches) +
+                       logits * number(architecture.vocabulary));
   if (ranks > 1) {
     memory.device.buffers += activation.bytes(2 * tokens * number(architecture.hidden));
   }
@@ -164,6 +186,7 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   memory.device.reserve = memory.device.capacity * load.reserve_fraction;
   if (machine.host) {
     memory.host.capacity = machine.host->memory.capacity;
+    memory.storage.capacity = machine.host->storage ? machine.host->storage->capacity : Bytes{};
   }
   memory.kv_per_token = plan.precision().kv.bytes(kv_elements_per_token(architecture));
   return memory;

@@ -5,11 +5,19 @@
 
 namespace moesaic {
 
-/// Where a placement keeps weights and cache. Streamed weights pass through a buffer of whole layers on the device.
+/// Where a placement keeps weights and cache, in shares of their bytes. What of the weights is not on the device is in
+/// the host's memory or on its storage, and passes through buffers.
 struct MemoryHomes {
-  bool weights_on_host = false;
-  bool cache_on_host = false;
-  int buffered_layers = 0;  ///< layers of weights that the device buffers when weights live on the host
+  double dense_on_device = 1;
+  double experts_on_device = 1;
+  double cache_on_device = 1;
+  int buffered_layers = 0;       ///< layers of streamed weights that the device buffers
+  bool streams_experts = false;  ///< a streamed layer brings its experts
+  int fetched_layers = 0;        ///< layers whose chosen experts the device buffers
+  double prefetch_extra = 0;     ///< experts buffered besides, per chosen one
+  double weights_on_storage = 0;
+  double cache_on_storage = 0;
+  int batches = 1;  ///< that take turns: one computes at a time
 };
 
 /// Bytes of one memory pool, by class. `cache` is KV and recurrent state.
@@ -36,10 +44,14 @@ struct MemoryLoad {
 };
 
 struct ReplicaMemory {
-  MemoryFootprint device;  ///< of the fullest device
-  MemoryFootprint host;    ///< this replica's use of the host's memory; capacity zero when the machine has no host
-  Bytes kv_per_token{};    ///< one token over all layers and all devices, windows ignored
-  bool fits() const { return device.fits() && (host.total() <= Bytes{0} || host.fits()); }
+  MemoryFootprint device;   ///< of the fullest device
+  MemoryFootprint host;     ///< this replica's use of the host's memory; capacity zero when the machine has no host
+  MemoryFootprint storage;  ///< and of its storage; capacity zero when it has none
+  Bytes kv_per_token{};     ///< one token over all layers and all devices, windows ignored
+  bool fits() const {
+    return device.fits() && (host.total() <= Bytes{0} || host.fits()) &&
+           (storage.total() <= Bytes{0} || storage.fits());
+  }
 };
 
 class StepPlan;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/catalog.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "model/hybrid_description.hpp"
 
 namespace moesaic {
 namespace {
@@ -15,24 +17,36 @@ struct Registered {
   PlacementPointer (*make)();
 };
 
-constexpr Registered kPlacements[] = {
-    {"resident", "weights, cache and all computation on the device", resident_placement},
-    {"streamed", "weights streamed from host memory layer by layer, cache on the host, decode attention on the CPU",
-     streamed_placement},
-    {"two-unit", "each operator on the device unit that suits its arithmetic intensity", two_unit_placement},
+constexpr std::array kPlacements = {
+    Registered{"resident", "weights, cache and all computation on the device", resident_placement},
+    Registered{"two-unit", "each operator on the device unit that suits its arithmetic intensity", two_unit_placement},
 };
 
 }  // namespace
 
-PlacementPointer make_placement(std::string_view name) {
-  std::vector<std::string> names;
+PlacementPointer make_placement(const std::string& name, const std::vector<std::string>& sets) {
   for (const Registered& placement : kPlacements) {
     if (placement.name == name) {
+      if (!sets.empty()) {
+        throw UserError("--set: placement '" + name + "' has no settings; those of configs/placements have");
+      }
       return placement.make();
     }
-    names.emplace_back(placement.name);
   }
-  throw UserError("--placement: unknown placement '" + std::string(name) + "'" + suggest(name, names));
+  std::vector<std::string> names;
+  const std::vector<CatalogEntry> catalog = list_catalog("placements");
+  for (const CatalogEntry& entry : catalog) {
+    names.push_back(entry.name);
+  }
+  const bool known = std::find(names.begin(), names.end(), name) != names.end();
+  if (!known && !name.ends_with(".json")) {
+    for (const Registered& placement : kPlacements) {
+      names.emplace_back(placement.name);
+    }
+    throw UserError("--placement: unknown placement '" + printable(name) + "'" + suggest(name, names));
+  }
+  const Config file = Config::load(find_in_catalog("placements", "placement", name).file);
+  return hybrid_placement(with_changes(read_hybrid(file), sets));
 }
 
 std::vector<PlacementSummary> list_placements() {
@@ -40,168 +54,13 @@ std::vector<PlacementSummary> list_placements() {
   for (const Registered& placement : kPlacements) {
     result.push_back({std::string(placement.name), std::string(placement.description)});
   }
+  for (const CatalogEntry& entry : list_catalog("placements")) {
+    result.push_back({entry.name, Config::load(entry.file).string_or("description", "")});
+  }
   return result;
 }
 
-void Placement::begin_layer(LayerWriter&, Bytes) const {}
-
-int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Queue queue) {
-  const UnitView& on = view_.units[unit];
-  Task& task = graph_.tasks.emplace_back();
-  task.op = op;
-  task.work = work;
-  task.unit = static_cast<std::uint8_t>(unit);
-  task.queue = lane_ == 1 && queue == Queue::device ? Queue::other_device : queue;
-  task.demands.push_back(
-      {on.arithmetic, work.flops.value * on.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)]});
-  task.demands.push_back({on.memory, work.memory().value});
-  const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
-  join_chain(index);
-  return index;
-}
-
-int LayerWriter::communicate(const Operator& op, const Work& work) {
-  Task& task = graph_.tasks.emplace_back();
-  task.op = op;
-  task.work = work;
-  task.communication = true;
-  task.queue = lane_ == 0 ? Queue::network : Queue::other_network;
-  if (view_.scale_up) {
-    task.demands.push_back({*view_.scale_up, work.wire.value});
-  }
-  if (view_.network && work.network.value > 0) {
-    task.demands.push_back({*view_.network, work.network.value});
-  }
-  const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
-  join_chain(index);
-  return index;
-}
-
-/// `index` waits for all chunks: for the last task of each queue, behind which the queue's others were.
-void LayerWriter::join_chunks(int index) {
-  std::array<int, kQueueCount> last;
-  last.fill(-1);
-  for (const int end : chunks_) {
-    int& of_queue = last[static_cast<std::size_t>(task(end).queue)];
-    of_queue = std::max(of_queue, end);
-  }
-  for (const int end : last) {
-    wait(index, end);
-  }
-  chunks_.clear();
-}
-
-void LayerWriter::join_chain(int index) {
-  if (const std::size_t chunk = task(index).op.chunk; chunk > 0) {
-    chunks_.resize(std::max(chunks_.size(), chunk), last_);
-    MOESAIC_ASSERT(last_ >= 0);
-    wait(index, chunks_[chunk - 1]);
-    chunks_[chunk - 1] = index;
-    return;
-  }
-  if (!chunks_.empty()) {
-    join_chunks(index);
-  } else if (last_ >= 0) {
-    task(index).after.push_back(static_cast<std::uint16_t>(last_));
-  } else {
-    task(index).waits.push_back({lane_ == 0 ? Marker::layer_output : Marker::other_output, 1});
-  }
-  const Beside beside = task(index).op.beside;
-  if (beside == Beside::starts && beside_.size() < kMostBeside) {
-    beside_.push_back(index);
-    return;
-  }
-  if (beside == Beside::joins) {
-    for (const int before : beside_) {
-      wait(index, before);
-    }
-    beside_.clear();
-  }
-  last_ = index;
-}
-
-int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device) {
-  MOESAIC_ASSERT(view_.host_memory && view_.host_to_device && view_.device_to_host);
-  Task& task = graph_.tasks.emplace_back();
-  task.op = op;
-  task.work.wire = bytes;
-  task.communication = true;
-  task.queue = to_device ? Queue::to_device : Queue::to_host;
-  task.demands.push_back({to_device ? *view_.host_to_device : *view_.device_to_host, bytes.value});
-  task.demands.push_back({*view_.host_memory, bytes.value});
-  return static_cast<int>(graph_.tasks.size() - 1 - first_);
-}
-
-int LayerWriter::prefetch(const Operator& op, Bytes bytes, int layers) {
-  const int index = copy(op, bytes, true);
-  task(index).queue = Queue::prefetch;
-  task(index).waits.push_back({Marker::layer_output, static_cast<std::uint8_t>(layers)});
-  return index;
-}
-
-void LayerWriter::wait(int task_index, int before) {
-  if (before >= 0) {
-    task(task_index).after.push_back(static_cast<std::uint16_t>(before));
-  }
-}
-
-void LayerWriter::begin_layer(double executions) {
-  first_ = graph_.tasks.size();
-  last_ = -1;
-  beside_.clear();
-  chunks_.clear();
-  lane_ = 0;
-  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true, true});
-}
-
-void LayerWriter::begin_other_batch() {
-  MOESAIC_ASSERT(lane_ == 0);
-  end_batch();
-  last_ = -1;
-  lane_ = 1;
-}
-
-/// Chunks end with the last of them: it is the last on its queue, and the other queues' tasks came before it.
-void LayerWriter::end_batch() {
-  MOESAIC_ASSERT(beside_.empty());
-  if (!chunks_.empty()) {
-    last_ = *std::max_element(chunks_.begin(), chunks_.end());
-    chunks_.clear();
-  }
-  if (last_ >= 0) {
-    task(last_).sets = lane_ == 0 ? Marker::layer_output : Marker::other_output;
-  }
-}
-
-void LayerWriter::end_layer() {
-  end_batch();
-  LayerGraph& layer = graph_.layers.back();
-  layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
-  // Closed: the first task is the only one without another before it, the last the only one without one behind, on its
-  // queue or waiting for it.
-  std::array<int, kQueueCount> last_of_queue;
-  last_of_queue.fill(-1);
-  ends_.assign(layer.count, true);
-  for (std::uint32_t i = 0; i < layer.count; ++i) {
-    const Task& current = task(static_cast<int>(i));
-    for (const std::uint16_t before : current.after) {
-      ends_[before] = false;
-    }
-    int& before_on_queue = last_of_queue[static_cast<std::size_t>(current.queue)];
-    if (before_on_queue >= 0) {
-      ends_[static_cast<std::size_t>(before_on_queue)] = false;
-    }
-    before_on_queue = static_cast<int>(i);
-    const bool enters = i == 0 ? current.after.size() == 0 && current.waits.size() == 1
-                               : current.after.size() > 0 && current.waits.size() == 0;
-    layer.closed = layer.closed && enters;
-    layer.serial = layer.serial && enters && (i == 0 || (current.after.size() == 1 && current.after[0] == i - 1));
-  }
-  const bool last_ends = layer.count == 0 || last_ == static_cast<int>(layer.count) - 1;
-  layer.serial = layer.serial && last_ends;
-  layer.closed = layer.closed && last_ends && std::count(ends_.begin(), ends_.end(), true) <= 1;
-  graph_.serial = graph_.serial && layer.serial;
-  graph_.closed = graph_.closed && layer.closed;
-}
+void Placement::begin_layer(LayerWriter&, const LayerWeights&) const {}
+void Placement::end_batch(LayerWriter&) const {}
 
 }  // namespace moesaic

@@ -25,7 +25,7 @@ LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, cons
 }
 
 void check_features(const StepFeatures& features, const Placement& placement) {
-  if (features.overlap.kind == OverlapKind::two_batch && !placement.two_batches()) {
+  if (features.overlap.kind == OverlapKind::two_batch && !placement.several_batches()) {
     throw UserError("--overlap: placement '" + std::string(placement.name()) +
                     "' does not work on two batches at once; two-batch works with 'resident'");
   }
@@ -65,7 +65,7 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
       }
     }
     layer_weights_.push_back(
-        layer_weight_bytes(kind, context_of(*this, routing_.back().get(), exchange_loads_.back().get(), true)));
+        layer_weights_of(kind, context_of(*this, routing_.back().get(), exchange_loads_.back().get(), true)));
   }
   const EmbeddingBytes tables = embedding_weight_bytes(architecture_, context_of(*this, nullptr, nullptr, true));
   input_weights_ = tables.input;
@@ -101,7 +101,7 @@ Work work_on(const Operator& op, const MachineView& view) {
 /// One part of a step: its input, the layers of a kind, or its output.
 struct StepBuilder::Part {
   double executions = 1;
-  Bytes weights{};
+  LayerWeights weights{};
   const RankLoadTable* routing = nullptr;
   const ExchangeLoads* exchange_loads = nullptr;
   void (*append)(const LayerContext&, const RankBatch&, const Part&, std::vector<Operator>&) = nullptr;
@@ -111,23 +111,26 @@ struct StepBuilder::Part {
   double transfers = 0;  ///< to the next stage
 };
 
-void StepBuilder::write(LayerWriter& writer, const Part& part, const StepOptions& options, bool two) {
+void StepBuilder::write(LayerWriter& writer, const Part& part, const StepOptions& options,
+                        std::span<const RankBatch> batches) {
   const MachineView& view = plan_.view();
   LayerContext context = context_of(plan_, part.routing, part.exchange_loads, options.balanced_routing);
   if (!options.overlap) {
     context.overlap = {};
   }
+  const Placement& placement = plan_.placement();
   writer.begin_layer(part.executions);
-  plan_.placement().begin_layer(writer, part.weights);
-  for (int batch = 0; batch < (two ? 2 : 1); ++batch) {
-    if (batch == 1) {
-      writer.begin_other_batch();
+  placement.begin_layer(writer, part.weights);
+  for (const RankBatch& batch : batches) {
+    if (&batch != batches.data()) {
+      writer.begin_next_batch();
     }
     operators_.clear();
-    part.append(context, !two ? rank_batch_ : batch == 0 ? one_ : other_, part, operators_);
+    part.append(context, batch, part, operators_);
     for (const Operator& op : operators_) {
-      plan_.placement().place(writer, op, work_on(op, view));
+      placement.place(writer, op, work_on(op, view));
     }
+    placement.end_batch(writer);
   }
   writer.end_layer();
 }
@@ -143,8 +146,12 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
   graph.sequences = rank_batch_.sequences;
   graph.tokens = rank_batch_.tokens;
   graph.only_decodes = rank_batch_.decodes;
-  const bool two = options.overlap && plan_.features().overlap.kind == OverlapKind::two_batch &&
-                   split_batch(rank_batch_, plan_.mapping(), one_, other_);
+  const bool two = options.overlap && plan_.features().overlap.kind == OverlapKind::two_batch;
+  const int wanted = two ? 2 : options.overlap || options.one_batch ? plan_.placement().batches() : 1;
+  split_batch(rank_batch_, plan_.mapping(), wanted, batches_);
+  if (options.one_batch) {
+    batches_.resize(1);
+  }
   LayerWriter writer(graph, plan_.view());
 
   write(writer,
@@ -155,19 +162,19 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
                }
              },
          .look_up = stage == nullptr || stage->first},
-        options, two);
+        options, batches_);
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
     const std::int64_t layers =
         stage != nullptr ? stage->layers_of_kind[kind] : architecture.count_of_kind(static_cast<int>(kind));
     write(writer,
           {.executions = static_cast<double>(layers),
-           .weights = plan_.layer_weights(kind),
+           .weights = plan_.layer_parts(kind),
            .routing = plan_.routing(kind),
            .exchange_loads = plan_.exchange_loads(kind),
            .append = [](const LayerContext& context, const RankBatch& share, const Part& part,
                         std::vector<Operator>& out) { append_layer(*part.layer, context, share, out); },
            .layer = &architecture.kinds[kind]},
-          options, two);
+          options, batches_);
   }
   const double transfers = stage != nullptr ? (stage->last ? 0 : 1) : plan_.mapping().pipeline - 1;
   write(writer,
@@ -180,7 +187,7 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
              },
          .hand_out = stage == nullptr || stage->last,
          .transfers = transfers},
-        options, two);
+        options, batches_);
 }
 
 void StepBuilder::build_part(const StepPart& part, const RankBatch& batch, const StepOptions& options,
@@ -196,7 +203,7 @@ void StepBuilder::build_part(const StepPart& part, const RankBatch& batch, const
     written.routing = plan_.routing(part.kind);
     written.exchange_loads = plan_.exchange_loads(part.kind);
     written.layer = &plan_.architecture().kinds[part.kind];
-    written.weights = part.what == What::attention ? plan_.layer_weights(part.kind) : Bytes{0};
+    written.weights = part.what == What::attention ? plan_.layer_parts(part.kind) : LayerWeights{};
   }
   switch (part.what) {
     case What::input:
@@ -223,7 +230,7 @@ void StepBuilder::build_part(const StepPart& part, const RankBatch& batch, const
       break;
   }
   LayerWriter writer(graph, plan_.view());
-  write(writer, written, options, false);
+  write(writer, written, options, {&rank_batch_, 1});
 }
 
 StepGraph build_step(const StepPlan& plan, const Batch& batch, const StepOptions& options) {

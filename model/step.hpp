@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "model/batch.hpp"
@@ -25,6 +26,7 @@ struct StepFeatures {
 struct StepOptions {
   bool balanced_routing = false;
   bool overlap = true;         ///< false: as without any, for bounds
+  bool one_batch = false;      ///< only the first of the batches that the placement divides it into, for bounds
   std::optional<int> stage{};  ///< of StepPlan::stages(): only its layers; else all stages one after another
 };
 
@@ -51,7 +53,8 @@ class StepPlan {
   const PlacementPointer& placement_pointer() const { return placement_; }
 
   /// Bytes of weights of layer kind `kind` on the fullest rank.
-  Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind]; }
+  Bytes layer_weights(std::size_t kind) const { return layer_weights_[kind].total(); }
+  const LayerWeights& layer_parts(std::size_t kind) const { return layer_weights_[kind]; }
   /// Input table and lm_head of a rank that has both (one table where they are tied).
   Bytes embedding_weights() const { return input_weights_ + output_weights_; }
   /// What of them a stage holds: tied tables are held by the first and by the last.
@@ -74,7 +77,7 @@ class StepPlan {
   std::vector<PipelineStage> stages_;
   std::vector<std::shared_ptr<const RankLoadTable>> routing_;
   std::vector<std::shared_ptr<const ExchangeLoads>> exchange_loads_;
-  std::vector<Bytes> layer_weights_;
+  std::vector<LayerWeights> layer_weights_;
   Bytes input_weights_;
   Bytes output_weights_;  // zero where it is the input table
 };
@@ -101,10 +104,11 @@ class StepBuilder {
 
  private:
   struct Part;
-  void write(LayerWriter& writer, const Part& part, const StepOptions& options, bool two);
+  void write(LayerWriter& writer, const Part& part, const StepOptions& options, std::span<const RankBatch> batches);
 
   const StepPlan& plan_;
-  RankBatch rank_batch_, one_, other_;
+  RankBatch rank_batch_;
+  std::vector<RankBatch> batches_;
   std::vector<Operator> operators_;
 };
 

@@ -12,6 +12,7 @@ void StepGraph::clear() {
   blocks = nullptr;
   sequences = tokens = 0;
   only_decodes = false;
+  batches = 1;
   serial = closed = true;
 }
 

@@ -38,43 +38,37 @@ struct Demand {
 };
 
 /// Things that tasks run on, one after another in the order written. `prefetch` copies to the device too, ahead of the
-/// computation and beside the copies that the computation waits for. The other batch of a step with two has queues of
-/// its own, but they take turns (see runs_on).
-enum class Queue : std::uint8_t {
-  device,
-  second_unit,
-  host,
-  to_device,
-  to_host,
-  prefetch,
-  network,
-  other_device,
-  other_network
-};
-inline constexpr std::size_t kQueueCount = 9;
-/// The queue with which this one takes turns: of their tasks one runs at a time, of those that could start the first
-/// one in the order written.
-constexpr Queue runs_on(Queue queue) {
-  return queue == Queue::other_device ? Queue::device : queue == Queue::other_network ? Queue::network : queue;
-}
+/// computation and beside the copies that the computation waits for. Each batch of a step with several has queues of
+/// its own, but they take turns: of the tasks of one kind of queue one runs at a time, of those that could start the
+/// first one in the order written.
+enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, prefetch, storage, network };
+inline constexpr std::size_t kQueueCount = 8;
+/// Batches that a step may have beside each other.
+inline constexpr int kMostBatches = 32;
 
-/// A point that tasks of later layers can wait for: a layer's last task (of the step's first or other batch), or its
-/// weights having arrived.
-enum class Marker : std::uint8_t { none, layer_output, other_output, weights_ready, weights_released };
-inline constexpr std::size_t kMarkerCount = 5;
+/// A point that tasks of later layers can wait for.
+enum class Marker : std::uint8_t {
+  none,
+  layer_output,  ///< a layer's last task
+  routed,        ///< its gate has chosen the experts
+  deferred       ///< the results that a later layer adds have come back
+};
+inline constexpr std::size_t kMarkerCount = 4;
 
 struct Task {
   Operator op{};
   Work work{};
   std::uint8_t unit = 0;  ///< index into MachineView::units; of a collective or transfer: the unit that drives it
   Queue queue = Queue::device;
+  std::uint8_t batch = 0;      ///< of the step's batches
   bool communication = false;  ///< collective or transfer
   FewOf<Demand, 4> demands;
   FewOf<std::uint16_t, 4> after;  ///< tasks of the same layer, by position in the layer
   Marker sets = Marker::none;     ///< the marker that this task's end sets for its layer
   struct Wait {
     Marker marker = Marker::none;
-    std::uint8_t layers_back = 0;
+    std::uint8_t layers_back = 0;  ///< of `routed` and `deferred`: counted in layers that have the marker
+    bool all_batches = false;      ///< else of the task's own batch
   };
   FewOf<Wait, 2> waits;  ///< markers of earlier layers (missing ones, before the first layer, are already met)
 };
@@ -96,6 +90,7 @@ struct StepGraph {
   double sequences = 0;                             ///< of this rank
   double tokens = 0;
   bool only_decodes = false;  ///< one new token for each of them
+  int batches = 1;            ///< beside each other
   bool serial = true;         ///< every layer is one chain and waits only for the layer before it
   bool closed = true;         ///< every layer is closed
 

@@ -25,6 +25,9 @@ std::string shortage(const Prediction& prediction) {
   if (host.total() > Bytes{0} && !host.fits()) {
     parts.push_back(fmt::format("short by {} of host memory", to_text(-host.free())));
   }
+  if (const MemoryFootprint& storage = prediction.memory.storage; storage.total() > storage.capacity) {
+    parts.push_back(fmt::format("short by {} of storage", to_text(-storage.free())));
+  }
   return fmt::format("{}", fmt::join(parts, " and "));
 }
 
@@ -55,6 +58,10 @@ std::string verdict_text(const Prediction& prediction) {
         fmt::format("fits: {} of {} per device", to_text(memory.device.total()), to_text(memory.device.capacity));
     if (memory.host.total() > Bytes{0}) {
       text += fmt::format(", {} of {} on the host", to_text(memory.host.total()), to_text(memory.host.capacity));
+    }
+    if (memory.storage.total() > Bytes{0}) {
+      text +=
+          fmt::format(", {} of {} on its storage", to_text(memory.storage.total()), to_text(memory.storage.capacity));
     }
     return text;
   }

@@ -6,21 +6,13 @@
 #include "sim/step_run.hpp"
 
 namespace moesaic {
-namespace {
-
-bool has_two_batches(const StepGraph& graph) {
-  return std::any_of(graph.tasks.begin(), graph.tasks.end(),
-                     [](const Task& task) { return runs_on(task.queue) != task.queue; });
-}
-
-}  // namespace
 
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level) {
   std::vector<TaskCost> costs;
   step_costs(graph, view, cost, costs);
   Timeline timeline;
   timeline.total = StepRun(graph, view, costs, level, unroll(graph)).run(&timeline.spans);
-  if (has_two_batches(graph)) {
+  if (graph.batches > 1) {
     Timeline other;
     other.total = StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(&other.spans);
     return other.total < timeline.total ? other : timeline;
@@ -32,7 +24,7 @@ Seconds execution_time(const StepGraph& graph, const MachineView& view, std::spa
                        const CostLevel& level) {
   if (!graph.closed) {
     const Seconds total = StepRun(graph, view, costs, level, unroll(graph)).run(nullptr);
-    return has_two_batches(graph)
+    return graph.batches > 1
                ? std::min(total, StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(nullptr))
                : total;
   }

@@ -23,9 +23,9 @@ struct Timeline {
 };
 
 /// Executes all layers one after another, in their order, by events: a task starts when its queue is free and all it
-/// waits for is done. Queues that take turns (runs_on) start the first task in the order written of those that could,
-/// or stay with one batch until it has to wait, whichever way is shorter: schedules are made for the step. What runs
-/// beside communication that holds multiprocessors goes as much slower as the cost says. Deterministic.
+/// waits for is done. Batches' queues of one kind take turns: they start the first task in the order written of those
+/// that could, or stay with one batch until it has to wait, whichever way is shorter: schedules are made for the step.
+/// What runs beside communication that holds multiprocessors goes as much slower as the cost says. Deterministic.
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level = {});
 
 /// Only its total, from costs worked out before. Layers that are closed run once for each kind. Else equal layers run

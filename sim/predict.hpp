@@ -59,7 +59,7 @@ class Predictor {
   explicit Predictor(const Deployment& deployment, StepPieces* pieces = nullptr)
       : deployment_(deployment),
         steps_(deployment.plan, *deployment.cost),
-        limit_is_actual_(deployment.plan.mapping().expert == 1 &&
+        limit_is_actual_(deployment.plan.mapping().expert == 1 && deployment.plan.placement().batches() == 1 &&
                          deployment.plan.features().overlap.kind == OverlapKind::none),
         pieces_(pieces) {}
 

@@ -27,11 +27,16 @@ bool runs_beside(const StepGraph& graph, const Task& task) {
 void step_costs(const StepGraph& graph, const MachineView& view, const CostModel& cost, std::vector<TaskCost>& out) {
   out.resize(graph.tasks.size());
   double most = 0;
+  const double host_memory = cost.host_memory();
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Task& task = graph.tasks[i];
     const Estimate estimate = cost.cost(task, view);
     const double held = runs_beside(graph, task) ? cost.multiprocessors(task) : 0;
-    out[i] = {.latency = estimate.latency, .busy = estimate.busy, .peak = peak_seconds(task, view), .hold = held};
+    out[i] = {.latency = estimate.latency,
+              .busy = estimate.busy,
+              .peak = peak_seconds(task, view),
+              .hold = held,
+              .host_memory = host_memory};
     most = std::max(most, held);
   }
   if (graph.serial || most <= 0 || view.units.empty() || view.units.front().multiprocessors <= most) {
@@ -64,7 +69,8 @@ LevelCost at_level(const Task& task, const TaskCost& cost, const CostLevel& leve
     return {};
   }
   return {level.latency ? cost.latency.value : 0, (level.kernel_efficiency ? cost.busy : cost.peak).value,
-          level.kernel_efficiency ? cost.slowed : cost.peak_slowed, cost.hold};
+          level.kernel_efficiency ? cost.slowed : cost.peak_slowed, cost.hold,
+          level.kernel_efficiency ? cost.host_memory : 1};
 }
 
 }  // namespace moesaic

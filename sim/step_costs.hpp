@@ -22,6 +22,7 @@ struct TaskCost {
   double hold = 0;    ///< of the largest number of multiprocessors that any communication of the step holds
   double slowed = 1;  ///< how much longer `busy` is with that number of them less
   double peak_slowed = 1;
+  double host_memory = 1;  ///< share of the host's memory bandwidth that its users together can have
 };
 
 /// Costs of graph.tasks, by index. Communication may hold multiprocessors while it runs (DeepEP's normal kernels,
@@ -35,6 +36,7 @@ struct LevelCost {
   double busy = 0;
   double slowed = 1;
   double hold = 0;
+  double host_memory = 1;
 };
 LevelCost at_level(const Task& task, const TaskCost& cost, const CostLevel& level);
 

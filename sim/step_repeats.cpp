@@ -11,7 +11,9 @@ namespace {
 /// Rounding of what is left of tasks: far below anything that a prediction prints.
 constexpr double kSame = 1e-10;
 
-constexpr auto kDevice = static_cast<std::size_t>(Queue::device);
+/// The first batch's queue of the device.
+constexpr std::size_t kDevice = 0;
+static_assert(static_cast<std::size_t>(Queue::device) == kDevice);
 
 }  // namespace
 
@@ -25,7 +27,7 @@ bool StepRun::State::same_as(const State& other) const {
 std::uint32_t StepRun::last_touched(std::uint32_t position) const {
   const std::uint32_t end = layers_[position].end;
   std::uint32_t last = position;
-  for (std::size_t queue = 0; queue < kQueueCount; ++queue) {
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
     if (heads_[queue] < queues_[queue].size() && queues_[queue][heads_[queue]].layer < end) {
       last = std::max(last, queues_[queue][heads_[queue]].layer);
     }
@@ -41,10 +43,12 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
   const auto relative = [&](std::uint32_t layer) {
     return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
   };
-  for (std::size_t queue = 0; queue < kQueueCount; ++queue) {
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
     state.counts.push_back(static_cast<std::int64_t>(heads_[queue]) -
                            static_cast<std::int64_t>(queue_starts_[queue][position]));
-    state.counts.push_back(busy_[queue]);
+  }
+  for (const bool busy : busy_) {
+    state.counts.push_back(busy);
   }
   for (const Running& task : running_) {
     state.counts.push_back(relative(task.layer));
@@ -102,7 +106,7 @@ void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& b
   std::copy(done.begin(), done.end(), done_.begin() + layers_[low_ + shift].first);
   std::copy(left.begin(), left.end(), left_.begin() + low_ + shift);
   finished_ += layers_[position + shift].first - layers_[position].first;
-  for (std::size_t queue = 0; queue < kQueueCount; ++queue) {
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
     heads_[queue] += queue_starts_[queue][position + shift] - queue_starts_[queue][position];
   }
   for (Running& task : running_) {

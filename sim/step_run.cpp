@@ -35,15 +35,26 @@ UnrolledLayers only_layer(const StepGraph& graph, std::size_t layer) {
 
 StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
                  const CostLevel& level, UnrolledLayers unrolled, Turns turns)
-    : graph_(graph), view_(view), layers_(std::move(unrolled.layers)), turns_(turns) {
+    : graph_(graph),
+      view_(view),
+      layers_(std::move(unrolled.layers)),
+      batches_(static_cast<std::size_t>(graph.batches)),
+      queues_(kQueueCount * batches_),
+      queue_starts_(queues_.size()),
+      heads_(queues_.size(), 0),
+      turns_(turns) {
+  std::uint32_t longest_period = 1;
+  for (const UnrolledLayers::Layer& layer : layers_) {
+    longest_period = std::max(longest_period, layer.period);
+  }
   for (const LayerGraph& layer : graph.layers) {
-    MarkerTasks& positions = markers_.emplace_back();
-    positions.fill(-1);
+    MarkerTasks& positions = markers_.emplace_back(kMarkerCount * batches_, -1);
     const auto tasks = graph.tasks_of(layer);
     for (std::size_t i = 0; i < tasks.size(); ++i) {
-      positions[static_cast<std::size_t>(tasks[i].sets)] = static_cast<int>(i);
+      positions[static_cast<std::size_t>(tasks[i].sets) * batches_ + tasks[i].batch] = static_cast<int>(i);
       for (const Task::Wait& wait : tasks[i].waits) {
-        most_back_ = std::max<std::uint32_t>(most_back_, wait.layers_back);
+        const std::uint32_t stride = wait.marker == Marker::layer_output ? 1 : longest_period;
+        most_back_ = std::max<std::uint32_t>(most_back_, wait.layers_back * stride);
       }
     }
   }
@@ -51,12 +62,12 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
     costs_.push_back(at_level(graph.tasks[i], costs[i], level));
   }
   for (std::uint32_t position = 0; position < layers_.size(); ++position) {
-    for (std::size_t queue = 0; queue < kQueueCount; ++queue) {
+    for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
       queue_starts_[queue].push_back(static_cast<std::uint32_t>(queues_[queue].size()));
     }
     const LayerGraph& layer = graph.layers[layers_[position].graph];
     for (std::uint32_t i = 0; i < layer.count; ++i) {
-      queues_[static_cast<std::size_t>(graph.tasks[layer.first + i].queue)].push_back({position, layer.first + i});
+      queues_[queue_of(graph.tasks[layer.first + i])].push_back({position, layer.first + i});
     }
     left_.push_back(layer.count);
   }
@@ -88,16 +99,41 @@ bool StepRun::ready(const Waiting& waiting) const {
     }
   }
   for (const Task::Wait& wait : task.waits) {
-    if (wait.layers_back > waiting.layer) {
+    if (!wait.all_batches) {
+      if (!met(waiting, wait, task.batch)) {
+        return false;
+      }
       continue;
     }
-    const UnrolledLayers::Layer& earlier = layers_[waiting.layer - wait.layers_back];
-    const int position = markers_[earlier.graph][static_cast<std::size_t>(wait.marker)];
-    if (position >= 0 && !done_[earlier.first + static_cast<std::uint32_t>(position)]) {
-      return false;
+    for (int batch = 0; batch < graph_.batches; ++batch) {
+      if (!met(waiting, wait, batch)) {
+        return false;
+      }
     }
   }
   return true;
+}
+
+bool StepRun::met(const Waiting& waiting, const Task::Wait& wait, int batch) const {
+  const std::size_t index = static_cast<std::size_t>(wait.marker) * batches_ + static_cast<std::size_t>(batch);
+  if (wait.layers_back > waiting.layer) {
+    return true;
+  }
+  std::uint32_t back = wait.layers_back;
+  if (wait.marker != Marker::layer_output) {
+    // Layers without the marker do not count: dense ones between those with experts.
+    std::uint32_t found = 0;
+    back = 0;
+    while (found < wait.layers_back) {
+      if (++back > waiting.layer) {
+        return true;
+      }
+      found += markers_[layers_[waiting.layer - back].graph][index] >= 0;
+    }
+  }
+  const UnrolledLayers::Layer& earlier = layers_[waiting.layer - back];
+  const int position = markers_[earlier.graph][index];
+  return position < 0 || done_[earlier.first + static_cast<std::uint32_t>(position)];
 }
 
 void StepRun::start_ready() {
@@ -108,19 +144,20 @@ void StepRun::start_ready() {
     const Waiting &a = queues_[one][heads_[one]], &b = queues_[other][heads_[other]];
     return a.layer != b.layer ? a.layer < b.layer : a.task < b.task;
   };
+  const std::size_t none = queues_.size();
   std::array<std::size_t, kQueueCount> chosen;
-  chosen.fill(kQueueCount);
-  for (std::size_t queue = 0; queue < kQueueCount; ++queue) {
-    const auto turn = static_cast<std::size_t>(runs_on(static_cast<Queue>(queue)));
+  chosen.fill(none);
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
+    const std::size_t turn = kind_of(queue);
     if (busy_[turn] || heads_[queue] == queues_[queue].size() || !ready(queues_[queue][heads_[queue]])) {
       continue;
     }
-    if (chosen[turn] == kQueueCount || comes_before(queue, chosen[turn])) {
+    if (chosen[turn] == none || comes_before(queue, chosen[turn])) {
       chosen[turn] = queue;
     }
   }
   for (const std::size_t queue : chosen) {
-    if (queue != kQueueCount) {
+    if (queue != none) {
       start(queue);
     }
   }
@@ -128,9 +165,9 @@ void StepRun::start_ready() {
 
 void StepRun::start(std::size_t queue) {
   const Waiting& head = queues_[queue][heads_[queue]++];
-  const Queue turn = runs_on(static_cast<Queue>(queue));
-  busy_[static_cast<std::size_t>(turn)] = true;
-  computed_last_ = turn == Queue::device ? queue : computed_last_;
+  const std::size_t turn = kind_of(queue);
+  busy_[turn] = true;
+  computed_last_ = turn == static_cast<std::size_t>(Queue::device) ? queue : computed_last_;
   const LevelCost& cost = costs_[head.task];
   const UnrolledLayers::Layer& layer = layers_[head.layer];
   Running& started = running_.emplace_back();
@@ -144,7 +181,8 @@ void StepRun::start(std::size_t queue) {
   started.hold = cost.hold;
   if (started.progress > 0) {
     for (const Demand& demand : graph_.tasks[head.task].demands) {
-      const double seconds = demand.amount / view_.resources[demand.resource].capacity;
+      const double attained = demand.resource == view_.host_memory ? cost.host_memory : 1;
+      const double seconds = demand.amount / (view_.resources[demand.resource].capacity * attained);
       started.shares.push_back({demand.resource, std::min(1.0, seconds / started.progress)});
     }
   }
@@ -223,7 +261,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     done_[task.instance] = 1;
     --left_[task.layer];
     ++finished_;
-    busy_[static_cast<std::size_t>(runs_on(graph_.tasks[task.task].queue))] = false;
+    busy_[static_cast<std::size_t>(graph_.tasks[task.task].queue)] = false;
     if (spans != nullptr) {
       spans->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});
     }

@@ -24,7 +24,7 @@ UnrolledLayers unroll(const StepGraph& graph);
 /// One layer on its own.
 UnrolledLayers only_layer(const StepGraph& graph, std::size_t layer);
 
-/// Which of two batches computes where both could.
+/// Which of several batches computes where more than one could.
 enum class Turns : std::uint8_t {
   in_order,  ///< whose task comes first in the order written: what arrives goes ahead (DeepSeek's decoding)
   on_end     ///< the one that computed last, until it has to wait (DeepSeek's prefill)
@@ -56,7 +56,8 @@ class StepRun {
     std::uint32_t layer = 0;
     std::uint32_t task = 0;
   };
-  using MarkerTasks = std::array<int, kMarkerCount>;  // position in its layer of the task that sets each, or -1
+  /// Position in its layer of the task that sets each marker for each batch, or -1.
+  using MarkerTasks = std::vector<int>;
   /// Where everything stands when a layer begins, relative to that layer.
   struct State {
     std::uint32_t position = 0;
@@ -67,6 +68,9 @@ class StepRun {
   };
 
   bool ready(const Waiting& waiting) const;
+  bool met(const Waiting& waiting, const Task::Wait& wait, int batch) const;
+  std::size_t queue_of(const Task& task) const { return static_cast<std::size_t>(task.queue) * batches_ + task.batch; }
+  std::size_t kind_of(std::size_t queue) const { return queue / batches_; }
   void start_ready();
   void start(std::size_t queue);
   void share_resources();
@@ -81,10 +85,12 @@ class StepRun {
   std::vector<LevelCost> costs_;  // of the graph's tasks
   std::vector<UnrolledLayers::Layer> layers_;
   std::vector<MarkerTasks> markers_;
-  std::array<std::vector<Waiting>, kQueueCount> queues_;
-  std::array<std::vector<std::uint32_t>, kQueueCount> queue_starts_;  // entries of layers before each position
-  std::array<std::size_t, kQueueCount> heads_{};
-  std::array<bool, kQueueCount> busy_{};  // by runs_on()
+  std::size_t batches_;
+  // One for each kind of queue and batch.
+  std::vector<std::vector<Waiting>> queues_;
+  std::vector<std::vector<std::uint32_t>> queue_starts_;  // entries of layers before each position
+  std::vector<std::size_t> heads_;
+  std::array<bool, kQueueCount> busy_{};  // by kind
   Turns turns_;
   std::size_t computed_last_ = 0;  // queue
   std::vector<char> done_;

@@ -8,7 +8,7 @@ class Resident final : public Placement {
  public:
   std::string_view name() const override { return "resident"; }
   MemoryHomes homes() const override { return {}; }
-  bool two_batches() const override { return true; }
+  bool several_batches() const override { return true; }
   void check(const Machine&) const override {}
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
     if (op.kind == OperatorKind::collective) {

@@ -111,7 +111,7 @@ TEST(Efficiency, CollectivesTakeTheFastestAlgorithm) {
 }
 
 TEST(Efficiency, CopiesAndHostKernels) {
-  const StepPlan plan = replica(preset("Mixtral-8x7B"), {}, streamed_placement(), "xeon-8380-a40");
+  const StepPlan plan = replica(preset("Mixtral-8x7B"), {}, make_placement("streamed"), "xeon-8380-a40");
   const Machine machine = machine_named("xeon-8380-a40");
   const StepGraph graph = build_step(plan, Batch::decode(64, 4000));
   const Task weights = first(graph, "weights in"), scores = first(graph, "scores");
@@ -130,7 +130,7 @@ TEST(CostModels, NeverBeatThePeak) {
       {{2, 4, 8}, {resident_placement(), "mi300x-8"}},
       {{4, 1, 1}, {resident_placement(), "l40s-8-pcie"}},
       {{}, {two_unit_placement(), "duplex-4"}},
-      {{}, {streamed_placement(), "xeon-8380-a40"}}};
+      {{}, {make_placement("streamed"), "xeon-8380-a40"}}};
   for (const auto& [mapping, placed] : replicas) {
     const StepPlan plan = replica(preset("DeepSeek-V3"), mapping, placed.first, placed.second);
     for (const CostModelPointer& cost : {roofline_cost_model(), default_cost_model(), told_apart(),

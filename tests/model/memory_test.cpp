@@ -124,7 +124,7 @@ TEST(Memory, DataParallelGroupsHoldTheCeiling) {
 
 TEST(Memory, StreamedSplitsHostAndDevice) {
   const Architecture mixtral = preset("Mixtral-8x7B");
-  const StepPlan plan = replica(mixtral, {}, streamed_placement(), "xeon-8380-a40");
+  const StepPlan plan = replica(mixtral, {}, make_placement("streamed"), "xeon-8380-a40");
   const ReplicaMemory memory = replica_memory(plan, kChat);
   const Bytes tables{2.0 * 2 * 32'000 * 4096};
   EXPECT_EQ(memory.device.weights, tables);
@@ -153,7 +153,7 @@ std::vector<Case> cases() {
           {"DeepSeek-V3", {1, 8, 8}, resident_placement(), "dgx-h200"},
           {"MiniMax-M1", {8, 1, 1}, resident_placement(), "dgx-h200"},
           {"gpt-oss-20b", {}, resident_placement(), "rtx-4090"},
-          {"Mixtral-8x7B", {}, streamed_placement(), "xeon-8380-a40"},
+          {"Mixtral-8x7B", {}, make_placement("streamed"), "xeon-8380-a40"},
           {"Qwen3-30B", {}, two_unit_placement(), "duplex-4"}};
 }
 

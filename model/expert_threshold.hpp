@@ -1,0 +1,17 @@
+// Experts on the host or copied to the device: how many tokens make the copy worth it, at peak rates.
+#pragma once
+
+#include "model/expert_split.hpp"
+#include "model/machine_view.hpp"
+
+namespace moesaic {
+
+/// Most tokens with which an expert takes no longer on the host than its weights, of `expert` bytes, take on the link
+/// (Fiddler, arXiv:2402.07033).
+double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes expert);
+
+/// The same for all experts of `missing` together: those with the fewest tokens on the host, so many that the later of
+/// host and link is as early as can be (HybriMoE, arXiv:2504.05897 Eq 2).
+double balanced_up_to(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert);
+
+}  // namespace moesaic

@@ -1,0 +1,168 @@
+#include "model/hybrid_description.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+
+#include "base/error.hpp"
+#include "base/nearest.hpp"
+#include "model/step_graph.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::array kMissing = {std::pair{MissingExperts::streamed, "streamed"},
+                                 std::pair{MissingExperts::fetched, "fetched"}, std::pair{MissingExperts::host, "host"},
+                                 std::pair{MissingExperts::cheaper, "cheaper"},
+                                 std::pair{MissingExperts::balanced, "balanced"}};
+constexpr int kMostBufferedLayers = 200;
+constexpr int kMostLookAhead = 64;
+
+double number_in(const Config& config, double least, double most) {
+  const double value = config.number();
+  if (!(value >= least && value <= most)) {
+    config.fail(most == std::numeric_limits<double>::infinity()
+                    ? fmt::format("must be at least {}, found {}", least, value)
+                    : fmt::format("must be from {} to {}, found {}", least, most, value));
+  }
+  return value;
+}
+
+void read_share(const Config& owner, std::string_view key, double& share) {
+  if (const auto config = owner.find(key)) {
+    share = number_in(*config, 0, 1);
+  }
+}
+
+void read_count(const Config& owner, std::string_view key, int most, int& count) {
+  if (const auto config = owner.find(key)) {
+    const std::int64_t value = config->integer();
+    if (value < 1 || value > most) {
+      config->fail(fmt::format("must be a whole number from 1 to {}, found {}", most, value));
+    }
+    count = static_cast<int>(value);
+  }
+}
+
+/// One of several words; the first is the value false.
+bool read_choice(const Config& owner, std::string_view key, std::string_view no, std::string_view yes, bool fallback) {
+  const auto config = owner.find(key);
+  if (!config) {
+    return fallback;
+  }
+  const std::string word = config->string();
+  if (word != no && word != yes) {
+    config->fail(fmt::format("must be \"{}\" or \"{}\", found \"{}\"{}", no, yes, printable(word),
+                             suggest(word, std::array{std::string(no), std::string(yes)})));
+  }
+  return word == yes;
+}
+
+MissingExperts read_missing(const Config& config) {
+  const std::string word = config.string();
+  std::vector<std::string> words;
+  for (const auto& [missing, name] : kMissing) {
+    if (word == name) {
+      return missing;
+    }
+    words.emplace_back(name);
+  }
+  config.fail(
+      fmt::format("unknown \"{}\"; one of {}{}", printable(word), fmt::join(words, ", "), suggest(word, words)));
+}
+
+void read_experts(const Config& config, HybridDescription& out) {
+  constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+  read_share(config, "device", out.experts_on_device);
+  if (const auto hits = config.find("hits")) {
+    out.hits = number_in(*hits, 0, 1);
+    if (out.experts_on_device <= 0 && *out.hits > 0) {
+      hits->fail("no expert is on the device (\"device\" is 0), so none can be found there");
+    }
+    if (out.experts_on_device >= 1 && *out.hits < 1) {
+      hits->fail("all experts are on the device (\"device\" is 1), so all are found there");
+    }
+  }
+  if (const auto missing = config.find("missing")) {
+    out.missing = read_missing(*missing);
+  }
+  if (const auto prefetch = config.find("prefetch")) {
+    read_share(*prefetch, "accuracy", out.prefetch_accuracy);
+    read_count(*prefetch, "look_ahead", kMostLookAhead, out.look_ahead);
+    if (const auto extra = prefetch->find("extra")) {
+      out.prefetch_extra = number_in(*extra, 0, kNoLimit);
+    }
+    if (out.prefetch_accuracy > 0 && out.missing != MissingExperts::fetched) {
+      prefetch->fail(fmt::format("only experts that are \"fetched\" can be fetched ahead; \"missing\" is \"{}\"",
+                                 to_text(out.missing)));
+    }
+  }
+  read_share(config, "deferred", out.deferred);
+  if (const auto tokens = config.find("host_tokens")) {
+    out.host_tokens = number_in(*tokens, 0, kNoLimit);
+  }
+}
+
+}  // namespace
+
+std::string_view to_text(MissingExperts missing) { return kMissing[static_cast<std::size_t>(missing)].second; }
+
+HybridDescription read_hybrid(const Config& config) {
+  constexpr std::array<std::string_view, 2> kNotes = {"kind", "sources"};
+  config.ignore(kNotes);
+  HybridDescription out;
+  out.name = config.at("name").string();
+  out.description = config.string_or("description", "");
+  if (const auto dense = config.find("dense")) {
+    read_share(*dense, "device", out.dense_on_device);
+    out.on_host = read_choice(*dense, "unit", "device", "host", false);
+  }
+  if (const auto experts = config.find("experts")) {
+    read_experts(*experts, out);
+  }
+  if (const auto cache = config.find("cache")) {
+    read_share(*cache, "device", out.cache_on_device);
+    read_share(*cache, "host_attention", out.host_attention);
+  }
+  read_count(config, "buffered_layers", kMostBufferedLayers, out.buffered_layers);
+  read_count(config, "batches", kMostBatches, out.batches);
+  out.staged = read_choice(config, "copies", "pinned", "staged", false);
+  out.sockets_apart = !read_choice(config, "sockets", "apart", "spread", false);
+  if (const auto storage = config.find("storage")) {
+    read_share(*storage, "weights", out.weights_on_storage);
+    read_share(*storage, "cache", out.cache_on_storage);
+  }
+  config.reject_unknown();
+  return out;
+}
+
+HybridDescription with_changes(const HybridDescription& now, const std::vector<std::string>& changes) {
+  if (changes.empty()) {
+    return now;
+  }
+  const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
+  Config config =
+      Config::parse(fmt::format(R"({{"name": "changed", "dense": {{"device": {}, "unit": "{}"}},
+ "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}}},
+             "deferred": {}, "host_tokens": {}}},
+ "cache": {{"device": {}, "host_attention": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
+ "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}}})",
+                                now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
+                                optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead,
+                                now.prefetch_extra, now.deferred, optional(now.host_tokens), now.cache_on_device,
+                                now.host_attention, now.buffered_layers, now.batches, now.staged ? "staged" : "pinned",
+                                now.sockets_apart ? "apart" : "spread", now.weights_on_storage, now.cache_on_storage),
+                    "--set");
+  for (const std::string& change : changes) {
+    const auto equals = change.find('=');
+    MOESAIC_ASSERT(equals != std::string::npos);
+    config = config.set(change.substr(0, equals), change.substr(equals + 1));
+  }
+  HybridDescription out = read_hybrid(config);
+  out.name = now.name;
+  out.description = now.description;
+  return out;
+}
+
+}  // namespace moesaic

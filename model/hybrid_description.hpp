@@ -1,0 +1,58 @@
+// Where a network's parts live and compute on a device with a host, in the words of configs/placements/*.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/config.hpp"
+
+namespace moesaic {
+
+/// What happens with a chosen expert whose weights are not on the device.
+enum class MissingExperts : std::uint8_t {
+  streamed,  ///< all experts of a layer are copied in ahead of it, chosen or not (MoE-Lens, SE-MoE, FlexGen)
+  fetched,   ///< the chosen ones are copied in (on demand, or ahead where they are predicted)
+  host,      ///< computed by the host beside its memory (KTransformers)
+  cheaper,   ///< few tokens: on the host; many: copied in (Fiddler, arXiv:2402.07033)
+  balanced   ///< as cheaper, divided so that host and link are done together (HybriMoE, arXiv:2504.05897 Eq 2)
+};
+std::string_view to_text(MissingExperts missing);
+
+/// Shares are of bytes (of cached tokens for the cache), from 0 to 1.
+struct HybridDescription {
+  std::string name;
+  std::string description;
+
+  double dense_on_device = 1;  ///< of weights of attention, shared experts and dense layers; the rest is streamed
+  bool on_host = false;        ///< everything, computation too
+
+  double experts_on_device = 0;
+  std::optional<double> hits;  ///< of the tokens' choices that are on the device; absent: as many as experts are
+  MissingExperts missing = MissingExperts::streamed;
+  double prefetch_accuracy = 0;       ///< share of the chosen experts that is known ahead
+  int look_ahead = 1;                 ///< in layers with experts: by whose gate they are guessed
+  double prefetch_extra = 0;          ///< experts copied besides, per chosen one
+  double deferred = 0;                ///< of the host's experts, results that the next layer adds (KTransformers)
+  std::optional<double> host_tokens;  ///< of `cheaper`: most tokens of an expert on the host; absent: by peak rates
+
+  double cache_on_device = 1;
+  double host_attention =
+      1;  ///< of decode attention over what of the cache is not on the device; the rest is copied in
+
+  int buffered_layers = 2;        ///< slots for streamed layers on the device
+  int batches = 1;                ///< micro-batches beside each other
+  bool staged = false;            ///< copies go through a pinned buffer (see CopyPath)
+  bool sockets_apart = true;      ///< every socket works on its own memory; else memory is spread over all
+  double weights_on_storage = 0;  ///< of the weights that are not on the device
+  double cache_on_storage = 0;    ///< of the cache that is not on the device
+};
+
+/// Throws UserError, naming file and path.
+HybridDescription read_hybrid(const Config& config);
+/// The same with "PATH=VALUE" changes. Throws UserError.
+HybridDescription with_changes(const HybridDescription& description, const std::vector<std::string>& changes);
+
+}  // namespace moesaic

@@ -1,0 +1,358 @@
+// Weights, cache and computation divided between a device and its host as a description says: streamed layers (FlexGen,
+// MoE-Lens arXiv:2504.09345), decode attention on the host, experts that stay, are fetched, or are computed by the host
+// (Fiddler, KTransformers), in one batch or several that take turns (MoE-Lightning arXiv:2411.11217).
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+#include "model/expert_split.hpp"
+#include "model/expert_threshold.hpp"
+#include "model/hybrid_description.hpp"
+#include "model/placement.hpp"
+
+namespace moesaic {
+namespace {
+
+Operator transfer(const char* label, Bytes bytes, bool to_device, const char* what) {
+  return {OperatorKind::transfer, label, Transfer{bytes, to_device, what}};
+}
+
+class Hybrid final : public Placement {
+ public:
+  explicit Hybrid(HybridDescription description) : is_(std::move(description)), path_{is_.staged} {}
+
+  std::string_view name() const override { return is_.name; }
+  int batches() const override { return is_.batches; }
+
+  MemoryHomes homes() const override {
+    const bool streams = is_.missing == MissingExperts::streamed;
+    const bool fetches = !streams && is_.missing != MissingExperts::host;
+    return {.dense_on_device = is_.on_host ? 0 : is_.dense_on_device,
+            .experts_on_device = is_.on_host ? 0 : is_.experts_on_device,
+            .cache_on_device = is_.on_host ? 0 : is_.cache_on_device,
+            .buffered_layers = is_.on_host ? 0 : is_.buffered_layers,
+            .streams_experts = streams,
+            .fetched_layers = !fetches || is_.on_host     ? 0
+                              : is_.prefetch_accuracy > 0 ? 1 + is_.look_ahead
+                                                          : 1,
+            .prefetch_extra = is_.prefetch_extra,
+            .weights_on_storage = is_.weights_on_storage,
+            .cache_on_storage = is_.cache_on_storage,
+            .batches = is_.batches};
+  }
+
+  void check(const Machine& machine) const override {
+    if (!machine.host || (!machine.device.host_link && !is_.on_host)) {
+      throw UserError("--placement: '" + is_.name + "' needs a host with memory; machine '" + machine.name +
+                      "' has none (a machine that has one: xeon-8380-a40)");
+    }
+    if ((is_.weights_on_storage > 0 || is_.cache_on_storage > 0) && !machine.host->storage) {
+      throw UserError("--placement: '" + is_.name + "' keeps a part on storage; the host of machine '" + machine.name +
+                      "' has none (a host's \"storage\" has a capacity and a bandwidth)");
+    }
+  }
+
+  void begin_layer(LayerWriter& writer, const LayerWeights& weights) const override {
+    LayerWriter::Notes& notes = writer.notes();
+    notes.experts = weights.expert_count;
+    notes.expert = weights.expert_count > 0 ? weights.experts / weights.expert_count : Bytes{};
+    if (is_.on_host) {
+      return;
+    }
+    const Bytes dense = weights.dense * (1 - is_.dense_on_device);
+    const Bytes experts =
+        is_.missing == MissingExperts::streamed ? weights.experts * (1 - is_.experts_on_device) : Bytes{};
+    if (dense > Bytes{0} && experts > Bytes{0}) {
+      notes.dense_in = notes.experts_in = bring_ahead(writer, "weights in", dense + experts);
+    } else if (dense > Bytes{0}) {
+      notes.dense_in = bring_ahead(writer, "weights in", dense);
+    } else if (experts > Bytes{0}) {
+      notes.experts_in = bring_ahead(writer, "weights in", experts);
+    }
+  }
+
+  void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
+    if (op.kind == OperatorKind::collective) {
+      writer.communicate(op, work);
+    } else if (is_.on_host) {
+      run_on_host(writer, op, work);
+    } else if (op.kind == OperatorKind::rotary) {
+      place_rotary(writer, op, work);
+    } else if (op.kind == OperatorKind::attention_decode) {
+      place_decode_attention(writer, op, work);
+    } else if (op.kind == OperatorKind::attention_prefill) {
+      place_prefill_attention(writer, op, work);
+    } else if (op.kind == OperatorKind::experts && is_.missing != MissingExperts::streamed) {
+      place_experts(writer, op);
+    } else {
+      const int task = run(writer, op, work);
+      if (op.kind == OperatorKind::experts) {
+        writer.wait(task, writer.notes().experts_in);
+      } else if (op.kind == OperatorKind::router) {
+        writer.set(task, Marker::routed);
+      }
+    }
+  }
+
+  /// The host's results are added to the device's, those put off in the layer before too.
+  void end_batch(LayerWriter& writer) const override {
+    LayerWriter::Notes& notes = writer.notes();
+    if (notes.returning.size() == 0 && !notes.deferring) {
+      return;
+    }
+    const double parts = 1 + static_cast<double>(notes.returning.size());
+    const Operator add{OperatorKind::activation, "add host's experts",
+                       Elementwise{.elements_read = notes.elements * parts,
+                                   .elements_written = notes.elements,
+                                   .flops_per_element = 1,
+                                   .type = notes.activations}};
+    const int task = run(writer, add, work(add));
+    for (const int before : notes.returning) {
+      writer.wait(task, before);
+    }
+    if (notes.deferring) {
+      writer.wait_for(task, Marker::deferred, 1);
+    }
+    notes.returning = {};
+    notes.deferring = false;
+  }
+
+ private:
+  /// On the device, not before this layer's weights are there, and what else the chain still lacks.
+  static int run(LayerWriter& writer, const Operator& op, const Work& work) {
+    const bool first = writer.last() < 0;
+    const int task = writer.run(op, work, 0, Queue::device);
+    LayerWriter::Notes& notes = writer.notes();
+    if (first) {
+      writer.wait(task, notes.dense_in);
+    }
+    writer.wait(task, notes.beside);
+    notes.beside = -1;
+    return task;
+  }
+
+  int run_on_host(LayerWriter& writer, const Operator& op, const Work& work) const {
+    const MachineView& view = writer.view();
+    const int task = writer.run(op, work, view.device_units, Queue::host);
+    if (!is_.sockets_apart && view.socket_link) {
+      writer.task(task).demands.push_back({*view.socket_link, work.memory().value * view.other_sockets});
+    }
+    return task;
+  }
+
+  int bring_ahead(LayerWriter& writer, const char* label, Bytes bytes) const {
+    const Bytes stored = bytes * is_.weights_on_storage;
+    const int read = stored > Bytes{0} ? writer.read_storage(transfer("weights from storage", stored, true, "weights"),
+                                                             stored, is_.buffered_layers)
+                                       : -1;
+    const int copy = writer.prefetch(transfer(label, bytes, true, "weights"), bytes, is_.buffered_layers, path_);
+    writer.wait(copy, read);
+    return copy;
+  }
+
+  /// New keys and values go to the host; nobody waits for them but the next attention over them, which is a step later.
+  void place_rotary(LayerWriter& writer, const Operator& op, const Work& work) const {
+    Work on_device = work;
+    const Bytes cached = std::get<Elementwise>(op.shape).cache_written;
+    const Bytes away = cached * (1 - is_.cache_on_device);
+    on_device.kv = cached * is_.cache_on_device;
+    const int rotated = run(writer, op, on_device);
+    if (away <= Bytes{0}) {
+      return;
+    }
+    const int copy = writer.copy(transfer("keys and values out", away, false, "keys and values"), away, false, path_);
+    writer.wait(copy, rotated);
+    if (const Bytes stored = away * is_.cache_on_storage; stored > Bytes{0}) {
+      writer.wait(writer.write_storage(transfer("cache to storage", stored, false, "keys and values"), stored), copy);
+    }
+    writer.chain(rotated);  // the chain goes on from the rotation, not from the copy
+  }
+
+  /// Many queries make it worth computing on the device; what earlier steps cached comes in ahead of it.
+  void place_prefill_attention(LayerWriter& writer, const Operator& op, const Work& work) const {
+    const Bytes cached = std::get<SoftmaxScores>(op.shape).cached * (1 - is_.cache_on_device);
+    const int copy = bring_cache(writer, cached);
+    writer.wait(run(writer, op, work), copy);
+  }
+
+  int bring_cache(LayerWriter& writer, Bytes bytes) const {
+    if (bytes <= Bytes{0}) {
+      return -1;
+    }
+    const int read = read_cache(writer, bytes);
+    const int copy =
+        writer.prefetch(transfer("cache in", bytes, true, "cached keys and values"), bytes, is_.buffered_layers, path_);
+    writer.wait(copy, read);
+    return copy;
+  }
+
+  int read_cache(LayerWriter& writer, Bytes bytes) const {
+    const Bytes stored = bytes * is_.cache_on_storage;
+    return stored > Bytes{0}
+               ? writer.read_storage(transfer("cache from storage", stored, true, "cached keys and values"), stored,
+                                     is_.buffered_layers)
+               : -1;
+  }
+
+  /// Sequences are divided: those whose cache is on the device, those whose cache is copied in, those that the host
+  /// works on beside their cache.
+  void place_decode_attention(LayerWriter& writer, const Operator& op, const Work& whole) const {
+    const auto& scores = std::get<SoftmaxScores>(op.shape);
+    const double away = 1 - is_.cache_on_device, on_host = away * is_.host_attention;
+    const auto share = [&](double of) {
+      Operator part = op;
+      std::get<SoftmaxScores>(part.shape).sequences *= of;
+      return part;
+    };
+    int returned = -1;
+    const int before = writer.last();
+    if (on_host > 0) {
+      const double rows = scores.sequences * scores.new_tokens * scores.heads * on_host;
+      const Bytes query = scores.activations.bytes(rows * scores.qk_dim);
+      const Bytes output = scores.activations.bytes(rows * scores.v_dim);
+      const int out = writer.copy(transfer("queries out", query, false, "queries"), query, false);
+      writer.wait(out, before);
+      writer.chain(out);
+      const Operator part = share(on_host);
+      const Work host_work = work(part);
+      const int stored = read_cache(writer, host_work.kv);
+      const int attention = run_on_host(writer, part, host_work);
+      writer.wait(attention, stored);
+      returned = writer.copy(transfer("attention in", output, true, "attention output"), output, true);
+      writer.wait(returned, attention);
+      writer.chain(returned);
+    }
+    if (on_host >= 1) {
+      return;
+    }
+    writer.chain(before);
+    const int copy = bring_cache(writer, whole.kv * (away - on_host));
+    const Operator part = share(1 - on_host);
+    writer.wait(run(writer, part, work(part)), copy);
+    writer.notes().beside = returned;
+  }
+
+  void place_experts(LayerWriter& writer, const Operator& op) const {
+    const auto& experts = std::get<GroupedGemm>(op.shape);
+    const ResidentSplit split =
+        split_resident(experts, is_.experts_on_device, is_.hits.value_or(is_.experts_on_device));
+    const double light = most_on_host(writer, experts, split.missing);
+    const LoadSplit loads = split_by_load(split.missing, experts.tokens, light);
+    LayerWriter::Notes& notes = writer.notes();
+    notes.elements = experts.tokens * experts.hidden;
+    notes.activations = experts.activations;
+    const int routed = writer.last();
+    const auto part = [&](const char* label, const ExpertPart& of) {
+      Operator result = op;
+      result.label = label;
+      result.shape = part_of(experts, of);
+      return result;
+    };
+    if (loads.light.rows > 0) {
+      place_on_host(writer, part("experts on host", loads.light), experts, routed);
+    }
+    const int fetched = loads.heavy.rows > 0 ? fetch(writer, loads.heavy.distinct, routed) : -1;
+    writer.chain(routed);
+    if (split.resident.rows > 0) {
+      const Operator resident = part("experts", split.resident);
+      run(writer, resident, work(resident));
+    }
+    if (loads.heavy.rows > 0) {
+      const Operator heavy = part("experts fetched", loads.heavy);
+      writer.wait(run(writer, heavy, work(heavy)), fetched);
+    }
+  }
+
+  /// Activations out, experts, results back, beside what the device does. Those that are put off return a layer later.
+  void place_on_host(LayerWriter& writer, const Operator& op, const GroupedGemm& all, int routed) const {
+    const auto& experts = std::get<GroupedGemm>(op.shape);
+    LayerWriter::Notes& notes = writer.notes();
+    const Bytes rows = all.activations.bytes(std::min(all.tokens, experts.rows) * all.hidden);
+    const int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
+    writer.wait(out, routed);
+    const auto pass = [&](const char* label, double share) {
+      Operator part = op;
+      part.label = label;
+      part.shape = part_of(experts, {experts.experts, experts.rows * share, experts.distinct * share});
+      writer.chain(out);
+      const int stored = stored_experts(writer, experts.distinct * share, routed);
+      const int computed = run_on_host(writer, part, work(part));
+      writer.wait(computed, stored);
+      const int back = writer.copy(transfer("results in", rows, true, "results of experts"), rows, true);
+      writer.wait(back, computed);
+      return back;
+    };
+    if (is_.deferred < 1) {
+      notes.returning.push_back(pass("experts on host", 1 - is_.deferred));
+    }
+    if (is_.deferred > 0) {
+      writer.set(pass("deferred experts", is_.deferred), Marker::deferred);
+      notes.deferring = true;
+    }
+  }
+
+  /// Reads from storage of experts that the gate has just chosen.
+  int stored_experts(LayerWriter& writer, double distinct, int routed) const {
+    const Bytes stored = writer.notes().expert * (distinct * is_.weights_on_storage);
+    if (stored <= Bytes{0}) {
+      return -1;
+    }
+    const int read = writer.write_storage(transfer("experts from storage", stored, true, "weights"), stored);
+    writer.wait(read, routed);
+    return read;
+  }
+
+  /// Copies the weights of `distinct` experts: those that were foreseen since the gate of an earlier layer, the others
+  /// now. Wrong guesses and extra ones take the link's time too.
+  int fetch(LayerWriter& writer, double distinct, int routed) const {
+    const Bytes expert = writer.notes().expert;
+    const Bytes guessed = expert * (is_.prefetch_accuracy > 0 ? distinct * (1 + is_.prefetch_extra) : 0);
+    const Bytes late = expert * (distinct * (1 - is_.prefetch_accuracy));
+    int ahead = -1;
+    if (guessed > Bytes{0}) {
+      const Bytes stored = guessed * is_.weights_on_storage;
+      const int read = stored > Bytes{0}
+                           ? writer.write_storage(transfer("experts from storage", stored, true, "weights"), stored)
+                           : -1;
+      ahead = writer.copy(transfer("experts ahead", guessed, true, "weights"), guessed, true, path_);
+      writer.task(ahead).queue = Queue::prefetch;
+      writer.wait_for(read >= 0 ? read : ahead, Marker::routed, is_.look_ahead);
+      writer.wait(ahead, read);
+    }
+    if (late <= Bytes{0}) {
+      return ahead;
+    }
+    const int stored = stored_experts(writer, distinct * (1 - is_.prefetch_accuracy), routed);
+    const int copy = writer.copy(transfer("experts in", late, true, "weights"), late, true, path_);
+    writer.wait(copy, routed);
+    writer.wait(copy, stored);
+    writer.wait(copy, ahead);  // what was foreseen is on its way first
+    return copy;
+  }
+
+  /// Most tokens of an expert that is computed on the host.
+  double most_on_host(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
+    switch (is_.missing) {
+      case MissingExperts::host:
+        return std::max(1.0, experts.tokens);
+      case MissingExperts::cheaper:
+        return is_.host_tokens ? *is_.host_tokens : cheaper_up_to(writer.view(), experts, writer.notes().expert);
+      case MissingExperts::balanced:
+        return is_.host_tokens ? *is_.host_tokens
+                               : balanced_up_to(writer.view(), experts, missing, writer.notes().expert);
+      default:
+        return 0;
+    }
+  }
+
+  HybridDescription is_;
+  CopyPath path_;
+};
+
+}  // namespace
+
+PlacementPointer hybrid_placement(const HybridDescription& description) {
+  return std::make_shared<Hybrid>(description);
+}
+
+}  // namespace moesaic
