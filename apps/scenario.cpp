@@ -139,6 +139,7 @@ Deployment make_deployment(const Scenario& scenario) {
                 make_placement(scenario.placement, placement_settings(scenario.sets)), scenario.routing,
                 parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
+  plan.attain(parts.cost->attained());
   const RouteChoice routes{parse_route_policy(scenario.routes)};
   return {plan, contended_cost_model(parts.cost, plan, routes, parse_fabric_model(scenario.fabric))};
 }

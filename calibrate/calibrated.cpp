@@ -80,7 +80,7 @@ class Calibrated final : public CostModel {
   }
 
   double multiprocessors(const Task& task) const override { return fallback_->multiprocessors(task); }
-  double host_memory() const override { return fallback_->host_memory(); }
+  Attained attained() const override { return fallback_->attained(); }
   SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {

@@ -28,8 +28,8 @@ class CostModel {
   virtual double spread(const Task& task, const MachineView& view) const = 0;
   /// Multiprocessors of the main unit that communication keeps, while it runs, from what computes beside it.
   virtual double multiprocessors(const Task&) const { return 0; }
-  /// Share of the host's memory bandwidth that all who use it together can have.
-  virtual double host_memory() const { return 1; }
+  /// What of the machine's peak figures kernels of the host and copies have.
+  virtual Attained attained() const { return {}; }
   /// What the engine adds to the kernels of a step.
   virtual SoftwareTerms software() const = 0;
   /// Share of a device's memory that the runtime keeps for itself.

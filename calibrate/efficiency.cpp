@@ -90,7 +90,7 @@ class EfficiencyCostModel final : public CostModel {
     }
     return std::holds_alternative<Collective>(task.op.shape) ? collective_units_ : 0;
   }
-  double host_memory() const override { return host_kernel_.memory; }
+  Attained attained() const override { return {host_kernel_.compute, host_kernel_.memory, host_link_}; }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
   std::string name() const override { return name_; }

@@ -10,12 +10,13 @@ double host_seconds(const MachineView& view, const GroupedGemm& experts, const E
   const UnitView& host = view.host_unit();
   const Work demand =
       work(Operator{.kind = OperatorKind::experts, .label = "experts", .shape = part_of(experts, part)});
-  return std::max(demand.flops.value * host.seconds_per_flop[static_cast<std::size_t>(demand.arithmetic)],
-                  demand.memory().value / view.resources[host.memory].capacity);
+  const double compute = demand.flops.value * host.seconds_per_flop[static_cast<std::size_t>(demand.arithmetic)];
+  return std::max(compute / view.attained.host_compute,
+                  demand.memory().value / (view.resources[host.memory].capacity * view.attained.host_memory));
 }
 
 double link_seconds(const MachineView& view, double distinct, Bytes expert) {
-  return expert.value * distinct / view.resources[*view.host_to_device].capacity;
+  return expert.value * distinct / (view.resources[*view.host_to_device].capacity * view.attained.host_link);
 }
 
 /// The largest whole number up to `most` for which `holds`, where it holds up to some number and not beyond.

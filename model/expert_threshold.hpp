@@ -1,4 +1,5 @@
-// Experts on the host or copied to the device: how many tokens make the copy worth it, at peak rates.
+// Experts on the host or copied to the device: how many tokens make the copy worth it, at
+// attained rates.
 #pragma once
 
 #include "model/expert_split.hpp"

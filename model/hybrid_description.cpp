@@ -18,6 +18,7 @@ constexpr std::array kMissing = {std::pair{MissingExperts::streamed, "streamed"}
                                  std::pair{MissingExperts::balanced, "balanced"}};
 constexpr int kMostBufferedLayers = 200;
 constexpr int kMostLookAhead = 64;
+constexpr int kMostDeviceLayers = 10000;
 
 double number_in(const Config& config, double least, double most) {
   const double value = config.number();
@@ -125,6 +126,12 @@ HybridDescription read_hybrid(const Config& config) {
     read_share(*cache, "device", out.cache_on_device);
     read_share(*cache, "host_attention", out.host_attention);
   }
+  if (const auto layers = config.find("device_layers")) {
+    out.device_layers = static_cast<int>(number_in(*layers, 0, kMostDeviceLayers));
+    if (out.device_layers != layers->integer()) {
+      layers->fail("must be a whole number");
+    }
+  }
   read_count(config, "buffered_layers", kMostBufferedLayers, out.buffered_layers);
   read_count(config, "batches", kMostBatches, out.batches);
   out.staged = read_choice(config, "copies", "pinned", "staged", false);
@@ -142,18 +149,18 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
     return now;
   }
   const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
-  Config config =
-      Config::parse(fmt::format(R"({{"name": "changed", "dense": {{"device": {}, "unit": "{}"}},
+  Config config = Config::parse(
+      fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
  "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}}},
              "deferred": {}, "host_tokens": {}}},
  "cache": {{"device": {}, "host_attention": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
  "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}}})",
-                                now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
-                                optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead,
-                                now.prefetch_extra, now.deferred, optional(now.host_tokens), now.cache_on_device,
-                                now.host_attention, now.buffered_layers, now.batches, now.staged ? "staged" : "pinned",
-                                now.sockets_apart ? "apart" : "spread", now.weights_on_storage, now.cache_on_storage),
-                    "--set");
+                  now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
+                  optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
+                  now.deferred, optional(now.host_tokens), now.cache_on_device, now.host_attention, now.buffered_layers,
+                  now.batches, now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread",
+                  now.weights_on_storage, now.cache_on_storage),
+      "--set");
   for (const std::string& change : changes) {
     const auto equals = change.find('=');
     MOESAIC_ASSERT(equals != std::string::npos);

@@ -26,6 +26,7 @@ struct HybridDescription {
   std::string name;
   std::string description;
 
+  int device_layers = 0;       ///< the first layers, wholly on the device; what follows is about the others
   double dense_on_device = 1;  ///< of weights of attention, shared experts and dense layers; the rest is streamed
   bool on_host = false;        ///< everything, computation too
 
@@ -36,7 +37,7 @@ struct HybridDescription {
   int look_ahead = 1;                 ///< in layers with experts: by whose gate they are guessed
   double prefetch_extra = 0;          ///< experts copied besides, per chosen one
   double deferred = 0;                ///< of the host's experts, results that the next layer adds (KTransformers)
-  std::optional<double> host_tokens;  ///< of `cheaper`: most tokens of an expert on the host; absent: by peak rates
+  std::optional<double> host_tokens;  ///< of `cheaper`: most tokens of an expert on the host; absent: by attained rates
 
   double cache_on_device = 1;
   double host_attention =

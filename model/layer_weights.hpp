@@ -10,6 +10,7 @@ struct LayerWeights {
   Bytes dense;              ///< attention, shared experts, router, dense feed-forward
   Bytes experts;            ///< all routed experts that the rank holds
   double expert_count = 0;  ///< their number
+  bool on_device = false;   ///< wholly, whatever the placement does with others
   Bytes total() const { return dense + experts; }
 };
 

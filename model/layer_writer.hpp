@@ -50,10 +50,11 @@ class LayerWriter {
 
   /// What a placement remembers of the layer that it writes.
   struct Notes {
-    int dense_in = -1;    ///< the copy that brings the layer's dense weights
-    int experts_in = -1;  ///< the copy that brings its experts
-    Bytes expert{};       ///< of one expert
-    double experts = 0;   ///< that the rank holds
+    bool on_device = false;  ///< all of the layer
+    int dense_in = -1;       ///< the copy that brings the layer's dense weights
+    int experts_in = -1;     ///< the copy that brings its experts
+    Bytes expert{};          ///< of one expert
+    double experts = 0;      ///< that the rank holds
     // Of the batch:
     int beside = -1;          ///< what the chain's next task waits for besides
     FewOf<int, 4> returning;  ///< what its output still needs

@@ -36,6 +36,13 @@ struct UnitView {
   bool on_host = false;
 };
 
+/// What kernels and copies attain of peak figures, for decisions that a placement makes by comparing times.
+struct Attained {
+  double host_compute = 1;
+  double host_memory = 1;  ///< and what all users of the host's memory together can have of its bandwidth
+  double host_link = 1;
+};
+
 /// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host
 /// cores, host memory) is divided among them.
 struct MachineView {
@@ -58,6 +65,7 @@ struct MachineView {
   bool switched = false;  ///< any two devices of the node talk at full rate (NVSwitch)
   bool in_switch_reduction = false;
   int node_devices = 1;  ///< ranks fill one node before the next
+  Attained attained{};
 
   bool has_host() const { return units.size() > device_units; }
   const UnitView& host_unit() const { return units[device_units]; }

@@ -29,6 +29,7 @@ double state_share(const Attention& attention, int tensor) {
 /// ranks each has a part of the cache; a state is with one of them (see ranks_states).
 struct SequenceBytes {
   Bytes kv;
+  Bytes away_kv;  ///< not on the device
   Bytes state;
 };
 
@@ -41,8 +42,11 @@ SequenceBytes sequence_bytes(const StepPlan& plan, const PipelineStage& stage, d
     const double layers = number(stage.layers_of_kind[i]);
     const double kept =
         layers * cached_tokens(attention, context) * cache_share(attention, tensor) / plan.mapping().context;
-    result.kv += plan.precision().kv.bytes(kept * kv_elements_per_token(attention)) +
-                 plan.precision().index_keys.bytes(kept * indexer_key_elements(attention));
+    const Bytes cache = plan.precision().kv.bytes(kept * kv_elements_per_token(attention)) +
+                        plan.precision().index_keys.bytes(kept * indexer_key_elements(attention));
+    const double on_device = plan.layer_parts(i).on_device ? 1 : plan.placement().homes().cache_on_device;
+    result.kv += cache * on_device;
+    result.away_kv += cache * (1 - on_device);
     result.state +=
         plan.precision().state.bytes(layers * state_elements_per_sequence(attention) * state_share(attention, tensor));
   }
@@ -144,7 +148,9 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double decoded_tokens = ranks_sequences(plan, load.sequences);
   for (std::size_t i = 0; i < architecture.kinds.size(); ++i) {
     const LayerWeights& weights = plan.layer_parts(i);
-    const Bytes kept = weights.dense * homes.dense_on_device + weights.experts * homes.experts_on_device;
+    const Bytes kept = weights.on_device
+                           ? weights.total()
+                           : weights.dense * homes.dense_on_device + weights.experts * homes.experts_on_device;
     layers += kept * number(stage.layers_of_kind[i]);
     away += (weights.total() - kept) * number(architecture.count_of_kind(static_cast<int>(i)));
     largest_streamed =
@@ -161,8 +167,8 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
 
   const SequenceBytes sequence = sequence_bytes(plan, stage, load.context);
   const double sequences = ranks_sequences(plan, load.sequences);
-  memory.device.kv = sequence.kv * (sequences * homes.cache_on_device);
-  const Bytes away_cache = sequence.kv * (sequences * (1 - homes.cache_on_device) * ranks);
+  memory.device.kv = sequence.kv * sequences;
+  const Bytes away_cache = sequence.away_kv * (sequences * ranks);
   memory.storage.kv = away_cache * homes.cache_on_storage;
   memory.host.kv = away_cache - memory.storage.kv;
   memory.device.state = sequence.state * ranks_states(plan, sequences);

@@ -23,6 +23,8 @@ class Placement {
   virtual bool several_batches() const { return false; }
   /// Batches that a step is divided into, for what runs in pipelines of its own making; 1: whole.
   virtual int batches() const { return 1; }
+  /// The first layers of the network that are wholly on the device.
+  virtual int device_layers() const { return 0; }
   /// Throws UserError when the machine lacks what the placement needs (a host, a second unit).
   virtual void check(const Machine& machine) const = 0;
   /// Called before a layer's operators with the bytes of its weights on this rank (zero for the input and output parts,

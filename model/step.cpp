@@ -1,5 +1,7 @@
 #include "model/step.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "model/expert_placement.hpp"
 
@@ -35,6 +37,25 @@ void check_features(const StepFeatures& features, const Placement& placement) {
   }
 }
 
+/// The first layers become kinds of their own, behind the others.
+void give_own_kinds(Architecture& architecture, int layers) {
+  const auto count = std::min(static_cast<std::size_t>(layers), architecture.layers.size());
+  if (count == 0) {
+    return;
+  }
+  std::vector<int> own(architecture.kinds.size(), -1);
+  for (std::size_t i = 0; i < count; ++i) {
+    int& kind = architecture.layers[i];
+    int& copy = own[static_cast<std::size_t>(kind)];
+    if (copy < 0) {
+      copy = static_cast<int>(architecture.kinds.size());
+      architecture.kinds.push_back(LayerKind(architecture.kinds[static_cast<std::size_t>(kind)]));
+    }
+    kind = copy;
+  }
+  architecture.blocks = fold_layers(architecture.layers);
+}
+
 }  // namespace
 
 StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machine, Mapping mapping,
@@ -50,6 +71,8 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
   check_mapping(architecture_, mapping_, machine_);
   placement_->check(machine_);
   check_features(features_, *placement_);
+  const std::size_t shared_kinds = architecture_.kinds.size();
+  give_own_kinds(architecture_, placement_->device_layers());
   stages_ = pipeline_stages(architecture_, mapping_.pipeline);
   view_ = view_machine(machine_, mapping_.devices());
   PlanTables own(routing);
@@ -66,6 +89,7 @@ StepPlan::StepPlan(Architecture architecture, Precision precision, Machine machi
     }
     layer_weights_.push_back(
         layer_weights_of(kind, context_of(*this, routing_.back().get(), exchange_loads_.back().get(), true)));
+    layer_weights_.back().on_device = layer_weights_.size() > shared_kinds;
   }
   const EmbeddingBytes tables = embedding_weight_bytes(architecture_, context_of(*this, nullptr, nullptr, true));
   input_weights_ = tables.input;
@@ -84,6 +108,7 @@ StepPlan StepPlan::on(const Machine& machine) const {
   StepPlan plan = *this;
   plan.machine_ = machine;
   plan.view_ = view_machine(machine, mapping_.devices());
+  plan.view_.attained = view_.attained;
   return plan;
 }
 

@@ -64,6 +64,8 @@ class StepPlan {
   const ExchangeLoads* exchange_loads(std::size_t kind) const { return exchange_loads_[kind].get(); }
   /// The same replica on another machine of the same shape (a figure changed).
   StepPlan on(const Machine& machine) const;
+  /// Lets the placement decide by what kernels and copies attain instead of by peak rates.
+  void attain(const Attained& attained) { view_.attained = attained; }
 
  private:
   Architecture architecture_;

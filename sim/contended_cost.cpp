@@ -110,7 +110,7 @@ class ContendedCost final : public CostModel {
   double spread(const Task& task, const MachineView& view) const override { return base_->spread(task, view); }
   double multiprocessors(const Task& task) const override { return base_->multiprocessors(task); }
   SoftwareTerms software() const override { return base_->software(); }
-  double host_memory() const override { return base_->host_memory(); }
+  Attained attained() const override { return base_->attained(); }
   double reserve_fraction() const override { return base_->reserve_fraction(); }
   std::string name() const override { return base_->name(); }
 

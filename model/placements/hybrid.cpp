@@ -23,6 +23,7 @@ class Hybrid final : public Placement {
 
   std::string_view name() const override { return is_.name; }
   int batches() const override { return is_.batches; }
+  int device_layers() const override { return is_.device_layers; }
 
   MemoryHomes homes() const override {
     const bool streams = is_.missing == MissingExperts::streamed;
@@ -56,7 +57,8 @@ class Hybrid final : public Placement {
     LayerWriter::Notes& notes = writer.notes();
     notes.experts = weights.expert_count;
     notes.expert = weights.expert_count > 0 ? weights.experts / weights.expert_count : Bytes{};
-    if (is_.on_host) {
+    notes.on_device = weights.on_device;
+    if (is_.on_host || notes.on_device) {
       return;
     }
     const Bytes dense = weights.dense * (1 - is_.dense_on_device);
@@ -74,6 +76,8 @@ class Hybrid final : public Placement {
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
     if (op.kind == OperatorKind::collective) {
       writer.communicate(op, work);
+    } else if (writer.notes().on_device) {
+      run(writer, op, work);
     } else if (is_.on_host) {
       run_on_host(writer, op, work);
     } else if (op.kind == OperatorKind::rotary) {
