@@ -174,7 +174,7 @@ Machine dgx_h100() {
   machine.device.memory = {{80e9}, {kBandwidth}};
   machine.device.scale_up = Link{"NVLink 4", {kLink}, {2e-6}, true};
   machine.devices = 8;
-  machine.host = Host{"dual Xeon 8480C", cpu, {{2e12}, {614e9}}, {{300}, {2200}}};
+  machine.host = Host{"dual Xeon 8480C", cpu, {{2e12}, {614e9}}, {{300}, {2200}}, 1, {}, {}};
   return machine;
 }
 

@@ -1,0 +1,77 @@
+// Placements described in JSON: the shipped ones fit the schema, --set changes them, and mistakes are one line.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/catalog.hpp"
+#include "tests/apps/json_run.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kGood =
+    "predict --model Mixtral-8x7B-v0.1 --machine xeon-8380-a40 --batch 1 --input 64 --output 8 ";
+
+TEST(PlacementFiles, ShippedOnesFitTheSchemaAndNameTheirSources) {
+  const auto entries = list_catalog("placements");
+  EXPECT_GE(entries.size(), 12U);
+  for (const CatalogEntry& entry : entries) {
+    const Json placement = Json::parse(std::ifstream(entry.file));
+    EXPECT_EQ(violation("placement.json", placement.dump()), "") << entry.file;
+    EXPECT_TRUE(placement.contains("sources")) << entry.file;
+    EXPECT_EQ(placement.at("name"), entry.name);
+    EXPECT_EQ(run_line(kGood + ("--placement " + entry.name)).code, 0) << entry.name;
+  }
+}
+
+/// The first line of a file with this content, in a folder of this test's own.
+std::string file_with(const std::string& name, const std::string& content) {
+  std::filesystem::create_directories(fresh_folder());
+  const std::string file = fresh_folder() + "/" + name;
+  std::ofstream(file) << content;
+  return file;
+}
+
+double tpot(const std::string& line) { return json_of(kGood + line, "prediction.json").at("tpot_s").get<double>(); }
+
+// What --set changes is what a file with that member says.
+TEST(PlacementFiles, SettingsAreMembers) {
+  const std::string file =
+      file_with("mine.json", R"({"name": "mine", "experts": {"device": 0.5, "hits": 0.75, "missing": "fetched"}})");
+  const double by_file = tpot("--placement " + file);
+  EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.device=0.5 --set placement.experts.hits=0.75"),
+                   by_file);
+  EXPECT_LT(by_file, tpot("--placement on-demand"));
+}
+
+TEST(PlacementFiles, MistakesAreOneLine) {
+  const std::pair<const char*, std::vector<const char*>> mistakes[] = {
+      {R"({"name": "x", "experts": {"device": 1.2}})", {"experts.device", "from 0 to 1", "1.2"}},
+      {R"({"name": "x", "experts": {"hits": 0.5}})", {"experts.hits", "device"}},
+      {R"({"name": "x", "experts": {"device": 1, "hits": 0.5}})", {"experts.hits", "all experts"}},
+      {R"({"name": "x", "experts": {"missing": "fetchd"}})", {"experts.missing", "fetchd", "did you mean 'fetched'"}},
+      {R"({"name": "x", "experts": {"missing": "fetched", "prefetch": {"accuracy": 1.2}}})",
+       {"experts.prefetch.accuracy", "1.2"}},
+      {R"({"name": "x", "experts": {"missing": "host", "prefetch": {"accuracy": 0.5}}})", {"prefetch", "host"}},
+      {R"({"name": "x", "expert": {}})", {"expert", "did you mean 'experts'"}},
+      {R"({"name": "x", "batches": 0})", {"batches", "from 1 to 32"}},
+      {R"({"name": "x", "batches": 33})", {"batches", "33"}},
+      {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "whole"}},
+      {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
+      {R"({"name": "x", "storage": {"weights": 0.5}})", {"storage", "xeon-8380-a40"}},
+      {R"({})", {"name"}},
+  };
+  for (const auto& [content, mentions] : mistakes) {
+    expect_mistake(kGood + ("--placement " + file_with("wrong.json", content)), mentions);
+  }
+  expect_mistake(kGood + std::string("--placement fidler"), {"fidler", "did you mean 'fiddler'"});
+  expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.devise=0.5"), {"devise", "device"});
+  expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.device=2"), {"experts.device", "2"});
+  expect_mistake(kGood + std::string("--set placement.experts.device=0.5"), {"resident", "no settings"});
+  expect_mistake("predict --model Mixtral-8x7B-v0.1 --machine h200 --placement fiddler", {"host", "h200"});
+}
+
+}  // namespace
+}  // namespace moesaic

@@ -1,0 +1,229 @@
+// What must hold of every placement between a device and its host, by the time of whole steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/catalog.hpp"
+#include "model/hybrid_description.hpp"
+#include "sim/predict.hpp"
+#include "tests/model/replicas.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr double kRounding = 1e-12;
+const char* const kMachine = "xeon-8380-a40";
+const std::vector<std::string> kModels = {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "Llama-3.1-8B"};
+
+HybridDescription described(MissingExperts missing, double device = 0) {
+  HybridDescription result;
+  result.name = "test";
+  result.missing = missing;
+  result.experts_on_device = device;
+  return result;
+}
+
+struct Times {
+  double prefill, decode, limit_prefill, limit_decode;
+};
+
+Times times(const std::string& model, const PlacementPointer& placement, const Machine& machine, std::int64_t batch = 1,
+            const CostModelPointer& cost = default_cost_model()) {
+  const Architecture architecture = preset(model);
+  StepPlan plan(architecture, architecture.precision, machine, {}, placement);
+  plan.attain(cost->attained());
+  const Deployment deployment{std::move(plan), cost};
+  Predictor predictor(deployment);
+  const LoadTimes& all = predictor.times({.batch = batch, .input = 128, .output = 64});
+  return {all.prefill.predicted.value, all.decode.predicted.value, all.prefill.limit.value, all.decode.limit.value};
+}
+
+/// With memory for everything, so that only time is compared.
+Machine roomy() {
+  Machine machine = machine_named(kMachine);
+  machine.device.memory.capacity = Bytes{1e13};
+  machine.host->memory.capacity = Bytes{1e13};
+  return machine;
+}
+
+Times times(const std::string& model, const HybridDescription& description, std::int64_t batch = 1) {
+  return times(model, hybrid_placement(description), roomy(), batch);
+}
+
+constexpr MissingExperts kAll[] = {MissingExperts::streamed, MissingExperts::fetched, MissingExperts::host,
+                                   MissingExperts::cheaper, MissingExperts::balanced};
+
+TEST(Hybrid, ACacheOfEverythingIsResident) {
+  for (const std::string& model : kModels) {
+    const Times resident = times(model, resident_placement(), roomy(), 4);
+    for (const MissingExperts missing : kAll) {
+      const Times hybrid = times(model, described(missing, 1), 4);
+      EXPECT_NEAR(hybrid.prefill / resident.prefill, 1, kRounding) << model << to_text(missing);
+      EXPECT_NEAR(hybrid.decode / resident.decode, 1, kRounding) << model << to_text(missing);
+    }
+    HybridDescription layers = described(MissingExperts::host);
+    layers.dense_on_device = 0.5;
+    layers.device_layers = 1000;
+    EXPECT_NEAR(times(model, layers, 4).decode / resident.decode, 1, kRounding) << model;
+  }
+}
+
+TEST(Hybrid, NoHitsAreOnDemand) {
+  for (const char* model : {"Mixtral-8x7B", "Qwen3-30B"}) {
+    HybridDescription cached = described(MissingExperts::fetched, 0.25);
+    cached.hits = 0;
+    EXPECT_DOUBLE_EQ(times(model, cached).decode, times(model, described(MissingExperts::fetched)).decode) << model;
+  }
+}
+
+// Of experts that are fetched. A host that computes the others works beside the device: all on the device may be
+// slower.
+TEST(Hybrid, MoreHitsAreNeverSlower) {
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const MissingExperts missing : {MissingExperts::fetched}) {
+      double before = 1e300;
+      for (const double hits : {0.0, 0.1, 0.3, 0.6, 0.9, 1.0}) {
+        HybridDescription cached = described(missing, 0.5);
+        cached.hits = hits;
+        const double now = times(model, cached).decode;
+        EXPECT_LE(now, before * (1 + 1e-9)) << model << to_text(missing) << hits;
+        before = now;
+      }
+    }
+  }
+}
+
+TEST(Hybrid, PerfectPrefetchIsNeverSlowerAndGuessesHelp) {
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const std::int64_t batch : {1, 16}) {
+      double before = 1e300;
+      for (const double accuracy : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+        HybridDescription guessing = described(MissingExperts::fetched);
+        guessing.prefetch_accuracy = accuracy;
+        const double now = times(model, guessing, batch).decode;
+        // Between none and all, what was not foreseen waits behind the wrong guesses.
+        if (accuracy == 1.0) {
+          EXPECT_LE(now, times(model, described(MissingExperts::fetched), batch).decode * (1 + 1e-9)) << model;
+        }
+        if (accuracy > 0.25) {
+          EXPECT_LE(now, before * (1 + 1e-9)) << model << accuracy;
+        }
+        before = now;
+      }
+    }
+  }
+}
+
+// Where a choice between copying and the CPU is made by attained rates, the CPU never costs more than its own way in.
+TEST(Hybrid, AddingACpuNeverHurts) {
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const std::int64_t batch : {1, 8, 64}) {
+      const double fetched = times(model, described(MissingExperts::fetched), batch).decode;
+      for (const MissingExperts missing : {MissingExperts::cheaper, MissingExperts::balanced}) {
+        EXPECT_LE(times(model, described(missing), batch).decode, fetched * (1 + 1e-9))
+            << model << to_text(missing) << batch;
+      }
+    }
+  }
+}
+
+TEST(Hybrid, InfiniteHostMemoryRemovesContention) {
+  Machine machine = roomy();
+  machine.host->memory.bandwidth = BytesPerSecond{1e30};
+  machine.host->cpu.memory_bandwidth = machine.host->memory.bandwidth;
+  HybridDescription pinned = described(MissingExperts::streamed), staged = pinned;
+  staged.staged = true;
+  for (const std::int64_t batch : {1, 64}) {
+    EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", hybrid_placement(staged), machine, batch).decode,
+                     times("Mixtral-8x7B", hybrid_placement(pinned), machine, batch).decode);
+  }
+  machine.host->memory.bandwidth = machine.host->cpu.memory_bandwidth = BytesPerSecond{40e9};
+  EXPECT_GT(times("Mixtral-8x7B", hybrid_placement(staged), machine).decode,
+            times("Mixtral-8x7B", hybrid_placement(pinned), machine).decode * 1.5);
+}
+
+TEST(Hybrid, EveryPlacementStaysAboveItsLimit) {
+  for (const CatalogEntry& entry : list_catalog("placements")) {
+    const PlacementPointer placement = make_placement(entry.name);
+    for (const std::string& model : kModels) {
+      for (const std::int64_t batch : {1, 3, 64}) {
+        const Times at = times(model, placement, roomy(), batch);
+        EXPECT_GE(at.decode, at.limit_decode * (1 - 1e-9)) << entry.name << ' ' << model << ' ' << batch;
+        EXPECT_GE(at.prefill, at.limit_prefill * (1 - 1e-9)) << entry.name << ' ' << model << ' ' << batch;
+      }
+    }
+  }
+}
+
+// Steps that jump over repeated layers take as long as those that run them all.
+TEST(Hybrid, RepeatsAreAsLongAsRuns) {
+  for (const CatalogEntry& entry : list_catalog("placements")) {
+    for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite"}) {
+      const StepPlan plan = replica(preset(model), {}, make_placement(entry.name), kMachine);
+      for (const Batch& batch : {Batch::decode(40, 500), Batch::prefill(6, 300)}) {
+        const StepGraph graph = build_step(plan, batch);
+        const CostModelPointer cost = default_cost_model();
+        std::vector<TaskCost> costs;
+        step_costs(graph, plan.view(), *cost, costs);
+        const double all = execute(graph, plan.view(), *cost).total.value;
+        EXPECT_NEAR(execution_time(graph, plan.view(), costs).value / all, 1, 1e-9) << entry.name << ' ' << model;
+      }
+    }
+  }
+}
+
+// The ring's recurrence (2205.10034 section 3.3.2): with one slot copy and computation take turns; with two a layer's
+// copy hides behind the layer before, and more change nothing where all layers are alike.
+TEST(Hybrid, ARingTakesTheLongerOfCopyAndComputation) {
+  const auto step = [](int slots) {
+    HybridDescription ring = described(MissingExperts::streamed);
+    ring.buffered_layers = slots;
+    return times("Mixtral-8x7B", ring, 64).decode;
+  };
+  const double one = step(1), two = step(2);
+  EXPECT_LT(two, one * (1 - 1e-3));
+  EXPECT_NEAR(step(3) / two, 1, 1e-4);
+  EXPECT_NEAR(step(8) / two, 1, 1e-4);
+}
+
+// With a long context attention takes the CPU longer than the device takes for the rest: two batches hide the one
+// behind the other, and no schedule is shorter than the CPU's part.
+TEST(Hybrid, BatchesOverlapWhatOneDoesInTurn) {
+  HybridDescription one = described(MissingExperts::host);
+  one.cache_on_device = 0;
+  HybridDescription two = one;
+  two.batches = 2;
+  const Architecture llama = preset("Llama-3.1-8B");
+  const CostModelPointer cost = roofline_cost_model();
+  double host = 0;
+  const auto step = [&](const HybridDescription& description) {
+    const StepPlan plan(llama, llama.precision, roomy(), {}, hybrid_placement(description));
+    const StepGraph graph = build_step(plan, Batch::decode(256, 2000));
+    host = 0;
+    for (const LayerGraph& layer : graph.layers) {
+      for (const Task& task : graph.tasks_of(layer)) {
+        host += task.queue == Queue::host ? peak_seconds(task, plan.view()).value * layer.executions : 0;
+      }
+    }
+    return execute(graph, plan.view(), *cost).total.value;
+  };
+  const double in_turn = step(one), beside = step(two);
+  EXPECT_LT(beside, in_turn * 0.99);
+  EXPECT_GE(beside, host);
+}
+
+TEST(Hybrid, StorageIsRead) {
+  Machine machine = roomy();
+  machine.host->storage = Memory{Bytes{1e13}, BytesPerSecond{3e9}};
+  HybridDescription stored = described(MissingExperts::streamed);
+  stored.weights_on_storage = 1;
+  // Experts of Mixtral: 32 layers of 8 experts of 3 x 4096 x 14336 in bf16 cross 3 GB/s.
+  const double least = 32.0 * 8 * 3 * 4096 * 14336 * 2 / 3e9;
+  EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(stored), machine).decode, least);
+  EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(stored), machine).limit_decode, least * (1 - 1e-9));
+}
+
+}  // namespace
+}  // namespace moesaic
