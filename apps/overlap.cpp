@@ -52,6 +52,23 @@ MoeLayerTimes read_layer(const OverlapOptions& options) {
   return layer;
 }
 
+/// A sweep has its times in its file.
+void check_sweep_alone(const OverlapOptions& options) {
+  const OverlapOptions none;
+  const auto check = [](const char* option, bool given) {
+    if (given) {
+      throw UserError(fmt::format("{}: the layers of a sweep have their times from its file; leave it out", option));
+    }
+  };
+  check("--all-to-all", options.all_to_all != none.all_to_all);
+  check("--all-gather", options.all_gather != none.all_gather);
+  check("--reduce-scatter", options.reduce_scatter != none.reduce_scatter);
+  check("--experts", options.experts != none.experts);
+  check("--attention", options.attention != none.attention);
+  check("--gradients", options.gradients != none.gradients);
+  check("--backward", options.backward != none.backward);
+}
+
 /// 0: the best.
 int read_chunks(const std::string& text) {
   int chunks = 0;
@@ -112,6 +129,13 @@ OverlapSweepReport read_and_sweep(const OverlapOptions& options, OverlapPolicy b
   if (grid.layers() > kMostLayers) {
     layers.fail(fmt::format("has {} layers, allowed are {}", grid.layers(), kMostLayers));
   }
+  bool takes_time = false;
+  for (const LinearFit& fit : {of.experts, of.attention, of.all_to_all, of.all_gather, of.reduce_scatter}) {
+    takes_time = takes_time || fit.start > Seconds{} || fit.slope > Seconds{};
+  }
+  if (!takes_time) {
+    fits.fail("no operation of a forward pass takes any time");
+  }
   report.baseline = baseline;
   report.sweep = sweep_overlap(of, grid, baseline, most);
   return report;
@@ -160,7 +184,7 @@ CLI::App* add_overlap_command(CLI::App& app, OverlapOptions& options) {
 }
 
 std::string overlap_result(const OverlapOptions& options, bool rich) {
-  const OverlapPolicy baseline = parse_overlap_policy(options.baseline);
+  const OverlapPolicy baseline = parse_overlap_policy("--baseline", options.baseline);
   const int chunks = read_chunks(options.chunks);
   if (options.most_chunks < 1 || options.most_chunks > kMostParts) {
     throw UserError(fmt::format("--most-chunks: found {}, allowed are 1 to {}", options.most_chunks, kMostParts));
@@ -171,12 +195,16 @@ std::string overlap_result(const OverlapOptions& options, bool rich) {
     if (chunks > 0) {
       throw UserError("--chunks: a sweep takes the best number of each layer; leave it out");
     }
+    if (!options.policies.empty()) {
+      throw UserError("--policy: a sweep compares all policies; leave it out");
+    }
+    check_sweep_alone(options);
     const OverlapSweepReport report = read_and_sweep(options, baseline, most);
     return json ? overlap_sweep_json(report) : overlap_sweep_text(report, {.rich = rich});
   }
   std::vector<OverlapPolicy> policies;
   for (const std::string& policy : options.policies) {
-    policies.push_back(parse_overlap_policy(policy));
+    policies.push_back(parse_overlap_policy("--policy", policy));
   }
   if (policies.empty()) {
     for (int i = 0; i < kOverlapPolicyCount; ++i) {

@@ -51,6 +51,10 @@ PipelineProblem read_problem(const PipelineOptions& options) {
   if (options.forward.empty() || options.backward_input.empty()) {
     throw UserError("--forward, --backward-input: both are needed, e.g. --forward 1ms --backward-input 2ms");
   }
+  if (!options.both_ways.empty() && problem.schedule != PipelineSchedule::dual_pipe) {
+    throw UserError(fmt::format("--both-ways: {} never works both ways at once, only dualpipe does; leave it out",
+                                name(problem.schedule)));
+  }
   const auto forward = read_times("--forward", options.forward, runs);
   const auto input = read_times("--backward-input", options.backward_input, runs);
   const auto weights = read_times("--backward-weights", options.backward_weights, runs);

@@ -90,6 +90,9 @@ namespace {
     }
     message += fmt::format("{}{}={}", best.empty() ? "" : " and ", key, to_text(*most));
     const SearchOutcome fastest = search(space, {.objective = objective, .top = 1});
+    if (fastest.best.empty()) {  // what was pruned as too slow does not fit either
+      fail_unfit(space, fastest);
+    }
     const SearchHit& hit = fastest.best.front();
     const Seconds time = objective == SearchObjective::pace ? hit.figures.pace : hit.figures.first;
     best += fmt::format("; the least {} is {}, of {} at batch {}", key, to_text(time),

@@ -54,6 +54,18 @@ void check_counts(const Training& training) {
   positive("--sequence", training.sequence, 1 << 26);
 }
 
+/// Nothing fits: by how much.
+[[noreturn]] void fail_unfit(const TrainingSpace& space, const SearchOutcome& outcome) {
+  const TrainingQuestion& question = space.question();
+  const TrainingPredictor& predictor = *question.predictor;
+  const std::string nearest =
+      outcome.nearest_fit ? fmt::format("; the nearest, {}, lacks {} on its fullest device",
+                                        to_text(question.mappings[*outcome.nearest_fit]), to_text(outcome.missing))
+                          : "";
+  throw UserError(fmt::format("--devices: no mapping of {} fits on {} of {}{}", predictor.architecture().name,
+                              number(question.mappings.front().devices()), predictor.machine().name, nearest));
+}
+
 }  // namespace
 
 TrainingSpace training_space(const SearchOptions& options) {
@@ -100,14 +112,12 @@ void check_found(const TrainingSpace& space, const SearchGoal& goal, const Searc
                     number(question.training.global_batch), number(static_cast<std::int64_t>(space.size()))));
   }
   if (counts.evaluated + counts.pruned == 0) {
-    const std::string nearest =
-        outcome.nearest_fit ? fmt::format("; the nearest, {}, lacks {} on its fullest device",
-                                          to_text(question.mappings[*outcome.nearest_fit]), to_text(outcome.missing))
-                            : "";
-    throw UserError(fmt::format("--devices: no mapping of {} fits on {} of {}{}", predictor.architecture().name,
-                                number(question.mappings.front().devices()), predictor.machine().name, nearest));
+    fail_unfit(space, outcome);
   }
   const SearchOutcome fastest = search(space, {.objective = SearchObjective::pace, .top = 1});
+  if (fastest.best.empty()) {  // what was pruned as too slow does not fit either
+    fail_unfit(space, fastest);
+  }
   const SearchHit& hit = fastest.best.front();
   throw UserError(fmt::format("--slo: no mapping keeps step={}; the shortest step is {}, of {} with {}",
                               to_text(goal.most_pace.value_or(Seconds{})), to_text(hit.figures.pace),

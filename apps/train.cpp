@@ -17,6 +17,7 @@ namespace moesaic {
 namespace {
 
 constexpr std::int64_t kMostDevices = 1 << 20;
+constexpr double kMostCapacity = 1000;
 
 /// Whether the mapping's text gives a key.
 bool gives(std::string_view map, std::string_view key) {
@@ -56,8 +57,9 @@ bool parse_unfused(const std::string& text) {
 }  // namespace
 
 Training training_of(const TrainOptions& options) {
-  if (options.capacity_factor < 0) {
-    throw UserError(fmt::format("--capacity-factor: must not be negative, found {}", options.capacity_factor));
+  if (!(options.capacity_factor >= 0) || options.capacity_factor > kMostCapacity) {
+    throw UserError(fmt::format("--capacity-factor: must be 0 (dropless) or a number up to {}, found {}", kMostCapacity,
+                                options.capacity_factor));
   }
   return {.global_batch = options.global_batch,
           .micro_batch = options.micro_batch,

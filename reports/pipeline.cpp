@@ -25,7 +25,12 @@ std::optional<Seconds> formula_of(const PipelineProblem& problem) {
   if (!equal || problem.transfer > Seconds{}) {
     return std::nullopt;
   }
-  return pipeline_bubble(problem.schedule, problem.stages, first);
+  // Weight gradients fill all pauses only of as many micro-batches as stages, and no more than all of them.
+  if (problem.schedule == PipelineSchedule::zero_bubble && problem.micro_batches < problem.stages) {
+    return std::nullopt;
+  }
+  const Seconds bubble = pipeline_bubble(problem.schedule, problem.stages, first);
+  return bubble < Seconds{} ? std::nullopt : std::optional(bubble);
 }
 
 char letter(PipelineSpan::What what) {

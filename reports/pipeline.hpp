@@ -14,7 +14,7 @@ struct PipelineReport {
   PipelineProblem problem;
   PipelineTimes times;
   Seconds ideal{};                 ///< the busiest stage without a pause
-  std::optional<Seconds> formula;  ///< of the bubble; where all runs are equal and transfers nothing
+  std::optional<Seconds> formula;  ///< of the bubble; where all runs are equal, transfers nothing, and it holds
   Seconds bubble() const { return times.total - ideal; }
   double bubble_share() const { return times.total > Seconds{} ? bubble() / times.total : 0; }
 };

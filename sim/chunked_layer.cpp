@@ -11,6 +11,8 @@ namespace {
 
 using What = OverlapSpan::What;
 
+constexpr double kRounding = 1e-12;  // of sums of a few thousand times
+
 constexpr std::array<std::string_view, kOverlapPolicyCount> kNames = {"sequential", "tutel", "tutel-improved", "no-iio",
                                                                       "fsmoe"};
 
@@ -92,17 +94,18 @@ OverlapTimes run_backward(const MoeLayerTimes& layer, OverlapPolicy policy, bool
   return finish(std::move(queues), chunks, end);
 }
 
-const OverlapTimes& sooner(const OverlapTimes& a, const OverlapTimes& b) { return b.total < a.total ? b : a; }
+/// More chunks that are as fast but for rounding are not better.
+bool sooner(Seconds next, Seconds best) { return next < (1 - kRounding) * best; }
 
 }  // namespace
 
-OverlapPolicy parse_overlap_policy(std::string_view text) {
+OverlapPolicy parse_overlap_policy(std::string_view option, std::string_view text) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (kNames[i] == text) {
       return static_cast<OverlapPolicy>(i);
     }
   }
-  throw UserError("--policy: unknown policy '" + printable(text) + "'" +
+  throw UserError(std::string(option) + ": unknown policy '" + printable(text) + "'" +
                   suggest(text, std::vector<std::string>(kNames.begin(), kNames.end())));
 }
 
@@ -122,8 +125,9 @@ OverlapChoice best_overlap(const MoeLayerTimes& layer, OverlapPolicy policy, int
   for (int chunks = 2; chunks <= last; ++chunks) {
     const OverlapChoice next{run_overlap(layer, policy, false, chunks), run_overlap(layer, policy, true, chunks)};
     if (apart) {
-      best = {sooner(best.forward, next.forward), sooner(best.backward, next.backward)};
-    } else if (next.total() < best.total()) {
+      best = {sooner(next.forward.total, best.forward.total) ? next.forward : best.forward,
+              sooner(next.backward.total, best.backward.total) ? next.backward : best.backward};
+    } else if (sooner(next.total(), best.total())) {
       best = next;
     }
   }

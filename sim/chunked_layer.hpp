@@ -21,8 +21,8 @@ enum class OverlapPolicy : std::uint8_t {
   fsmoe            ///< besides, exchanges between nodes beside collectives inside nodes (FSMoE 2501.10714)
 };
 inline constexpr int kOverlapPolicyCount = 5;
-/// "sequential", "tutel", "tutel-improved", "no-iio", "fsmoe". Throws UserError with the nearest name.
-OverlapPolicy parse_overlap_policy(std::string_view text);
+/// "sequential", "tutel", "tutel-improved", "no-iio", "fsmoe". Throws UserError with the option and the nearest name.
+OverlapPolicy parse_overlap_policy(std::string_view option, std::string_view text);
 std::string_view name(OverlapPolicy policy);
 
 /// Time of an operation on a part of its data: a start-up, and the rest in proportion (2501.10714, equation 1).
@@ -70,7 +70,7 @@ struct OverlapChoice {
   OverlapTimes backward;
   Seconds total() const { return forward.total + backward.total; }
 };
-/// The best numbers of chunks up to `most`, as the policy may choose them.
+/// The best numbers of chunks up to `most`, as the policy may choose them; of equally fast ones the fewest.
 OverlapChoice best_overlap(const MoeLayerTimes& layer, OverlapPolicy policy, int most);
 
 /// FSMoE's closed form of the part with experts, with `gradients` reduced meanwhile (2501.10714, section 4: cases 1 to

@@ -34,10 +34,11 @@ TEST(OverlapCommand, StartsLimitTheChunks) {
   EXPECT_LT(chunks("0.5ms+2ms"), 8);
 }
 
-std::string sweep_file(const std::string& batch) {
+/// `all`: the fit of every operation instead.
+std::string sweep_file(const std::string& batch, const std::string& all = "") {
   const std::string file = testing::TempDir() + "moesaic-sweep.json";
-  const std::string fit = R"({"start": "0.1 ms", "slope": "2e-7 ms"})",
-                    product = R"({"start": "0 s", "slope": "2e-11 ms"})";
+  const std::string fit = all.empty() ? R"({"start": "0.1 ms", "slope": "2e-7 ms"})" : all;
+  const std::string product = all.empty() ? R"({"start": "0 s", "slope": "2e-11 ms"})" : all;
   std::ofstream(file) << R"({"name": "mine", "top_k": 2, "fits": {"experts": )" << product << R"(, "attention": )"
                       << product << R"(, "all_to_all": )" << fit << R"(, "all_gather": )" << fit
                       << R"(, "reduce_scatter": )" << fit << R"(, "all_reduce": )" << fit
@@ -65,6 +66,11 @@ TEST(OverlapCommand, Mistakes) {
   expect_mistake(kLayer + " --backward -1", {"--backward", "-1"});
   expect_mistake("overlap --sweep " + sweep_file("[0]"), {"layers.batch.0", "found 0"});
   expect_mistake("overlap --sweep " + sweep_file("[]"), {"layers.batch", "empty"});
+  expect_mistake(kLayer + " --baseline fsmo", {"--baseline", "did you mean 'fsmoe'"});
+  expect_mistake("overlap --policy fsmoe --sweep " + sweep_file("[1]"), {"--policy"});
+  expect_mistake("overlap --experts 1ms --sweep " + sweep_file("[1]"), {"--experts"});
+  expect_mistake("overlap --backward 3 --sweep " + sweep_file("[1]"), {"--backward"});
+  expect_mistake("overlap --sweep " + sweep_file("[1]", R"({"start": "0 s", "slope": "0 s"})"), {"fits", "time"});
   expect_mistake("overlap --chunks 2 --sweep " + sweep_file("[1]"), {"--chunks"});
 }
 

@@ -28,6 +28,17 @@ TEST(PipelineCommand, StagesMayDiffer) {
   EXPECT_GT(json["seconds"].get<double>(), 32e-3);
 }
 
+// By (p-1)(F+B-2W) 3 ms and less than nothing, but two micro-batches leave pauses that no weight gradients fill.
+TEST(PipelineCommand, NoFormulaWhereItDoesNotHold) {
+  const std::string line = "pipeline --schedule zero-bubble --stages 4 --forward 1ms --backward-input 1ms";
+  EXPECT_FALSE(
+      json_of(line + " --micro-batches 2 --backward-weights 1ms", "pipeline.json").contains("formula_bubble_s"));
+  EXPECT_FALSE(
+      json_of(line + " --micro-batches 8 --backward-weights 5ms", "pipeline.json").contains("formula_bubble_s"));
+  EXPECT_TRUE(
+      json_of(line + " --micro-batches 4 --backward-weights 1ms", "pipeline.json").contains("formula_bubble_s"));
+}
+
 TEST(PipelineCommand, PicturesShowEveryStage) {
   const Ran text =
       run_line("pipeline --schedule zero-bubble --stages 3 --micro-batches 4 --backward-weights 1ms" + kTimes);
@@ -45,6 +56,7 @@ TEST(PipelineCommand, Mistakes) {
                  {"did you mean 'zero-bubble'"});
   expect_mistake("pipeline --schedule interleaved --chunks 2 --stages 4 --micro-batches 9" + kTimes, {"9", "8 works"});
   expect_mistake("pipeline --schedule dualpipe --stages 5 --micro-batches 20" + kTimes, {"even", "6 works"});
+  expect_mistake("pipeline --stages 4 --micro-batches 8 --both-ways 2ms" + kTimes, {"--both-ways", "1f1b", "dualpipe"});
   expect_mistake("pipeline --stages 4 --micro-batches 0" + kTimes, {"--micro-batches", "0"});
   expect_mistake("pipeline --stages 4 --micro-batches 8 --forward 1ms,2ms --backward-input 1ms",
                  {"--forward", "2 times"});

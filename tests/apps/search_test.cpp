@@ -80,6 +80,9 @@ TEST(Search, MistakesOfTraining) {
   expect_mistake("search --training --model Qwen3-1.7B --machine dgx-h100 --global-batch 0",
                  {"--global-batch", "0 is not"});
   expect_mistake("search --training --model Llama-3.1-405B --machine dgx-h100", {"no mapping of", "lacks"});
+  // Too slow even at its limit, so that nobody has asked whether it fits.
+  expect_mistake("search --training --model Mixtral-8x7B-v0.1 --machine dgx-h100 --slo step=1ns",
+                 {"no mapping of", "fits", "lacks"});
 }
 
 TEST(Search, Mistakes) {

@@ -59,7 +59,9 @@ TEST(Train, Mistakes) {
   expect_mistake(kMixtral + "--zero 4", {"--zero", "0 to 3"});
   expect_mistake(kMixtral + "--schedule 1f1", {"did you mean '1f1b'"});
   expect_mistake(kMixtral + "--attention flash", {"--attention", "fused"});
-  expect_mistake(kMixtral + "--capacity-factor -1", {"--capacity-factor", "-1"});
+  for (const char* factor : {"-1", "nan", "inf", "1001"}) {
+    expect_mistake(kMixtral + "--capacity-factor " + factor, {"--capacity-factor", "up to 1000", factor});
+  }
   expect_mistake(kMixtral + "--map tp=2,vp=2", {"unknown key 'vp'"});
 }
 

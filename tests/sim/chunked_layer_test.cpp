@@ -124,10 +124,21 @@ RC_GTEST_PROP(OverlapProperty, FsmoeFormula, ()) {
   }
 }
 
+// Closed form: exchanges alone take as long in any number of chunks, whatever a sum of r parts is rounded to.
+TEST(Overlap, ChunksThatGainNothingAreNotTaken) {
+  for (const double exchange : {1e-3, 3e-3, 7e-3}) {
+    for (int i = 0; i < kOverlapPolicyCount; ++i) {
+      const OverlapChoice choice = best_overlap(layer(exchange, 0, 0, 0, 0, 0), static_cast<Policy>(i), 2 * kMost);
+      EXPECT_EQ(choice.forward.chunks, 1);
+      EXPECT_EQ(choice.backward.chunks, 1);
+    }
+  }
+}
+
 TEST(Overlap, KnowsItsPolicies) {
-  EXPECT_EQ(parse_overlap_policy("no-iio"), Policy::no_iio);
-  EXPECT_EQ(user_error([] { return parse_overlap_policy("fsmo"); }),
-            "--policy: unknown policy 'fsmo' (did you mean 'fsmoe'?)");
+  EXPECT_EQ(parse_overlap_policy("--policy", "no-iio"), Policy::no_iio);
+  EXPECT_EQ(user_error([] { return parse_overlap_policy("--baseline", "fsmo"); }),
+            "--baseline: unknown policy 'fsmo' (did you mean 'fsmoe'?)");
 }
 
 // Closed form: 3 x 3 x 3 x 3 x 3 x 3 x 2 = 1458 layers of 2501.10714, table 4.
