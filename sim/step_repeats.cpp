@@ -11,6 +11,9 @@ namespace {
 /// Rounding of what is left of tasks: far below anything that a prediction prints.
 constexpr double kSame = 1e-10;
 
+/// Periods of the network's own that the step's may have.
+constexpr std::uint32_t kMostPeriods = 12;
+
 /// The first batch's queue of the device.
 constexpr std::size_t kDevice = 0;
 static_assert(static_cast<std::size_t>(Queue::device) == kDevice);
@@ -77,18 +80,19 @@ void StepRun::skip_repeats() {
     return;
   }
   State now = state_at(position);
-  const auto before = std::find_if(states_.begin(), states_.end(), [&](const State& state) {
-    return state.position + layer.period == position && state.position >= layer.begin;
+  // Several batches may come around only after several layers: the nearest equal state gives the period.
+  const auto before = std::find_if(states_.rbegin(), states_.rend(), [&](const State& state) {
+    return state.position >= layer.begin && (position - state.position) % layer.period == 0 && now.same_as(state);
   });
-  if (before != states_.end() && now.same_as(*before)) {
-    const std::uint32_t last = last_touched(position) + most_back_ + 1;
-    if (last < layer.end && (layer.end - last) / layer.period > 0) {
-      jump(position, (layer.end - last) / layer.period, *before);
+  if (before != states_.rend()) {
+    const std::uint32_t last = last_touched(position) + most_back_ + 1, period = position - before->position;
+    if (last < layer.end && (layer.end - last) / period > 0) {
+      jump(position, (layer.end - last) / period, *before);
       states_.clear();
       return;
     }
   }
-  std::erase_if(states_, [&](const State& state) { return state.position + layer.period <= position; });
+  std::erase_if(states_, [&](const State& state) { return state.position + kMostPeriods * layer.period <= position; });
   states_.push_back(std::move(now));
 }
 

@@ -147,13 +147,15 @@ void StepRun::start_ready() {
   const std::size_t none = queues_.size();
   std::array<std::size_t, kQueueCount> chosen;
   chosen.fill(none);
-  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
-    const std::size_t turn = kind_of(queue);
-    if (busy_[turn] || heads_[queue] == queues_[queue].size() || !ready(queues_[queue][heads_[queue]])) {
+  for (std::size_t turn = 0; turn < kQueueCount; ++turn) {
+    if (busy_[turn]) {
       continue;
     }
-    if (chosen[turn] == none || comes_before(queue, chosen[turn])) {
-      chosen[turn] = queue;
+    for (std::size_t queue = turn * batches_; queue < (turn + 1) * batches_; ++queue) {
+      if (heads_[queue] < queues_[queue].size() && (chosen[turn] == none || comes_before(queue, chosen[turn])) &&
+          ready(queues_[queue][heads_[queue]])) {
+        chosen[turn] = queue;
+      }
     }
   }
   for (const std::size_t queue : chosen) {
@@ -191,8 +193,9 @@ void StepRun::start(std::size_t queue) {
 /// Max-min fair rates: all tasks speed up together until a resource is full, or one is as fast as it can be beside what
 /// holds multiprocessors; those stop there, the rest go on.
 void StepRun::share_resources() {
-  std::array<double, 256> used{};
-  std::array<double, 256> growing{};
+  const std::size_t resources = view_.resources.size();
+  used_.assign(resources, 0);
+  growing_.resize(resources);
   double held = 0;
   for (const Running& task : running_) {
     held = std::max(held, task.hold);
@@ -204,20 +207,20 @@ void StepRun::share_resources() {
     open += task.rate < 0;
   }
   while (open > 0) {
-    growing.fill(0);
+    std::fill(growing_.begin(), growing_.end(), 0.0);
     double level = 1;
     for (const Running& task : running_) {
       if (task.rate < 0) {
         level = std::min(level, task.most);
         for (const Demand& share : task.shares) {
-          growing[share.resource] += share.amount;
+          growing_[share.resource] += share.amount;
         }
       }
     }
     int full = -1;
-    for (std::size_t r = 0; r < view_.resources.size(); ++r) {
-      if (growing[r] > 0 && (1 - used[r]) / growing[r] < level) {
-        level = std::max(0.0, (1 - used[r]) / growing[r]);
+    for (std::size_t r = 0; r < resources; ++r) {
+      if (growing_[r] > 0 && (1 - used_[r]) / growing_[r] < level) {
+        level = std::max(0.0, (1 - used_[r]) / growing_[r]);
         full = static_cast<int>(r);
       }
     }
@@ -233,7 +236,7 @@ void StepRun::share_resources() {
         task.rate = level;
         --open;
         for (const Demand& share : task.shares) {
-          used[share.resource] += share.amount * level;
+          used_[share.resource] += share.amount * level;
         }
       }
     }

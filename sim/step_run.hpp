@@ -96,6 +96,7 @@ class StepRun {
   std::vector<char> done_;
   std::vector<std::uint32_t> left_;  // tasks of each layer that are not done
   std::vector<Running> running_;
+  std::vector<double> used_, growing_;  // of each resource, while rates are shared out
   std::vector<State> states_;
   std::size_t finished_ = 0;
   std::uint32_t low_ = 0;        // the first layer that is not done

@@ -39,9 +39,9 @@ double tpot(const std::string& line) { return json_of(kGood + line, "prediction.
 // What --set changes is what a file with that member says.
 TEST(PlacementFiles, SettingsAreMembers) {
   const std::string file =
-      file_with("mine.json", R"({"name": "mine", "experts": {"device": 0.5, "hits": 0.75, "missing": "fetched"}})");
+      file_with("mine.json", R"({"name": "mine", "experts": {"device": 0.25, "hits": 0.75, "missing": "fetched"}})");
   const double by_file = tpot("--placement " + file);
-  EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.device=0.5 --set placement.experts.hits=0.75"),
+  EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.device=0.25 --set placement.experts.hits=0.75"),
                    by_file);
   EXPECT_LT(by_file, tpot("--placement on-demand"));
 }
@@ -58,7 +58,7 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "expert": {}})", {"expert", "did you mean 'experts'"}},
       {R"({"name": "x", "batches": 0})", {"batches", "from 1 to 32"}},
       {R"({"name": "x", "batches": 33})", {"batches", "33"}},
-      {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "whole"}},
+      {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "integer"}},
       {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
       {R"({"name": "x", "storage": {"weights": 0.5}})", {"storage", "xeon-8380-a40"}},
       {R"({})", {"name"}},
