@@ -198,7 +198,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   CLI::App* explain_command =
       app.add_subcommand("explain", "The operators of one step: work, intensity, time, what bounds each");
   add_common_options(*explain_command, options);
-  explain_command->add_option("--phase", phase, "Which step: prefill or decode (in the middle of the generation)")
+  explain_command
+      ->add_option("--phase", phase,
+                   "Which step: prefill or decode (in the middle of the generation); with pp one micro-batch of it on "
+                   "the slowest stage")
       ->check(CLI::IsMember({"prefill", "decode"}));
   explain_command->footer(
       "Example:\n  moesaic explain --model DeepSeek-V3 --machine dgx-h200 --batch 64 --input 2048 --output 512 --phase "

@@ -160,13 +160,16 @@ void run_train(const TrainOptions& options, const Console& console) {
   const TrainingPredictor predictor = make_training_predictor(options);
   const Mapping mapping =
       training_mapping(options.map, devices_of(options, predictor.machine()), predictor.architecture());
-  const TrainingReport report{.model = predictor.architecture().name,
-                              .machine = predictor.machine().name,
-                              .precision = to_text(predictor.precision()),
-                              .cost_model = predictor.cost().name(),
-                              .mapping = mapping,
-                              .training = training,
-                              .prediction = predictor.predict(mapping, training)};
+  TrainingReport report{.model = predictor.architecture().name,
+                        .machine = predictor.machine().name,
+                        .precision = to_text(predictor.precision()),
+                        .cost_model = predictor.cost().name(),
+                        .mapping = mapping,
+                        .training = training,
+                        .prediction = predictor.predict(mapping, training)};
+  if (!report.prediction.memory.fits()) {
+    report.advice = training_advice(predictor, mapping, training);
+  }
   const bool rich = console.rich && options.output_file.empty();
   write_result(options.format == "json" ? training_json(report) : training_text(report, {.rich = rich}),
                options.output_file, console.out);

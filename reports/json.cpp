@@ -215,10 +215,17 @@ std::string operators_json(const OperatorTable& operators) {
   for (const OperatorRow& row : operators.rows) {
     rows.push_back(operator_json(row, operators.step));
   }
-  return dump({{"version", kVersion},
-               {"cost_model", operators.cost_model},
-               {"step_seconds", number(operators.step.value)},
-               {"operators", std::move(rows)}});
+  Json json = {
+      {"version", kVersion}, {"cost_model", operators.cost_model}, {"step_seconds", number(operators.step.value)}};
+  if (operators.part) {
+    const StagePart& part = *operators.part;
+    json["pipeline"] = {{"stages", part.stages},
+                        {"alike", part.alike},
+                        {"micro_batches", number(part.micro_batches)},
+                        {"requests", number(part.requests)}};
+  }
+  json["operators"] = std::move(rows);
+  return dump(json);
 }
 
 }  // namespace moesaic

@@ -22,6 +22,19 @@ std::string shape_text(const OperatorRow& row) {
   return printable(kind + row.shape + " (" + where + ')', kMost);
 }
 
+/// What of the replica the table is about.
+std::string part_text(const OperatorTable& operators) {
+  if (!operators.part) {
+    return "";
+  }
+  const StagePart& part = *operators.part;
+  const std::string alike = part.alike > 1 ? fmt::format(" ({} of them are alike)", part.alike) : "";
+  return fmt::format(
+      "  One of {} micro-batches, of {} requests, on the slowest of {} pipeline stages{}; counts are the "
+      "stage's.\n\n",
+      count_text(part.micro_batches), count_text(part.requests), part.stages, alike);
+}
+
 }  // namespace
 
 std::string operators_text(const OperatorTable& operators, const TextStyle& style) {
@@ -51,8 +64,9 @@ std::string operators_text(const OperatorTable& operators, const TextStyle& styl
                ratio_text(row.intensity), ratio_text(row.ridge), to_text(row.time), percent_text(row.limit / row.time),
                percent_text(row.time * row.count / step), row.bound_by, paint(shape_text(row), Paint::dim, style)});
   }
-  return table.text(style) + '\n' +
-         fmt::format("  The step takes {}; its operators take {} one after another.\n", to_text(step),
+  const char* what = operators.part ? "stage" : "step";
+  return part_text(operators) + table.text(style) + '\n' +
+         fmt::format("  The {} takes {}; its operators take {} one after another.\n", what, to_text(step),
                      to_text(total_time(rows))) +
          fmt::format("  Times of kernels: {}.\n", printable(operators.cost_model)) +
          "  FLOPs, bytes and time are of one execution on one device; a FLOP/B left of its ridge is bound by memory.\n";

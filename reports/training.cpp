@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -17,7 +18,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kBar = 20;  // characters of a full bar
+constexpr int kBar = 20;            // characters of a full bar
+constexpr double kRounding = 1e-9;  // of a step: what is left of parts that are none
 
 struct NamedPart {
   const char* id;
@@ -101,7 +103,7 @@ std::string parts(const TrainingReport& report, const TextStyle& style) {
   double at = 0;
   for (const NamedPart& part : kParts) {
     const Seconds seconds = p.parts.*part.seconds;
-    if (seconds.value == 0) {
+    if (std::abs(seconds / p.step) < kRounding) {
       continue;
     }
     const double share = seconds / p.step;
@@ -136,6 +138,66 @@ std::string memory(const TrainingReport& report, const TextStyle& style) {
   return heading(title, style) + table.text(style);
 }
 
+std::string changes_text(const TrainingOption& option) {
+  std::string text;
+  for (const TrainingChange change : option.changes) {
+    text += (text.empty() ? "" : ", ") + std::string(name(change));
+  }
+  return text;
+}
+
+std::string settings_text(const Training& training) {
+  return fmt::format("micro-batch {}, recompute {}, ZeRO {}", training.micro_batch, name(training.recompute),
+                     static_cast<int>(training.zero));
+}
+
+std::string advice_text(const TrainingAdvice& advice, const TextStyle& style) {
+  if (advice.options.empty()) {
+    return heading("What would fit", style) +
+           fmt::format("  nothing that was tried on up to {} devices; the least is {} a device, of {}, {}\n",
+                       count_text(advice.most_devices), to_text(advice.closest.memory), to_text(advice.closest.mapping),
+                       settings_text(advice.closest.training));
+  }
+  Table table({{"changing"}, {"mapping"}, {"setting"}, {"memory", Align::right}, {"step", Align::right}});
+  for (const TrainingOption& option : advice.options) {
+    table.add({changes_text(option), to_text(option.mapping), settings_text(option.training), to_text(option.memory),
+               to_text(option.step)});
+  }
+  return heading("What would fit, changing least", style) + table.text(style);
+}
+
+Json option_json(const TrainingOption& option) {
+  Json changes = Json::array();
+  for (const TrainingChange change : option.changes) {
+    changes.push_back(name(change));
+  }
+  return {{"changes", std::move(changes)},
+          {"mapping", to_text(option.mapping)},
+          {"devices", option.mapping.devices()},
+          {"micro_batch", option.training.micro_batch},
+          {"recompute", name(option.training.recompute)},
+          {"zero", static_cast<int>(option.training.zero)},
+          {"memory_bytes", option.memory.value},
+          {"step_s", option.step.value}};
+}
+
+Json advice_json(const TrainingReport& report) {
+  const TrainingAdvice& advice = *report.advice;
+  const TrainingMemory& memory = report.prediction.memory;
+  Json options = Json::array();
+  for (const TrainingOption& option : advice.options) {
+    options.push_back(option_json(option));
+  }
+  Json json = {{"missing_bytes", (memory.total() - memory.capacity).value},
+               {"tried", advice.tried},
+               {"most_devices", advice.most_devices},
+               {"options", std::move(options)}};
+  if (advice.options.empty() && advice.tried > 0) {
+    json["closest"] = option_json(advice.closest);
+  }
+  return json;
+}
+
 Json mapping_json(const Mapping& mapping) {
   return {{"text", to_text(mapping)},
           {"devices", mapping.devices()},
@@ -155,7 +217,8 @@ Json mapping_json(const Mapping& mapping) {
 std::string training_text(const TrainingReport& report, const TextStyle& style) {
   const TrainingMemory& held = report.prediction.memory;
   return paint(verdict(held), held.fits() ? Paint::good : Paint::bad, style) + '\n' + question(report, style) +
-         performance(report, style) + parts(report, style) + memory(report, style);
+         performance(report, style) + parts(report, style) + memory(report, style) +
+         (report.advice ? advice_text(*report.advice, style) : std::string());
 }
 
 std::string training_json(const TrainingReport& report) {
@@ -172,35 +235,38 @@ std::string training_json(const TrainingReport& report) {
   memory["capacity"] = p.memory.capacity.value;
   memory["stage"] = p.memory.stage;
   memory["fits"] = p.memory.fits();
-  const Json json = {{"version", "1"},
-                     {"model", report.model},
-                     {"machine", report.machine},
-                     {"precision", report.precision},
-                     {"cost_model", report.cost_model},
-                     {"mapping", mapping_json(report.mapping)},
-                     {"training",
-                      {{"global_batch", training.global_batch},
-                       {"micro_batch", training.micro_batch},
-                       {"micro_batches", micro_batches(report)},
-                       {"sequence", training.sequence},
-                       {"recompute", name(training.recompute)},
-                       {"zero", static_cast<int>(training.zero)},
-                       {"schedule", name(training.schedule)},
-                       {"attention", training.unfused_attention ? "unfused" : "fused"},
-                       {"capacity_factor", training.capacity_factor},
-                       {"overlap_gradients", training.overlap_gradients},
-                       {"overlap_weights", training.overlap_weights}}},
-                     {"fits", p.memory.fits()},
-                     {"step_s", p.step.value},
-                     {"limit_s", p.limit.value},
-                     {"tokens_per_s", p.tokens.value},
-                     {"tokens_per_s_per_device", p.tokens.value / report.mapping.devices()},
-                     {"model_flops_per_s_per_device", p.model_rate.value},
-                     {"mfu", p.mfu},
-                     {"mfu_full_square", p.mfu_full_square},
-                     {"hfu", p.hfu},
-                     {"parts_s", parts},
-                     {"memory_bytes", memory}};
+  Json json = {{"version", "1"},
+               {"model", report.model},
+               {"machine", report.machine},
+               {"precision", report.precision},
+               {"cost_model", report.cost_model},
+               {"mapping", mapping_json(report.mapping)},
+               {"training",
+                {{"global_batch", training.global_batch},
+                 {"micro_batch", training.micro_batch},
+                 {"micro_batches", micro_batches(report)},
+                 {"sequence", training.sequence},
+                 {"recompute", name(training.recompute)},
+                 {"zero", static_cast<int>(training.zero)},
+                 {"schedule", name(training.schedule)},
+                 {"attention", training.unfused_attention ? "unfused" : "fused"},
+                 {"capacity_factor", training.capacity_factor},
+                 {"overlap_gradients", training.overlap_gradients},
+                 {"overlap_weights", training.overlap_weights}}},
+               {"fits", p.memory.fits()},
+               {"step_s", p.step.value},
+               {"limit_s", p.limit.value},
+               {"tokens_per_s", p.tokens.value},
+               {"tokens_per_s_per_device", p.tokens.value / report.mapping.devices()},
+               {"model_flops_per_s_per_device", p.model_rate.value},
+               {"mfu", p.mfu},
+               {"mfu_full_square", p.mfu_full_square},
+               {"hfu", p.hfu},
+               {"parts_s", parts},
+               {"memory_bytes", memory}};
+  if (report.advice) {
+    json["advice"] = advice_json(report);
+  }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

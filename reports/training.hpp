@@ -1,11 +1,13 @@
 // What people read of one predicted training step.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "model/mapping.hpp"
 #include "model/training.hpp"
 #include "reports/report.hpp"
+#include "sim/training_advice.hpp"
 #include "sim/training_prediction.hpp"
 
 namespace moesaic {
@@ -18,6 +20,7 @@ struct TrainingReport {
   Mapping mapping;
   Training training;
   TrainingPrediction prediction;
+  std::optional<TrainingAdvice> advice{};  ///< where it does not fit
 };
 
 std::string training_text(const TrainingReport& report, const TextStyle& style);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "sim/predict.hpp"
 
@@ -43,13 +44,12 @@ std::string shape_text(const Operator& op) {
   return std::visit(Describe{}, op.shape);
 }
 
-/// "layers 0-2" for the layers of one kind.
-std::string layers_text(const Architecture& architecture, int kind) {
+/// "layers 0-2" for the layers of one kind, "14 of layers 3-60" where a stage has only some of them.
+std::string layers_text(const Architecture& architecture, int kind, std::int64_t count) {
   const auto& layers = architecture.layers;
   const auto first = std::find(layers.begin(), layers.end(), kind) - layers.begin();
   const auto last = layers.rend() - std::find(layers.rbegin(), layers.rend(), kind) - 1;
-  const auto count = architecture.count_of_kind(kind);
-  if (count == 1) {
+  if (last == first) {
     return fmt::format("layer {}", first);
   }
   return last - first + 1 == count ? fmt::format("layers {}-{}", first, last)
@@ -82,26 +82,77 @@ OperatorRow describe(const Task& task, const MachineView& view, const CostModel&
   return row;
 }
 
+/// What passes a stage at once, of a load on a replica with stages.
+Batch stage_batch(const Mapping& mapping, const Load& load, Phase phase, double context, StagePart& part) {
+  const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
+  const double of_group = std::ceil(batch / mapping.data), budget = static_cast<double>(load.step_tokens);
+  const auto requests = [&](double count) {
+    part.requests = std::min(batch, std::ceil(of_group / count) * mapping.data);
+    return part.requests;
+  };
+  if (phase == Phase::decode) {
+    part.micro_batches = decode_micro_batches(mapping.pipeline, of_group);
+    return Batch::decode(requests(part.micro_batches), context);
+  }
+  if (input <= budget) {
+    part.micro_batches = prefill_steps(mapping.pipeline, of_group, std::floor(budget / input));
+    return Batch::prefill(requests(part.micro_batches), input);
+  }
+  part.micro_batches = std::ceil(input / budget) * of_group;
+  Batch chunk;  // the middle one of a prompt
+  chunk.groups.assign(1, {requests(of_group), budget, (input - budget) / 2});
+  return chunk;
+}
+
+/// The graph of the slowest stage, whose index is returned; `times`: its times.
+int build_slowest(const Deployment& deployment, const Batch& batch, StepGraph& graph, StepTimes& times) {
+  int slowest = 0;
+  for (int stage = 0; stage < static_cast<int>(deployment.plan.stages().size()); ++stage) {
+    StepGraph of_stage = build_step(deployment.plan, batch, {.stage = stage});
+    StepTimes taken;
+    evaluate_step(of_stage, deployment.plan.view(), *deployment.cost, taken);
+    if (stage == 0 || taken.total > times.total) {
+      slowest = stage;
+      graph = std::move(of_stage);
+      times = std::move(taken);
+    }
+  }
+  return slowest;
+}
+
 }  // namespace
 
 OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase) {
   const StepPlan& plan = deployment.plan;
+  const Architecture& architecture = plan.architecture();
   check(load);
   const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
   const double context = input + static_cast<double>(load.output - 1) / 2;
-  const StepGraph graph =
-      build_step(plan, phase == Phase::prefill ? Batch::prefill(batch, input) : Batch::decode(batch, context));
-  StepTimes step;
-  evaluate_step(graph, plan.view(), *deployment.cost, step);
   OperatorTable table;
-  table.step = step.total;
   table.cost_model = deployment.cost->name();
+  StepGraph graph;
+  StepTimes step;
+  int stage = 0;
+  if (plan.mapping().pipeline > 1) {
+    StagePart part{.stages = plan.mapping().pipeline};
+    stage = build_slowest(deployment, stage_batch(plan.mapping(), load, phase, context, part), graph, step);
+    part.alike = plan.stages()[static_cast<std::size_t>(stage)].alike;
+    table.part = part;
+  } else {
+    graph = build_step(plan, phase == Phase::prefill ? Batch::prefill(batch, input) : Batch::decode(batch, context));
+    evaluate_step(graph, plan.view(), *deployment.cost, step);
+  }
+  table.step = step.total;
+  const std::vector<std::int64_t>& layers = plan.stages()[static_cast<std::size_t>(stage)].layers_of_kind;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerGraph& layer = graph.layers[i];
+    if (layer.executions == 0) {
+      continue;  // another stage has these layers
+    }
     const std::string block = i == 0 ? "input"
                               : i + 1 == graph.layers.size()
                                   ? "output"
-                                  : layers_text(plan.architecture(), static_cast<int>(i) - 1);
+                                  : layers_text(architecture, static_cast<int>(i) - 1, layers[i - 1]);
     for (const Task& task : graph.tasks_of(layer)) {
       OperatorRow row = describe(task, plan.view(), *deployment.cost);
       row.block = block;

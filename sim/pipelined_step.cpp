@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace moesaic {
 namespace {
@@ -67,6 +68,10 @@ void PipelinedStep::ideal_pass(const Batch& batch, const StepOptions& options, S
 }
 
 double decode_micro_batches(int stages, double sequences) { return std::max(1.0, std::min<double>(stages, sequences)); }
+
+double prefill_steps(int stages, double prompts, double most) {
+  return std::max(std::ceil(prompts / most), std::min<double>(prompts, stages));
+}
 
 void round_of(const StagePass& pass, double count, StepTimes& out) {
   for (Seconds StepTimes::*const rung : kRungs) {

@@ -44,6 +44,9 @@ class PipelinedStep {
 /// Micro-batches in which `sequences` sequences of one data-parallel group decode: as many as there are stages, so that
 /// all of them have work, but of one sequence at least.
 double decode_micro_batches(int stages, double sequences);
+/// Steps in which `prompts` whole prompts of one group are read, of at most `most` at once: the fewest, but one for
+/// each stage as far as there are prompts.
+double prefill_steps(int stages, double prompts, double most);
 /// `count` micro-batches going round: each token needs the one before, so that a round takes as long as the slowest
 /// stage needs for all of them, or one of them for all stages, whichever is longer.
 void round_of(const StagePass& pass, double count, StepTimes& out);

@@ -109,7 +109,8 @@ std::vector<Elasticity> elasticities(const Deployment& deployment, const Load& l
 /// Predictions over batch sizes 1, 2, 4, ... around the load's batch, for curves; does not fit beyond some point.
 std::vector<SweepPoint> sweep_batch(const Deployment& deployment, const Load& load);
 
-/// The operators of the prefill step, or of the decode step in the middle of the generation.
+/// The operators of the prefill step, or of the decode step in the middle of the generation; with pipeline stages those
+/// of one micro-batch on the slowest of them (StagePart), prompts in steps of at most load.step_tokens.
 enum class Phase { prefill, decode };
 OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase);
 

@@ -136,11 +136,20 @@ struct SweepPoint {
   Seconds limit_ttft;
 };
 
-/// The operators of one step.
+/// Which part of a step a table of operators is about, where layers are spread over pipeline stages.
+struct StagePart {
+  int stages = 1;
+  int alike = 1;             ///< stages with the layers of the slowest
+  double micro_batches = 1;  ///< that follow each other through the stages; prefill: steps
+  double requests = 0;       ///< of one of them, in the whole replica
+};
+
+/// The operators of one step; with pipeline stages those of one micro-batch on the slowest stage.
 struct OperatorTable {
   std::vector<OperatorRow> rows;
-  Seconds step;            ///< the step as predicted
+  Seconds step{};          ///< the step as predicted
   std::string cost_model;  ///< whose times
+  std::optional<StagePart> part{};
 };
 
 }  // namespace moesaic

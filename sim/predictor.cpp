@@ -87,7 +87,7 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
   const double groups = deployment_.plan.mapping().data, batch = static_cast<double>(load.batch);
   const double input = static_cast<double>(load.input), budget = static_cast<double>(load.step_tokens);
   const double per_group = std::ceil(batch / groups);
-  const double stages = deployment_.plan.mapping().pipeline;
+  const int stages = deployment_.plan.mapping().pipeline;
   StepTimes sum;
   Seconds filling;
   const auto add = [&](double prompts, double new_tokens, double context, double count) {
@@ -97,8 +97,7 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
     }
   };
   if (input <= budget) {
-    steps = std::ceil(per_group / std::min(std::floor(budget / input), std::ceil(running / groups)));
-    steps = std::max(steps, std::min(per_group, stages));
+    steps = prefill_steps(stages, per_group, std::min(std::floor(budget / input), std::ceil(running / groups)));
     const double prompts = std::floor(per_group / steps), larger = per_group - prompts * steps;
     add(prompts + 1, input, 0, larger);
     add(prompts, input, 0, steps - larger);

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "tests/apps/run.hpp"
+#include "tests/apps/json_run.hpp"
 
 namespace moesaic {
 namespace {
@@ -141,6 +141,21 @@ TEST(Predict, ExplainSumsToItsStep) {
   }
   EXPECT_LE(sum, json["step_seconds"].get<double>());
   EXPECT_GT(sum, 0.8 * json["step_seconds"].get<double>());
+}
+
+// With pipeline stages: a micro-batch's operators on the slowest stage, and the table says so.
+TEST(Predict, ExplainNamesTheStage) {
+  const std::string line = std::string("explain ") + kMixtral + "--map tp=2,pp=4 --phase decode ";
+  const Json json = json_of(line, "operators.json");
+  EXPECT_EQ(json["pipeline"]["stages"], 4);
+  EXPECT_EQ(json["pipeline"]["micro_batches"], 4);
+  EXPECT_EQ(json["pipeline"]["requests"], 16);
+  for (const Json& row : json["operators"]) {
+    EXPECT_LE(row["count"].get<double>(), 8);  // 32 layers over 4 stages
+  }
+  EXPECT_NE(run_line(line).out.find("One of 4 micro-batches, of 16 requests, on the slowest of 4 pipeline stages"),
+            std::string::npos);
+  EXPECT_FALSE(json_of(std::string("explain ") + kMixtral, "operators.json").contains("pipeline"));
 }
 
 }  // namespace

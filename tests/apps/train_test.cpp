@@ -49,6 +49,37 @@ TEST(Train, TextSaysWhereTheStepGoes) {
   }
 }
 
+// What does not fit is told with what would, and that fits when it is asked for.
+TEST(Train, SaysWhatWouldFit) {
+  const std::string line = kMixtral + "--devices 128 --capacity-factor 1 --map ";
+  const Json tight = json_of(line + "tp=2,pp=4,ep=8,etp=1");
+  ASSERT_FALSE(tight["fits"].get<bool>());
+  const Json& advice = tight["advice"];
+  const Json& memory = tight["memory_bytes"];
+  EXPECT_DOUBLE_EQ(advice["missing_bytes"].get<double>(),
+                   memory["total"].get<double>() - memory["capacity"].get<double>());
+  ASSERT_FALSE(advice["options"].empty());
+  for (const Json& option : advice["options"]) {
+    const std::string setting = option["mapping"].get<std::string>() + " --recompute " +
+                                option["recompute"].get<std::string>() + " --zero " +
+                                std::to_string(option["zero"].get<int>()) + " --micro-batch " +
+                                std::to_string(option["micro_batch"].get<int>());
+    const Json again = json_of(line + setting);
+    EXPECT_TRUE(again["fits"].get<bool>()) << setting;
+    EXPECT_FALSE(again.contains("advice"));
+    EXPECT_DOUBLE_EQ(again["step_s"].get<double>(), option["step_s"].get<double>()) << setting;
+  }
+  const Ran ran = run_line(line + "tp=2,pp=4,ep=8,etp=1");
+  for (const char* part : {"DOES NOT FIT", "short by", "What would fit, changing least", "--recompute"}) {
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << "\n" << ran.out;
+  }
+  // Of a machine that is too small, what comes nearest.
+  const Ran none = run_line("train --model DeepSeek-V3 --machine dgx-h100 --profile default --map ep=8");
+  EXPECT_NE(none.out.find("nothing that was tried on up to 8 devices"), std::string::npos) << none.out;
+  EXPECT_TRUE(json_of("train --model DeepSeek-V3 --machine dgx-h100 --profile default --map ep=8")["advice"].contains(
+      "closest"));
+}
+
 TEST(Train, Mistakes) {
   expect_mistake(kMixtral + "--devices 100 --map tp=2,pp=8", {"tp x pp x dp", "100", "for example"});
   expect_mistake(kMixtral + "--devices 128 --map tp=2,pp=64", {"pp=64", "at most pp=56"});

@@ -109,6 +109,34 @@ TEST(ServingStages, LimitsHoldAndBarsAddUp) {
   }
 }
 
+// What is explained is one micro-batch on the slowest stage: decoding goes round in as many of them as there are
+// stages, so that a token takes four times the stage; prompts take it once a step, and once the way through the others.
+TEST(ServingStages, ExplainsAMicroBatchOfAStage) {
+  for (const char* model : {"Qwen3-32B", "DeepSeek-V3"}) {
+    const Deployment deployment = staged(model, 4, 2);
+    const OperatorTable decode = explain_step(deployment, {.batch = 64, .input = 1000, .output = 1}, Phase::decode);
+    ASSERT_TRUE(decode.part);
+    EXPECT_EQ(decode.part->stages, 4);
+    EXPECT_EQ(decode.part->micro_batches, 4);
+    EXPECT_EQ(decode.part->requests, 16);
+    const Load load{.batch = 64, .input = 1000, .output = 2};
+    const Prediction prediction = predict(deployment, load);
+    if (prediction.fits) {
+      EXPECT_NEAR(prediction.tpot / (decode.step * 4), 1, 1e-9);
+      const OperatorTable prefill = explain_step(deployment, load, Phase::prefill);
+      EXPECT_EQ(prefill.part->micro_batches, prediction.prefill.steps);
+      const double steps = prediction.prefill.seconds / prefill.step;
+      EXPECT_GT(steps, prefill.part->micro_batches);
+      EXPECT_LE(steps, prefill.part->micro_batches + 3);
+    }
+    double most = 0;
+    for (const OperatorRow& row : decode.rows) {
+      most = std::max(most, row.count);
+    }
+    EXPECT_LE(most, 16);  // 64 and 61 layers over four stages
+  }
+}
+
 // Prompts stream through the stages: with many of them two stages take little more than half as long as one.
 TEST(ServingStages, PrefillOfManyPromptsScales) {
   const Load load{.batch = 64, .input = 4096, .output = 2, .step_tokens = 4096};
