@@ -31,6 +31,13 @@ void check(const RoutingTrace& trace, const CacheQuestion& question) {
   if (!(question.score_weight > 0 && question.score_weight < 1)) {
     throw UserError(fmt::format("score weight {}: allowed is what is above 0 and below 1", question.score_weight));
   }
+  if (question.cold && question.request > 0 &&
+      std::max(question.batch, question.warm_up + 1) > std::min(question.request, trace.tokens())) {
+    throw UserError(
+        fmt::format("batch of {} and warm-up of {} tokens: caches that start with every request need "
+                    "requests that are longer, and theirs have {}",
+                    question.batch, question.warm_up, std::min(question.request, trace.tokens())));
+  }
   if (question.look_ahead < 1 || question.request < 0) {
     throw UserError(fmt::format("look-ahead of {} tokens, requests of {}: allowed are at least 1 (requests: 0 for one)",
                                 question.look_ahead, question.request));
@@ -122,8 +129,43 @@ CacheSettings shared_settings(const RoutingTrace& trace, const CacheQuestion& qu
   return settings;
 }
 
+namespace {
+
+/// One request after another, each with caches of its own.
+CacheResult simulate_cold(const RoutingTrace& trace, const CacheQuestion& question) {
+  CacheResult sum;
+  CacheQuestion one = question;
+  one.cold = false;
+  for (std::int64_t first = 0; first < trace.tokens(); first += question.request) {
+    const std::int64_t last = std::min(first + question.request, trace.tokens());
+    if (last - first <= question.warm_up) {
+      break;
+    }
+    RoutingTrace request{trace.experts, trace.top_k, {}, trace.source};
+    for (const std::vector<std::int32_t>& layer : trace.layers) {
+      request.layers.emplace_back(layer.begin() + first * trace.top_k, layer.begin() + last * trace.top_k);
+    }
+    const CacheResult result = simulate_cache(request, one);
+    sum.layers.resize(result.layers.size());
+    for (std::size_t layer = 0; layer < result.layers.size(); ++layer) {
+      sum.layers[layer].requests += result.layers[layer].requests;
+      sum.layers[layer].hits += result.layers[layer].hits;
+    }
+    sum.tokens += result.tokens;
+    sum.steps += result.steps;
+    sum.held_experts = result.held_experts;
+    one.seed += result.layers.size();  // draws of its own
+  }
+  return sum;
+}
+
+}  // namespace
+
 CacheResult simulate_cache(const RoutingTrace& trace, const CacheQuestion& question) {
   const CacheSpan span = check_cache(trace, question);
+  if (question.cold && question.request > 0 && question.request < trace.tokens()) {
+    return simulate_cold(trace, question);
+  }
   const auto pinned = static_cast<std::size_t>(question.pinned_layers);
   const auto counted = static_cast<std::size_t>(span.skipped);
   CacheResult result;

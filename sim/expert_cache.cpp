@@ -18,8 +18,8 @@ namespace moesaic {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr std::array<std::string_view, kCachePolicyCount> kNames = {"lru",   "lfu",        "random",  "arc",   "fixed",
-                                                                    "score", "activation", "segment", "belady"};
+constexpr std::array<std::string_view, kCachePolicyCount> kNames = {
+    "lru", "lfu", "random", "arc", "fixed", "score", "activation", "segment", "belady", "optimal"};
 
 /// Keeps those of the highest priority.
 class RankedCache : public ExpertCache {
@@ -88,7 +88,7 @@ class LruCache final : public RankedCache {
 class LfuCache final : public RankedCache {
  public:
   LfuCache(const ExpertRequests& requests, const CacheSettings& settings)
-      : RankedCache(requests, settings, true), uses_(held_.size(), 0) {}
+      : RankedCache(requests, settings, false), uses_(held_.size(), 0) {}
 
  private:
   // Of equally many uses the more recent wins: a share of a use that stays below one.
@@ -226,11 +226,11 @@ class SegmentCache final : public RankedCache {
   std::size_t look_ahead_;
 };
 
-// Belady 1966, "A study of replacement algorithms"; what is fetched need not be kept, so that no policy does better.
+// Belady 1966, "A study of replacement algorithms".
 class BeladyCache final : public RankedCache {
  public:
-  BeladyCache(const ExpertRequests& requests, const CacheSettings& settings)
-      : RankedCache(requests, settings, false), next_(requests.experts.size()), soonest_(held_.size(), -kInfinity) {
+  BeladyCache(const ExpertRequests& requests, const CacheSettings& settings, bool keeps_row)
+      : RankedCache(requests, settings, keeps_row), next_(requests.experts.size()), soonest_(held_.size(), -kInfinity) {
     for (std::size_t row = requests.rows(); row-- > 0;) {
       for (std::size_t i = requests.first[row]; i < requests.first[row + 1]; ++i) {
         double& soonest = soonest_[static_cast<std::size_t>(requests.experts[i])];
@@ -285,7 +285,9 @@ std::unique_ptr<ExpertCache> make_expert_cache(const ExpertRequests& requests, c
     case CachePolicy::segment:
       return std::make_unique<SegmentCache>(requests, settings);
     case CachePolicy::belady:
-      return std::make_unique<BeladyCache>(requests, settings);
+      return std::make_unique<BeladyCache>(requests, settings, true);
+    case CachePolicy::optimal:
+      return std::make_unique<BeladyCache>(requests, settings, false);
   }
   MOESAIC_ASSERT(false);
   return nullptr;

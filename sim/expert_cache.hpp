@@ -11,20 +11,21 @@
 
 namespace moesaic {
 
-/// What stays where there is no room for all. `belady` and `segment` know the future: they are bounds, not policies
-/// that could be built.
+/// What stays where there is no room for all. The last three know the future: they are bounds, not policies that could
+/// be built.
 enum class CachePolicy {
   lru,         ///< the most recently used
-  lfu,         ///< the most often used so far
+  lfu,         ///< the most often used so far; what is rarer than all that is held is not kept
   random,      ///< any
   arc,         ///< adaptive replacement: recency and frequency in shares that ghosts of what was evicted move
   fixed,       ///< the most popular of the whole trace, once they were fetched; nothing else ever
   score,       ///< decayed use, S <- w used + (1 - w) S (HybriMoE, arXiv:2504.05897 Eq. 3, with a use for a score)
   activation,  ///< most used in this request, shallow layers first (MoE-Infinity, arXiv:2401.14361 Algorithm 1)
   segment,     ///< the most used in the next tokens: the oracle of SCH (arXiv:2505.16056)
-  belady,      ///< the soonest used again: no policy has more hits
+  belady,      ///< the soonest used again: the most hits of all that keep what they have just fetched
+  optimal,     ///< the same, but what was fetched need not be kept: no policy has more hits
 };
-inline constexpr int kCachePolicyCount = 9;
+inline constexpr int kCachePolicyCount = 10;
 std::string_view name(CachePolicy policy);
 /// Throws UserError that lists the names.
 CachePolicy parse_cache_policy(std::string_view text);
@@ -40,8 +41,8 @@ struct CacheSettings {
 };
 
 /// A cache that is asked row after row. The experts of a row are wanted at the same time. What is missing is fetched;
-/// afterwards the cache holds at most `capacity` of what it held and of the row. Policies that could be built keep the
-/// whole row if it fits; `fixed`, `segment` and `belady` may drop what they have just used. Starts empty.
+/// afterwards the cache holds at most `capacity` of what it held and of the row. Most keep the whole row if it
+/// fits; `lfu`, `fixed`, `segment` and `optimal` may drop what they have just used. Starts empty.
 class ExpertCache {
  public:
   explicit ExpertCache(const ExpertRequests& requests)
@@ -74,7 +75,8 @@ struct CacheQuestion {
   std::uint64_t seed = 1;
   double score_weight = 0.1;
   std::int64_t look_ahead = 16;  ///< tokens that `segment` sees
-  std::int64_t request = 0;      ///< tokens of a request, for `activation`; 0: the whole trace
+  std::int64_t request = 0;      ///< tokens of a request; 0: the whole trace
+  bool cold = false;             ///< caches start empty with every request, and the warm-up is that of each
 };
 
 struct LayerHits {

@@ -124,6 +124,9 @@ class LayerCaches {
 PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion& question, const Prefetch& prefetch) {
   check(trace, prefetch);
   const CacheSpan span = check_cache(trace, question);
+  if (question.cold) {
+    throw UserError("prefetching goes on through all requests: leave out the cold start of each");
+  }
   LayerCaches caches(trace, question);
   const std::size_t layers = caches.layers(), depth = prefetch.accuracy.size();
   Guesser guesser(trace.experts, prefetch.extra);
