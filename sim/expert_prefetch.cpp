@@ -129,6 +129,7 @@ PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion&
   }
   LayerCaches caches(trace, question);
   const std::size_t layers = caches.layers(), depth = prefetch.accuracy.size();
+  const auto pinned = static_cast<std::size_t>(question.pinned_layers);
   Guesser guesser(trace.experts, prefetch.extra);
   std::vector<std::vector<std::int32_t>> arrived(layers);
   std::vector<std::int32_t> guesses;
@@ -138,28 +139,31 @@ PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion&
   for (std::int64_t step = 0; step < span.steps; ++step) {
     const bool counts = step >= span.skipped;
     const auto at = static_cast<std::size_t>(step);
-    for (std::size_t layer = 0; layer < layers; ++layer) {
-      const std::span<const std::int32_t> row = caches.row(at, layer);
-      ExpertCache& cache = caches.cache(layer);
-      std::int64_t in_time = 0;
-      for (const std::int32_t slot : arrived[layer]) {
-        in_time += std::find(row.begin(), row.end(), slot) != row.end() && !cache.holds(slot) ? 1 : 0;
-      }
-      result.fetched += counts ? static_cast<std::int64_t>(arrived[layer].size()) : 0;
-      arrived[layer].clear();
-      const std::int64_t hits = cache.serve();
-      if (counts) {
-        result.requests += static_cast<std::int64_t>(row.size());
-        result.hits += hits;
-        result.in_time += in_time;
+    for (std::size_t i = 0; i < pinned + layers; ++i) {
+      if (i >= pinned) {
+        const std::size_t layer = i - pinned;
+        const std::span<const std::int32_t> row = caches.row(at, layer);
+        ExpertCache& cache = caches.cache(layer);
+        std::int64_t in_time = 0;
+        for (const std::int32_t slot : arrived[layer]) {
+          in_time += std::find(row.begin(), row.end(), slot) != row.end() && !cache.holds(slot) ? 1 : 0;
+        }
+        const auto fetched = static_cast<std::int64_t>(arrived[layer].size());
+        arrived[layer].clear();
+        const std::int64_t hits = cache.serve();
+        if (counts) {
+          result.requests += static_cast<std::int64_t>(row.size());
+          result.hits += hits;
+          result.in_time += in_time;
+          result.fetched += fetched;
+        }
       }
       credit += prefetch.window;
-      const std::size_t last = std::min(layer + depth, layers - 1);
-      for (std::size_t target = layer + 1; target <= last; ++target) {
-        Draws draws(prefetch.seed, static_cast<std::uint32_t>(layer * depth + target - layer),
-                    static_cast<std::uint32_t>(step));
-        guesser.guess(caches.row(at, target), caches.offset(target), prefetch.accuracy[target - layer - 1], draws,
-                      guesses);
+      const std::size_t end = std::min(i + depth + 1, pinned + layers);
+      for (std::size_t ahead = std::max(i + 1, pinned); ahead < end; ++ahead) {
+        const std::size_t target = ahead - pinned;
+        Draws draws(prefetch.seed, static_cast<std::uint32_t>(i * depth + ahead - i), static_cast<std::uint32_t>(step));
+        guesser.guess(caches.row(at, target), caches.offset(target), prefetch.accuracy[ahead - i - 1], draws, guesses);
         for (const std::int32_t slot : guesses) {
           std::vector<std::int32_t>& there = arrived[target];
           if (caches.cache(target).holds(slot) || std::find(there.begin(), there.end(), slot) != there.end()) {

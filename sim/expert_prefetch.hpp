@@ -33,7 +33,8 @@ struct PrefetchResult {
 /// Guesses for the nearest layer go first, those of one layer in any order; what a layer's time does not suffice for is
 /// not fetched, and a transfer may go on into the next layer. Guesses arrive in buffers beside the cache: those that
 /// are needed enter the cache as any miss does, the others are dropped when their layer is done, so that a wrong guess
-/// costs its transfer and evicts nothing. No guess reaches into the next token. Throws UserError as simulate_cache
+/// costs its transfer and evicts nothing. Pinned layers fetch nothing for themselves, but
+/// for those after them. No guess reaches into the next token. Throws UserError as simulate_cache
 /// does, and unless accuracies are in [0, 1], extra is 0 to the experts and the window is not negative.
 PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion& question, const Prefetch& prefetch);
 

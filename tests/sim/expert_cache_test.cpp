@@ -235,6 +235,8 @@ TEST(ExpertPrefetch, PerfectWithoutALimitLeavesTheFirstLayerOnly) {
   const PrefetchResult result = simulate_prefetch(trace, question, {.accuracy = {1.0}, .window = 1e9});
   const CacheResult cache = simulate_cache(trace, question);
   EXPECT_EQ(result.late(), cache.layers[0].requests - cache.layers[0].hits);
+  question.pinned_layers = 1;  // fetches for the second
+  EXPECT_EQ(simulate_prefetch(trace, question, {.accuracy = {1.0}, .window = 1e9}).late(), 0);
 }
 
 /// Share of the missing experts of the second of two layers that came in time.
