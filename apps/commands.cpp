@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "apps/cache.hpp"
 #include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
 #include "apps/collective.hpp"
@@ -247,6 +248,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
   SearchOptions search_options;
   const CLI::App* search_command = add_search_command(app, search_options);
+  CacheOptions cache_options;
+  const CLI::App* cache_command = add_cache_command(app, cache_options);
   ExpertsOptions experts_options;
   const CLI::App* experts_command = add_experts_command(app, experts_options);
   TrainOptions train_options;
@@ -291,6 +294,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     if (*experts_command) {
       const std::string& file = experts_options.output_file;
       write_result(experts(experts_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*cache_command) {
+      check_output("-o", cache_options.output_file);
+      write_result(cache_result(cache_options, terminal && cache_options.output_file.empty()),
+                   cache_options.output_file, out);
       return 0;
     }
     if (*overlap_command) {

@@ -37,6 +37,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"predict"},
                                                                                        {"compare"},
                                                                                        {"explain"},
+                                                                                       {"cache"},
                                                                                        {"experts"},
                                                                                        {"search"},
                                                                                        {"machines"},
