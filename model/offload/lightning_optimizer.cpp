@@ -7,9 +7,9 @@
 namespace moesaic::lightning {
 namespace {
 
-constexpr double kBytes = 2;                   // of an element
-constexpr double kEqual = 1e-9;                // rates closer than this are the same
-constexpr std::int64_t kMostBatches = 100000;  // of micro-batches, where the memory never fills
+constexpr double kBytes = 2;                 // of an element
+constexpr double kEqual = 1e-9;              // rates closer than this are the same
+constexpr std::int64_t kMostBatches = 4096;  // of micro-batches, where the memory never fills
 
 Bytes layer_experts(const AlikeLayers& model) { return model.expert_bytes() * model.experts; }
 
@@ -111,6 +111,20 @@ std::optional<Policy> with_best_share(const AlikeLayers& model, const Machine& m
   }
   policy.resident = std::clamp(enough, least, most);
   return policy;
+}
+
+std::vector<std::int64_t> micro_batches_that_fit(const AlikeLayers& model, const Machine& machine, const Load& load,
+                                                 bool gpu_attention, std::int64_t step) {
+  MOESAIC_ASSERT(step > 0);
+  std::vector<std::int64_t> micro_batches;
+  for (std::int64_t micro = 1; micro <= kMostBatches; micro += micro < 4 ? 1 : step) {
+    if (!with_best_share(model, machine, load,
+                         {.micro_batch = micro, .micro_batches = 1, .resident = 0, .gpu_attention = gpu_attention})) {
+      break;
+    }
+    micro_batches.push_back(micro);
+  }
+  return micro_batches;
 }
 
 std::optional<Choice> best_policy(const AlikeLayers& model, const Machine& machine, const Load& load,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/quantity.hpp"
 #include "model/offload/alike_layers.hpp"
@@ -58,12 +59,16 @@ Bytes resident_weights(const AlikeLayers& model);
 std::optional<Policy> with_best_share(const AlikeLayers& model, const Machine& machine, const Load& load,
                                       Policy policy);
 
+/// Micro-batches of which one fits: 1 to 4, then every `step`th, up to 4,096 (the authors' step is 32).
+std::vector<std::int64_t> micro_batches_that_fit(const AlikeLayers& model, const Machine& machine, const Load& load,
+                                                 bool gpu_attention, std::int64_t step = 32);
+
 struct Choice {
   Policy policy;
   Cost cost;
 };
-/// Best decode rate over the micro-batches given and every number of them that fits; of equal ones the smallest batch
-/// of the largest micro-batch. None if nothing fits.
+/// Best decode rate over the micro-batches given and every number of them that fits, up to 4,096; of equal ones the
+/// smallest batch of the largest micro-batch. None if nothing fits.
 std::optional<Choice> best_policy(const AlikeLayers& model, const Machine& machine, const Load& load,
                                   std::span<const std::int64_t> micro_batches, bool gpu_attention);
 

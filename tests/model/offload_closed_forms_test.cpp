@@ -116,10 +116,6 @@ TEST(LightningOptimizer, BestShareIsTheAuthorsOne) {
 // much as both policies of 128 and 256 tokens on S1 leave possible, seven of their eight policies come out.
 TEST(LightningOptimizer, SearchFindsPublishedPolicies) {
   const AlikeLayers model = mixtral();
-  std::vector<std::int64_t> grid{1, 2, 3};
-  for (std::int64_t micro = 4; micro <= 1000; micro += 32) {
-    grid.push_back(micro);
-  }
   lightning::Machine s2 = l4(), s1 = l4();
   s2.cpu_memory = s1.cpu_memory = {185.5 * kGiB};
   s1.gpu_memory = {15 * kGiB};
@@ -127,7 +123,9 @@ TEST(LightningOptimizer, SearchFindsPublishedPolicies) {
   s1.gpu = {65e12};
   s1.cpu = {0.8e12};
   const auto found = [&](const lightning::Machine& machine, double generated) {
-    const auto best = lightning::best_policy(model, machine, {.prompt = 77, .generated = generated}, grid, false);
+    const lightning::Load load{.prompt = 77, .generated = generated};
+    const auto best = lightning::best_policy(model, machine, load,
+                                             lightning::micro_batches_that_fit(model, machine, load, false), false);
     return best ? std::array{best->policy.micro_batch, best->policy.micro_batches} : std::array<std::int64_t, 2>{};
   };
   using Policy = std::array<std::int64_t, 2>;
