@@ -82,6 +82,9 @@ ClosedFormReport ring_memory_report(const ClosedFormInput& input) {
             .compute = input.quantity_or("compute-time", Seconds{})};
   const auto passes = static_cast<std::int64_t>(input.count_or("passes", 1, 1000));
   const auto bytes = input.quantity_if<Bytes>("layer-bytes");
+  if (bytes && input.has("load-time")) {
+    throw UserError("--load-time: --layer-bytes is given too; one of them is enough");
+  }
   if (bytes) {
     ring.load = *bytes / input.quantity<BytesPerSecond>("link");
   } else {

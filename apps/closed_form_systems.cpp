@@ -36,17 +36,18 @@ void add_intensity(const ClosedFormInput& input, const AlikeLayers& model, Close
 }
 
 void add_saturation(const ClosedFormInput& input, const AlikeLayers& model, ClosedFormReport& report) {
-  const auto compute = input.quantity_if<FlopsPerSecond>("compute");
+  const bool compute = input.has("compute");
   const auto length = input.number_if("length", 1, 1e9);
   const auto counting = input.choice_or("counting", {"decimal", "paper"}) == "paper" ? moe_lens::Counting::paper
                                                                                      : moe_lens::Counting::decimal;
-  if (compute) {
+  if (compute || length) {
+    const auto peak = input.quantity<FlopsPerSecond>("compute");
     const auto link = input.quantity<BytesPerSecond>("link");
     report.add("tokens_to_saturate", "tokens that saturate the GPU (Eq 2)",
-               moe_lens::tokens_to_saturate(model, *compute, link, counting));
+               moe_lens::tokens_to_saturate(model, peak, link, counting));
     if (length) {
       report.add("kv_to_saturate_bytes", "their KV cache (Table 2)",
-                 moe_lens::kv_to_saturate(model, *compute, link, *length, counting));
+                 moe_lens::kv_to_saturate(model, peak, link, *length, counting));
     }
   }
 }
@@ -63,11 +64,11 @@ void add_generation(const ClosedFormInput& input, const AlikeLayers& model, Clos
   const auto kv = input.quantity_if<Bytes>("kv");
   const auto requests = input.number_if("requests", 1, 1e12);
   const double block = input.count_or("block", 1, kMostTokens);
-  if (!kv) {
+  if (!kv && !requests) {
     return;
   }
   const Seconds streaming = moe_lens::streaming_time(input.weights(), input.quantity<BytesPerSecond>("link"));
-  const double kv_tokens = *kv / model.kv_bytes_per_token();
+  const double kv_tokens = input.quantity<Bytes>("kv") / model.kv_bytes_per_token();
   const auto gpu = gpu_rate(input, streaming);
   if (!gpu) {
     throw UserError("closed-form moe-lens needs --gpu-rate or --gpu-tokens beside --kv");
