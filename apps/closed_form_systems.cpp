@@ -67,8 +67,8 @@ void add_generation(const ClosedFormInput& input, const AlikeLayers& model, Clos
   if (!kv && !requests) {
     return;
   }
-  const Seconds streaming = moe_lens::streaming_time(input.weights(), input.quantity<BytesPerSecond>("link"));
   const double kv_tokens = input.quantity<Bytes>("kv") / model.kv_bytes_per_token();
+  const Seconds streaming = moe_lens::streaming_time(input.weights(), input.quantity<BytesPerSecond>("link"));
   const auto gpu = gpu_rate(input, streaming);
   if (!gpu) {
     throw UserError("closed-form moe-lens needs --gpu-rate or --gpu-tokens beside --kv");
