@@ -144,6 +144,9 @@ std::optional<Choice> best_policy(const AlikeLayers& model, const Machine& machi
       if (gain > kEqual || (gain > -kEqual && micro > best->policy.micro_batch)) {
         best = Choice{*policy, found};
       }
+      if (found.layer <= std::max(found.cpu, found.gpu_attention + found.gpu_experts)) {
+        break;  // these grow with the micro-batches: the rate stays, at best
+      }
     }
   }
   return best;

@@ -3,6 +3,8 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "model/offload/fetch_bounds.hpp"
@@ -17,21 +19,21 @@ namespace {
 double number(int least, int most) { return *rc::gen::inRange(least, most + 1); }
 
 AlikeLayers any_model() {
-  const double kv_heads = number(1, 8), experts = number(1, 64);
+  const double kv_heads = number(1, 8), experts = number(1, 16);
   return {.layers = number(3, 80),
-          .hidden = 128 * number(8, 64),
+          .hidden = 128 * number(8, 40),
           .heads = kv_heads * number(1, 8),
           .kv_heads = kv_heads,
           .head_dim = 128,
-          .width = 128 * number(4, 128),
+          .width = 128 * number(4, 80),
           .experts = experts,
           .experts_per_token = number(1, static_cast<int>(experts)),
           .matrices = 3};
 }
 
 lightning::Machine any_machine() {
-  return {.gpu_memory = {number(8, 80) * 1e9},
-          .cpu_memory = {number(64, 1024) * 1e9},
+  return {.gpu_memory = {number(40, 160) * 1e9},
+          .cpu_memory = {number(200, 2000) * 1e9},
           .link = {number(4, 64) * 1e9},
           .gpu_bandwidth = {number(200, 3000) * 1e9},
           .cpu_bandwidth = {number(30, 500) * 1e9},
@@ -130,15 +132,51 @@ RC_GTEST_PROP(LightningOptimizer, BestShareIsTheBest, ()) {
   const lightning::Load load{number(1, 500) * 1.0, number(2, 300) * 1.0};
   const lightning::Machine machine = any_machine();
   const auto best = lightning::with_best_share(model, machine, load, policy);
-  if (best) {
-    RC_ASSERT(lightning::cost(model, machine, load, *best).fits);
-  }
+  RC_PRE(best.has_value());
+  RC_ASSERT(lightning::cost(model, machine, load, *best).fits);
   for (int i = 0; i <= 100; ++i) {
     policy.resident = i / 100.;
     const lightning::Cost cost = lightning::cost(model, machine, load, policy);
     if (cost.fits) {
-      RC_ASSERT(best.has_value());
       RC_ASSERT(lightning::cost(model, machine, load, *best).layer.value <= cost.layer.value * (1 + 1e-9));
+    }
+  }
+}
+
+// Memory is linear in the share, so that the least that a policy takes is that of no or of all resident experts.
+RC_GTEST_PROP(LightningOptimizer, AShareFitsFromTheLeastMemoryOn, ()) {
+  const AlikeLayers model = any_model();
+  lightning::Policy policy = any_policy();
+  const lightning::Load load{number(1, 500) * 1.0, number(2, 300) * 1.0};
+  lightning::Machine machine = any_machine();
+  policy.resident = 0;
+  const Bytes none = lightning::cost(model, machine, load, policy).gpu_memory;
+  policy.resident = 1;
+  const Bytes least = std::min(none, lightning::cost(model, machine, load, policy).gpu_memory);
+  machine.cpu_memory = {1e18};
+  machine.gpu_memory = least * (1.001 / machine.gpu_share);
+  RC_ASSERT(lightning::with_best_share(model, machine, load, policy).has_value());
+  machine.gpu_memory = least * (0.999 / machine.gpu_share);
+  RC_ASSERT(!lightning::with_best_share(model, machine, load, policy).has_value());
+}
+
+// The search stops where more micro-batches cannot gain; looking at all of them finds nothing better.
+RC_GTEST_PROP(LightningOptimizer, SearchMissesNothing, ()) {
+  const AlikeLayers model = any_model();
+  const lightning::Load load{number(1, 500) * 1.0, number(2, 300) * 1.0};
+  const lightning::Machine machine = any_machine();
+  const bool gpu_attention = number(0, 1) == 1;
+  const auto tried = lightning::micro_batches_that_fit(model, machine, load, gpu_attention, 97);
+  const auto best = lightning::best_policy(model, machine, load, tried, gpu_attention);
+  RC_ASSERT(best.has_value() == !tried.empty());
+  RC_PRE(best.has_value());
+  for (const std::int64_t micro : tried) {
+    for (std::int64_t turns = 1; turns <= 40; ++turns) {
+      const lightning::Policy policy{.micro_batch = micro, .micro_batches = turns, .gpu_attention = gpu_attention};
+      if (const auto shared = lightning::with_best_share(model, machine, load, policy)) {
+        const lightning::Cost cost = lightning::cost(model, machine, load, *shared);
+        RC_ASSERT(cost.decode_rate.value <= best->cost.decode_rate.value * (1 + 1e-8));
+      }
     }
   }
 }
@@ -152,10 +190,9 @@ RC_GTEST_PROP(LightningOptimizer, MoreMemoryNeverHurts, ()) {
   machine.gpu_memory *= 1.3;
   machine.cpu_memory *= 1.1;
   const auto roomier = lightning::best_policy(model, machine, load, grid, false);
-  if (best) {
-    RC_ASSERT(roomier.has_value());
-    RC_ASSERT(roomier->cost.decode_rate.value >= best->cost.decode_rate.value * (1 - 1e-9));
-  }
+  RC_PRE(best.has_value());
+  RC_ASSERT(roomier.has_value());
+  RC_ASSERT(roomier->cost.decode_rate.value >= best->cost.decode_rate.value * (1 - 1e-9));
 }
 
 flexgen::Shares any_shares() {
@@ -259,7 +296,7 @@ RC_GTEST_PROP(LayerWork, SharedMemoryIsOneMoreRoof, ()) {
                  .link = {number(4, 64) * 1e9},
                  .cpu_bandwidth = {number(20, 500) * 1e9}};
   const Seconds shared = pipelined_layer_time(work);
-  work.cpu_bandwidth = {1e30};
+  work.cpu_bandwidth = {std::numeric_limits<double>::infinity()};
   const Seconds apart = pipelined_layer_time(work);
   RC_ASSERT(apart <= shared);
   RC_ASSERT(apart == std::max({work.gpu, work.cpu, work.to_gpu / work.link, work.to_cpu / work.link}));
