@@ -8,6 +8,7 @@
 #include "apps/cache.hpp"
 #include "apps/calibrate.hpp"
 #include "apps/cli.hpp"
+#include "apps/closed_form.hpp"
 #include "apps/collective.hpp"
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
@@ -254,6 +255,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* experts_command = add_experts_command(app, experts_options);
   TrainOptions train_options;
   const CLI::App* train_command = add_train_command(app, train_options);
+  ClosedFormOptions closed_form_options;
+  const CLI::App* closed_form_command = add_closed_form_command(app, closed_form_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -300,6 +303,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       check_output("-o", cache_options.output_file);
       write_result(cache_result(cache_options, terminal && cache_options.output_file.empty()),
                    cache_options.output_file, out);
+      return 0;
+    }
+    if (*closed_form_command) {
+      const std::string& file = closed_form_options.output_file;
+      check_output("-o", file);
+      write_result(closed_form_result(closed_form_options, terminal && file.empty()), file, out);
       return 0;
     }
     if (*overlap_command) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ostream>
 
 #include "apps/output.hpp"
@@ -13,23 +14,37 @@
 namespace moesaic {
 namespace {
 
+/// Empty if the study has none.
+std::string group_of(const CatalogEntry& entry) { return Config::load(entry.file).string_or("group", ""); }
+
+/// Each study once, in the order asked for.
 std::vector<CatalogEntry> chosen_studies(const std::vector<std::string>& typed) {
+  const std::vector<CatalogEntry> shipped = list_catalog("studies");
   if (typed.empty()) {
-    return list_catalog("studies");
+    return shipped;
+  }
+  std::vector<std::string> groups;
+  for (const CatalogEntry& entry : shipped) {
+    groups.push_back(group_of(entry));
   }
   std::vector<CatalogEntry> studies;
   for (const std::string& name : typed) {
     // A word that several studies share means all of them: "deepep" is deepep-normal and deepep-low-latency.
     std::vector<CatalogEntry> found;
-    for (const CatalogEntry& entry : list_catalog("studies")) {
-      if (entry.name.starts_with(name)) {
-        found.push_back(entry);
+    for (std::size_t i = 0; i < shipped.size() && !name.empty(); ++i) {
+      if (shipped[i].name.starts_with(name) || groups[i].starts_with(name)) {
+        found.push_back(shipped[i]);
       }
     }
     if (found.empty()) {
       found.push_back(find_in_catalog("studies", "study", name));
     }
-    studies.insert(studies.end(), found.begin(), found.end());
+    for (const CatalogEntry& entry : found) {
+      const auto same = [&](const CatalogEntry& chosen) { return chosen.file == entry.file; };
+      if (std::none_of(studies.begin(), studies.end(), same)) {
+        studies.push_back(entry);
+      }
+    }
   }
   return studies;
 }
@@ -38,7 +53,7 @@ std::string list_text() {
   std::string text;
   for (const CatalogEntry& entry : list_catalog("studies")) {
     const Study study = read_study(Config::load(entry.file));
-    text += fmt::format("{:<26} {:>3} rows  {}\n", entry.name, study.rows.size(), study.title);
+    text += fmt::format("{:<26} {:<9} {:>3} rows  {}\n", entry.name, study.group, study.rows.size(), study.title);
   }
   return text;
 }
@@ -47,7 +62,8 @@ std::string list_text() {
 
 CLI::App* add_reproduce_command(CLI::App& app, ReproduceOptions& options) {
   CLI::App* command = app.add_subcommand("reproduce", "Published numbers beside predicted ones, with their errors");
-  command->add_option("systems", options.systems, "Studies: names, beginnings of names, or files (default: all)")
+  command
+      ->add_option("systems", options.systems, "Studies: names, groups, beginnings of either, or files (default: all)")
       ->type_name("NAME|FILE");
   command->add_flag("--list", options.list, "The studies, without running them");
   command->add_option("--format", options.format, "Output: text, json or html")

@@ -9,7 +9,7 @@
 namespace moesaic {
 
 struct ReproduceOptions {
-  std::vector<std::string> systems;  ///< names of studies, parts of them, or files; empty: all
+  std::vector<std::string> systems;  ///< names or groups of studies, beginnings of them, or files; empty: all
   bool list = false;
   std::string format = "text";
   std::string output_file;

@@ -176,8 +176,8 @@ void read_definitions(const Config& config, Study& study) {
 std::string_view to_text(RowClass kind) { return kClasses[static_cast<std::size_t>(kind)]; }
 
 Study read_study(const Config& config) {
-  static const std::vector<std::string> kKeys = {"system", "title",  "source", "note", "sources",
-                                                 "define", "values", "runs",   "rows", "targets"};
+  static const std::vector<std::string> kKeys = {"system", "title",  "source", "group", "note",   "sources",
+                                                 "define", "values", "runs",   "rows",  "targets"};
   for (const std::string& key : config.keys()) {
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) {
       config.at(key).fail(fmt::format("unknown key '{}'{}", printable(key), suggest(key, kKeys)));
@@ -186,6 +186,7 @@ Study read_study(const Config& config) {
   Study study{.system = config.at("system").string(),
               .title = config.string_or("title", ""),
               .source = config.at("source").string(),
+              .group = config.string_or("group", ""),
               .note = config.string_or("note", ""),
               .values = {},
               .runs = {},

@@ -44,6 +44,7 @@ struct Study {
   std::string system;
   std::string title;
   std::string source;
+  std::string group;  ///< studies of one subject are run by this name too; may be empty
   std::string note;
   std::vector<std::pair<std::string, Config>> values;
   std::vector<StudyRun> runs;

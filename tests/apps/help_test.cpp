@@ -35,6 +35,7 @@ void expect_to_work(const std::vector<std::string>& example) {
 TEST(Help, ExamplesWorkAsPasted) {
   for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{{},
                                                                                        {"predict"},
+                                                                                       {"closed-form"},
                                                                                        {"compare"},
                                                                                        {"explain"},
                                                                                        {"cache"},
