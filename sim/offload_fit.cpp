@@ -135,7 +135,8 @@ int OffloadFitter::largest_layers(HybridDescription description, const Load& loa
 OffloadFitter::Fit OffloadFitter::checked(HybridDescription description, const Load& load) const {
   ReplicaMemory needed = memory(description, load);
   const Bytes host = lacking(needed.host);
-  const bool stores = question_.machine.host->storage.has_value();
+  // What the host computes itself is taken to be in its memory.
+  const bool stores = question_.machine.host->storage.has_value() && !description.on_host;
   if (host > Bytes{0} && stores && needed.host.weights > Bytes{0}) {
     const double share = std::ceil(host / needed.host.weights / kShareUnit) * kShareUnit;
     description.weights_on_storage = std::min(1.0, share);

@@ -184,13 +184,19 @@ class Search {
   OffloadOutcome run() {
     for (const OffloadKind kind : kEveryOffloadKind) {
       std::vector<Found> found = search_space(OffloadSpace(question_, kind));
-      std::vector<OffloadCandidate> all = candidates(found);
+      std::vector<Found> all = found;
       constexpr std::size_t kClimbers = 3;
       found.resize(std::min(found.size(), kClimbers));
+      const auto climb_on = [&](std::vector<OffloadTry> tries) {
+        std::vector<Found> better = climb(found, std::move(tries));
+        all.insert(all.end(), better.begin(), better.end());
+        return better;
+      };
+      if (!question_.batch) {
+        climb_on(between_powers(found));
+      }
       for (int batches = 2; batches <= kMostMicroBatches && !found.empty(); batches *= 2) {
-        found = climb(found, batches);
-        const std::vector<OffloadCandidate> more = candidates(found);
-        all.insert(all.end(), more.begin(), more.end());
+        found = climb_on(in_batches(found, batches));
       }
       add(all);
     }
@@ -225,56 +231,74 @@ class Search {
     return all;
   }
 
-  /// The same placements in more batches, those that are better than before. Where any batch will do, a larger one too:
-  /// of batches that take turns, one's activations are there at a time.
-  std::vector<Found> climb(const std::vector<Found>& from, int batches) {
+  /// Requests between the powers of two of the first search.
+  static std::vector<OffloadTry> between_powers(const std::vector<Found>& from) {
     std::vector<OffloadTry> tries;
-    std::vector<double> to_beat;
+    for (const Found& found : from) {
+      for (const int quarters : {5, 6, 7}) {
+        if (*found.tried.batch >= 4) {
+          tries.push_back(found.tried);
+          *tries.back().batch = *found.tried.batch * quarters / 4;
+        }
+      }
+    }
+    return tries;
+  }
+
+  /// The same placements in so many batches. Where any number of requests will do, with more of them too: of batches
+  /// that take turns, one's activations are there at a time.
+  std::vector<OffloadTry> in_batches(const std::vector<Found>& from, int batches) const {
+    std::vector<OffloadTry> tries;
     for (const Found& found : from) {
       const bool alone = found.candidate.description.on_host || found.candidate.kind == OffloadKind::resident;
       for (const std::int64_t factor : {1, 2}) {
         const std::int64_t batch = *found.tried.batch * factor;
-        if (!alone && batch >= batches && (factor == 1 || !question_.batch)) {
+        if (!alone && batch >= batches && (factor == 1 || (!question_.batch && batches == 2))) {
           tries.push_back(found.tried);
           tries.back().shape.batches = batches;
           tries.back().batch = batch;
-          to_beat.push_back(score(found.candidate.figures, goal_.objective));
         }
       }
     }
-    std::vector<Found> better = search_space(OffloadSpace(question_, tries));
-    std::erase_if(better, [&](const Found& found) {
-      const auto parent = std::find_if(tries.begin(), tries.end(), [&](const OffloadTry& tried) {
-        return tried.shape == found.tried.shape && tried.batch == found.tried.batch &&
-               tried.step_tokens == found.tried.step_tokens;
-      });
-      return score(found.candidate.figures, goal_.objective) <=
-             to_beat[static_cast<std::size_t>(parent - tries.begin())];
-    });
+    return tries;
+  }
+
+  /// Of these tries, what is better than all that they come from.
+  std::vector<Found> climb(const std::vector<Found>& from, std::vector<OffloadTry> tries) {
+    double best = 0;
+    for (const Found& found : from) {
+      best = std::max(best, score(found.candidate.figures, goal_.objective));
+    }
+    std::vector<Found> better = search_space(OffloadSpace(question_, std::move(tries)));
+    std::erase_if(better, [&](const Found& found) { return score(found.candidate.figures, goal_.objective) <= best; });
     return better;
   }
 
-  static std::vector<OffloadCandidate> candidates(const std::vector<Found>& found) {
-    std::vector<OffloadCandidate> all;
-    for (const Found& one : found) {
-      all.push_back(one.candidate);
-    }
-    return all;
+  static bool better(const OffloadCandidate& a, const OffloadCandidate& b, SearchObjective objective) {
+    return score(a.figures, objective) > score(b.figures, objective);
   }
-
   void sort(std::vector<OffloadCandidate>& candidates) const {
     std::stable_sort(candidates.begin(), candidates.end(), [&](const OffloadCandidate& a, const OffloadCandidate& b) {
-      return score(a.figures, goal_.objective) > score(b.figures, goal_.objective);
+      return better(a, b, goal_.objective);
     });
   }
 
-  void add(std::vector<OffloadCandidate>& of_kind) {
-    sort(of_kind);
+  /// Every shape once.
+  void add(std::vector<Found>& of_kind) {
+    std::stable_sort(of_kind.begin(), of_kind.end(),
+                     [&](const Found& a, const Found& b) { return better(a.candidate, b.candidate, goal_.objective); });
+    for (auto found = of_kind.begin(); found != of_kind.end(); ++found) {
+      const bool again = std::any_of(of_kind.begin(), found,
+                                     [&](const Found& other) { return other.tried.shape == found->tried.shape; });
+      if (!again) {
+        outcome_.best.push_back(found->candidate);
+      }
+    }
     if (!of_kind.empty()) {
-      outcome_.of_kinds.push_back(of_kind.front());
-      outcome_.best.insert(outcome_.best.end(), of_kind.begin(), of_kind.end());
+      outcome_.of_kinds.push_back(of_kind.front().candidate);
     }
   }
+
   static void add(const SearchCounts& one, SearchCounts& all) {
     all.mappings += one.mappings;
     all.refused += one.refused;
