@@ -151,10 +151,9 @@ OffloadFitter::Fit OffloadFitter::checked(HybridDescription description, const L
 
 OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& load) const {
   HybridDescription out = start(shape, question_.assumed);
-  constexpr Fit kSame;
   if (shape.kind == OffloadKind::host_layers) {
     out.device_layers = static_cast<int>(shape.fraction * largest_layers(out, load));
-    return out.device_layers == 0 ? kSame : checked(out, load);
+    return out.device_layers == 0 ? Fit{} : checked(out, load);
   }
   if (shape.kind == OffloadKind::host) {
     return checked(out, load);
@@ -169,14 +168,14 @@ OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& loa
     out.dense_on_device =
         largest_share(out, load, kShareUnit, [](HybridDescription& d, double share) { d.dense_on_device = share; });
     if (out.dense_on_device <= 0 || out.dense_on_device >= 1) {
-      return kSame;
+      return {};
     }
   }
   if (shape.cache == CacheHome::divided) {
     out.cache_on_device =
         largest_share(out, load, kShareUnit, [](HybridDescription& d, double share) { d.cache_on_device = share; });
     if (out.cache_on_device <= 0 || out.cache_on_device >= 1) {
-      return kSame;
+      return {};
     }
   }
   const double experts = count_experts(plan(out));
@@ -185,10 +184,10 @@ OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& loa
         largest_share(out, load, 1 / experts, [](HybridDescription& d, double share) { d.experts_on_device = share; });
     out.experts_on_device = floor_to(shape.fraction * largest, 1 / experts);
     if (out.experts_on_device >= 1 || (shape.fraction < 1 && largest <= 0)) {
-      return kSame;  // as resident, or as the shape with the largest share
+      return {};  // as resident, or as the shape with the largest share
     }
   } else if (shape.kind != OffloadKind::resident && out.dense_on_device >= 1) {
-    return kSame;  // without experts, nothing is elsewhere
+    return {};  // without experts, nothing is elsewhere
   }
   return checked(out, load);
 }
