@@ -13,6 +13,7 @@
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
 #include "apps/models.hpp"
+#include "apps/offload.hpp"
 #include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/overlap.hpp"
@@ -251,6 +252,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* search_command = add_search_command(app, search_options);
   CacheOptions cache_options;
   const CLI::App* cache_command = add_cache_command(app, cache_options);
+  OffloadOptions offload_options;
+  const CLI::App* offload_command = add_offload_command(app, offload_options);
   ExpertsOptions experts_options;
   const CLI::App* experts_command = add_experts_command(app, experts_options);
   TrainOptions train_options;
@@ -292,6 +295,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*search_command) {
       run_search(search_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*offload_command) {
+      run_offload(offload_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
     if (*experts_command) {

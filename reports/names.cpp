@@ -49,6 +49,9 @@ std::string machine_figure(const std::vector<std::string>& parts) {
   if (size == 3 && parts[0] == "host" && parts[1] == "memory") {
     return "host memory " + parts[2];
   }
+  if (size == 3 && parts[0] == "host" && parts[1] == "storage") {
+    return "drive " + parts[2];
+  }
   return size == 2 && parts[0] == "network" ? "network " + parts[1] : "";
 }
 

@@ -29,6 +29,7 @@ struct SearchGoal {
   /// Skip candidates whose bound says that they are neither among the best nor on the front. Changes the time of a
   /// search and its counts, nothing else.
   bool prune = true;
+  bool front = true;  ///< wanted too; else candidates are pruned that are not among the best
 };
 
 /// A candidate: a choice (of a batch, of recomputation, ...) with a mapping.

@@ -79,7 +79,9 @@ void SearchStanding::add_front(const SearchHit& hit) {
 void SearchStanding::add(const SearchHit& hit) {
   if (meets(hit.figures, goal_)) {
     add_best(hit);
-    add_front(hit);
+    if (goal_.front) {
+      add_front(hit);
+    }
   }
 }
 
@@ -101,8 +103,8 @@ bool SearchStanding::matters(const SearchFigures& bound, std::size_t mapping) co
   const auto own = std::find_if(best_.begin(), best_.end(), [&](const SearchHit& h) { return h.mapping == mapping; });
   const bool among_best = own != best_.end() ? reached >= score(own->figures, goal_.objective)
                                              : !full || reached >= score(best_.back().figures, goal_.objective);
-  if (among_best && goal_.top > 0) {
-    return true;
+  if ((among_best && goal_.top > 0) || !goal_.front) {
+    return among_best && goal_.top > 0;
   }
   // The fastest that is slower than the bound has the most throughput of all that are no slower.
   const auto slower =

@@ -143,6 +143,8 @@ TEST(CatalogFiles, HasEveryDeviceAndNode) {
                            "l40s-8-pcie",
                            "xeon-8380-a40",
                            "desktop-4090",
+                           "desktop-5090",
+                           "workstation-4090",
                            "duplex-4"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }

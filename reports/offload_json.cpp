@@ -1,0 +1,132 @@
+#include <nlohmann/json.hpp>
+
+#include "reports/offload.hpp"
+#include "reports/search.hpp"
+#include "reports/summary.hpp"
+
+namespace moesaic {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+Json optional_json(const std::optional<Seconds>& value) { return value ? Json(value->value) : Json(); }
+
+Json placement_json(const HybridDescription& is, const std::string& name, const std::string& description) {
+  return {
+      {"name", name},
+      {"kind", "placement"},
+      {"description", description},
+      {"device_layers", is.device_layers},
+      {"dense", {{"device", is.dense_on_device}, {"unit", is.on_host ? "host" : "device"}}},
+      {"experts",
+       {{"device", is.experts_on_device},
+        {"hits", optional_json(is.hits)},
+        {"missing", to_text(is.missing)},
+        {"prefetch", {{"accuracy", is.prefetch_accuracy}, {"look_ahead", is.look_ahead}, {"extra", is.prefetch_extra}}},
+        {"deferred", is.deferred},
+        {"host_tokens", optional_json(is.host_tokens)}}},
+      {"cache", {{"device", is.cache_on_device}, {"host_attention", is.host_attention}}},
+      {"buffered_layers", is.buffered_layers},
+      {"batches", is.batches},
+      {"copies", is.staged ? "staged" : "pinned"},
+      {"sockets", is.sockets_apart ? "apart" : "spread"},
+      {"storage", {{"weights", is.weights_on_storage}, {"cache", is.cache_on_storage}}}};
+}
+
+Json memory_json(const MemoryFootprint& memory) {
+  Json json = Json::object();
+  for (const MemoryClass& kind : memory_classes()) {
+    json[kind.id] = (memory.*kind.bytes).value;
+  }
+  json["total"] = memory.total().value;
+  json["capacity"] = memory.capacity.value;
+  return json;
+}
+
+Json row_json(const OffloadReport& report, const OffloadRow& row) {
+  const Prediction& p = row.prediction;
+  return {{"kind", to_text(row.candidate.kind)},
+          {"placement", placement_json(row.candidate.description, "offload", placement_sentence(row))},
+          {"batch", row.candidate.load.batch},
+          {"step_tokens", row.candidate.load.step_tokens},
+          {"experts_on_device", row.experts_on_device},
+          {"tpot_s", p.tpot.value},
+          {"ttft_s", p.ttft.value},
+          {"output_tokens_per_s", p.output_tokens.value},
+          {"decode_limit_s", p.decode.limit.seconds.value},
+          {"prefill_limit_s", p.prefill.limit.seconds.value},
+          {"speed_of_best", row.speed},
+          {"bound_by", binding_resource(row, report.goal.objective)},
+          {"memory_bytes",
+           {{"device", memory_json(p.memory.device)},
+            {"host", memory_json(p.memory.host)},
+            {"storage", memory_json(p.memory.storage)}}}};
+}
+
+Json rows_json(const OffloadReport& report, const std::vector<OffloadRow>& rows) {
+  Json json = Json::array();
+  for (const OffloadRow& row : rows) {
+    json.push_back(row_json(report, row));
+  }
+  return json;
+}
+
+Json works_json(const std::vector<ResourceWork>& works) {
+  Json json = Json::array();
+  for (const ResourceWork& work : works) {
+    json.push_back({{"resource", work.resource},
+                    {"way", work.way},
+                    {"busy_s", work.busy.value},
+                    {"most", work.most},
+                    {"share", work.share}});
+  }
+  return json;
+}
+
+std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+std::string offload_json(const OffloadReport& report) {
+  const SearchCounts& counts = report.counts;
+  const OffloadRow& best = report.best.front();
+  Json elasticity = Json::array();
+  for (const Elasticity& one : best.prediction.elasticity) {
+    elasticity.push_back({{"figure", one.figure}, {"throughput", one.throughput}});
+  }
+  return dump(
+      {{"version", "1"},
+       {"model", report.model},
+       {"machine", report.machine},
+       {"devices", best.prediction.devices},
+       {"mapping", best.prediction.mapping},
+       {"precision", best.prediction.precision},
+       {"cost_model", best.prediction.cost_model},
+       {"load", report.load},
+       {"objective", objective_name(report.goal.objective, false)},
+       {"slo", {{"tpot_s", optional_json(report.goal.most_pace)}, {"ttft_s", optional_json(report.goal.most_first)}}},
+       {"counts",
+        {{"shapes", counts.mappings},
+         {"evaluated", counts.evaluated},
+         {"pruned", counts.pruned},
+         {"unfit", counts.unfit}}},
+       {"complete", !report.stopped},
+       {"experts", best.experts},
+       {"best", rows_json(report, report.best)},
+       {"of_kinds", rows_json(report, report.of_kinds)},
+       {"decode_work", works_json(report.decode)},
+       {"prefill_work", works_json(report.prefill)},
+       {"elasticity", elasticity}});
+}
+
+std::string placement_file(const OffloadRow& row, const std::string& name, const std::string& source) {
+  Json json = placement_json(row.candidate.description, name, placement_sentence(row));
+  json["sources"] = {{"", source}};
+  return dump(json);
+}
+
+}  // namespace moesaic

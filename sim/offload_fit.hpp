@@ -1,0 +1,61 @@
+// From the shape of a placement to its shares: the largest that memory holds.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "model/hybrid_description.hpp"
+#include "sim/offload_shape.hpp"
+#include "sim/predict.hpp"
+
+namespace moesaic {
+
+/// Which placement is best for this network on this machine under this load.
+struct OffloadQuestion {
+  Architecture architecture;
+  Precision precision;
+  Machine machine;
+  Mapping mapping;
+  CostModelPointer cost;
+  std::string routing = "uniform";
+  Load load;                                ///< input and output of every request; the rest is not read
+  std::optional<std::int64_t> batch;        ///< requests at once; none: whatever is best
+  std::optional<std::int64_t> step_tokens;  ///< most prefill tokens of a step; none: whatever is best
+  /// What a search does not decide: accuracy, look-ahead and cost of prefetching, deferred experts, tokens of an expert
+  /// on the host, how copies go, what sockets share.
+  HybridDescription assumed{};
+};
+
+/// Plans of one question with different placements; for one thread.
+class OffloadFitter {
+ public:
+  /// `tables`: of the question's routing, for all threads. Both must live as long as this.
+  OffloadFitter(const OffloadQuestion& question, PlanTables& tables) : question_(question), tables_(tables) {}
+
+  /// Throws UserError where machine or network refuse the placement.
+  StepPlan plan(const HybridDescription& description) const;
+  MemoryLoad memory_load(const Load& load) const;
+
+  struct Fit {
+    std::optional<HybridDescription> description;  ///< none: it does not fit, or is the same as a simpler shape
+    Bytes missing{};  ///< memory that lacks where it does not fit, of all places; else zero
+  };
+  /// The shares with which `shape` fits: of dense weights first, then of the cache, then of experts (whole ones over
+  /// all layers), each as large as the shape says; of the host's weights as little on storage as it can be.
+  Fit fit(const OffloadShape& shape, const Load& load) const;
+
+ private:
+  ReplicaMemory memory(const HybridDescription& description, const Load& load) const;
+  template <class Set>
+  double largest_share(HybridDescription description, const Load& load, double unit, Set set) const;
+  int largest_layers(HybridDescription description, const Load& load) const;
+  Fit checked(HybridDescription description, const Load& load) const;
+
+  const OffloadQuestion& question_;
+  PlanTables& tables_;
+};
+
+/// Experts of one rank over all layers.
+double count_experts(const StepPlan& plan);
+
+}  // namespace moesaic
