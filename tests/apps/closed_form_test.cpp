@@ -90,6 +90,23 @@ TEST(ClosedForm, EveryFormAnswers) {
   }
 }
 
+// Few sequences: MoE-Lens's streaming time of the layers' weights is the limit of its placement's step, up to the
+// activations that cross the same link (the router's weights too), and the step itself is above it.
+TEST(ClosedForm, StreamingIsTheLimitOfMoeLensPlacement) {
+  const Json decode = json_of(
+      "predict --model mixtral-8x7b --machine xeon-8380-a40 --placement moe-lens --batch 64 --input 98 --output 32",
+      "prediction.json")["decode"];
+  const double bytes = results(kLightning)["weights_bytes"].get<double>();
+  const double streaming =
+      results("moe-lens --model mixtral-8x7b --link 31.5GB/s --weights " + std::to_string(bytes) + "B")["streaming_s"]
+          .get<double>();
+  const double limit = decode["limit_seconds_per_step"].get<double>();
+  EXPECT_EQ(decode["limit"]["resource"], "device.host_link.bandwidth");
+  EXPECT_GE(limit, streaming);
+  EXPECT_LE(limit, streaming * 1.001);
+  EXPECT_GE(decode["seconds_per_step"].get<double>(), limit);
+}
+
 TEST(ClosedForm, Mistakes) {
   expect_mistake("closed-form", {"--list"});
   expect_mistake("closed-form moe-lenz", {"did you mean 'moe-lens'"});
