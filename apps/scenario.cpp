@@ -69,6 +69,24 @@ double parse_factor(const std::string& option, const std::string& text) {
   return value;
 }
 
+Config own_document(const Config& config) { return Config::parse(config.dump(), config.origin()); }
+
+/// Figures that a file may leave out, and that may be set all the same: they become members without a value.
+Config with_unmeasured(Config machine, const std::string& path) {
+  if (path.starts_with("host.attained.") && machine.has("host") && !machine.at("host").has("attained")) {
+    const Config none = Config::parse(R"({"compute": null, "memory": null})", machine.origin());
+    return machine.with_member("host", own_document(machine.at("host")).with_member("attained", none));
+  }
+  if (path == "device.host_link.attained" && machine.at("device").has("host_link") &&
+      !machine.at("device").at("host_link").has("attained")) {
+    const Config device = own_document(machine.at("device"));
+    const Config none = Config::parse(R"({"attained": null})", machine.origin()).at("attained");
+    return machine.with_member(
+        "device", device.with_member("host_link", own_document(device.at("host_link")).with_member("attained", none)));
+  }
+  return machine;
+}
+
 /// Devices that the scenario asks for, by --devices or by the product of --map.
 std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
   if (scenario.devices) {
@@ -88,6 +106,9 @@ void apply_setting(const std::string& text, Config& model, Config& machine) {
     return;
   }
   Config& target = setting.of_model ? model : machine;
+  if (!setting.of_model) {
+    target = with_unmeasured(target, setting.path);
+  }
   target = target.set(setting.path, setting.value);
 }
 
@@ -139,7 +160,7 @@ Deployment make_deployment(const Scenario& scenario) {
                 make_placement(scenario.placement, placement_settings(scenario.sets)), scenario.routing,
                 parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
-  plan.attain(parts.cost->attained());
+  plan.attain(parts.cost->attained(plan.view()));
   const RouteChoice routes{parse_route_policy(scenario.routes)};
   return {plan, contended_cost_model(parts.cost, plan, routes, parse_fabric_model(scenario.fabric))};
 }

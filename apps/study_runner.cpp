@@ -53,12 +53,12 @@ fs::path new_folder() {
 
 }  // namespace
 
-StudyCommands::StudyCommands(const Study& study) {
-  if (study.definitions.empty()) {
+StudyCommands::StudyCommands(const std::vector<Study::Definition>& definitions) {
+  if (definitions.empty()) {
     return;
   }
   folder_ = new_folder();
-  for (const Study::Definition& definition : study.definitions) {
+  for (const Study::Definition& definition : definitions) {
     const fs::path file = folder_ / (definition.name + ".json");
     std::ofstream out(file);
     out << definition.content.dump() << '\n';

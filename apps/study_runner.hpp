@@ -14,7 +14,8 @@ namespace moesaic {
 class StudyCommands {
  public:
   /// Writes the study's definitions to a folder of its own. Throws UserError where that is not possible.
-  explicit StudyCommands(const Study& study);
+  explicit StudyCommands(const std::vector<Study::Definition>& definitions);
+  explicit StudyCommands(const Study& study) : StudyCommands(study.definitions) {}
   ~StudyCommands();
   StudyCommands(const StudyCommands&) = delete;
   StudyCommands& operator=(const StudyCommands&) = delete;

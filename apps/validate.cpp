@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/validate_collectives.hpp"
+#include "apps/validate_hybrid.hpp"
 #include "apps/validate_operators.hpp"
 #include "apps/validate_steps.hpp"
 
@@ -71,6 +72,7 @@ CLI::App* add_validate_command(CLI::App& app, ValidateOptions& options) {
   add_operators(*validate, options.operators);
   add_steps(*validate, options.steps);
   add_validate_collectives(*validate, options.collectives);
+  add_validate_hybrid(*validate, options.hybrid);
   return validate;
 }
 
@@ -82,6 +84,8 @@ void run_validate(const CLI::App& validate, const ValidateOptions& options, cons
     validate_steps(options.steps, command, console);
   } else if (validate.got_subcommand("collectives")) {
     validate_collectives(options.collectives, command, console);
+  } else if (validate.got_subcommand("hybrid")) {
+    validate_hybrid(options.hybrid, console);
   }
 }
 

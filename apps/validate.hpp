@@ -38,10 +38,20 @@ struct ValidateCollectivesOptions {
   std::string output_file, json_file, csv_file, html_file;
 };
 
+/// `moesaic validate hybrid` in the words of the command line.
+struct ValidateHybridOptions {
+  std::string data;  ///< folder; empty: the default one
+  std::string tables = "hybrid";
+  std::string group;  ///< pattern; empty: all
+  std::string format = "text";
+  std::string output_file, json_file, csv_file;
+};
+
 struct ValidateOptions {
   ValidateOperatorsOptions operators;
   ValidateStepsOptions steps;
   ValidateCollectivesOptions collectives;
+  ValidateHybridOptions hybrid;
 };
 
 /// Adds "validate" with its subcommands; add_subcommand(*validate) is one line for each of them.

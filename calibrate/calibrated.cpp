@@ -80,7 +80,7 @@ class Calibrated final : public CostModel {
   }
 
   double multiprocessors(const Task& task) const override { return fallback_->multiprocessors(task); }
-  Attained attained() const override { return fallback_->attained(); }
+  Attained attained(const MachineView& view) const override { return fallback_->attained(view); }
   SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {

@@ -29,7 +29,7 @@ class CostModel {
   /// Multiprocessors of the main unit that communication keeps, while it runs, from what computes beside it.
   virtual double multiprocessors(const Task&) const { return 0; }
   /// What of the machine's peak figures kernels of the host and copies have.
-  virtual Attained attained() const { return {}; }
+  virtual Attained attained(const MachineView&) const { return {}; }
   /// What the engine adds to the kernels of a step.
   virtual SoftwareTerms software() const = 0;
   /// Share of a device's memory that the runtime keeps for itself.

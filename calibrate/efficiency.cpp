@@ -66,12 +66,13 @@ class EfficiencyCostModel final : public CostModel {
       return exchange_cost(*exchange, task.work, view);
     }
     if (task.communication) {
-      return {view.host_link_latency, peak_seconds(task, view) / host_link_};
+      return {view.host_link_latency, peak_seconds(task, view) / attained(view).host_link};
     }
     const UnitView& unit = view.units[task.unit];
     const Efficiency& kernel = kernels_[static_cast<std::size_t>(task.op.kind)];
-    const double compute = unit.on_host ? host_kernel_.compute : kernel.compute;
-    const double memory = unit.on_host ? host_kernel_.memory : kernel.memory;
+    const Attained host = attained(view);
+    const double compute = unit.on_host ? host.host_compute : kernel.compute;
+    const double memory = unit.on_host ? host.host_memory : kernel.memory;
     double longest = 0;
     for (const Demand& demand : task.demands) {
       const Resource& resource = view.resources[demand.resource];
@@ -90,7 +91,9 @@ class EfficiencyCostModel final : public CostModel {
     }
     return std::holds_alternative<Collective>(task.op.shape) ? collective_units_ : 0;
   }
-  Attained attained() const override { return {host_kernel_.compute, host_kernel_.memory, host_link_}; }
+  Attained attained(const MachineView& view) const override {
+    return view.own_or({host_kernel_.compute, host_kernel_.memory, host_link_});
+  }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
   std::string name() const override { return name_; }

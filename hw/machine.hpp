@@ -44,6 +44,12 @@ struct Link {
   Seconds gap{};                     ///< a sender's time for each further message (LogGP's g); zero: not known
 };
 
+/// Shares of a host's peak figures that were measured on it; none: not known.
+struct HostAttained {
+  std::optional<double> compute;  ///< of products of matrices
+  std::optional<double> memory;   ///< of streams through memory
+};
+
 struct Power {
   Watts idle;
   Watts max;
@@ -55,10 +61,11 @@ struct Device {
   std::vector<Unit> units;  ///< at least one; the first is the main one
   Memory memory;
   Power power;
-  DollarsPerSecond price;         ///< to rent one device, host included
-  std::optional<Link> scale_up;   ///< device to device inside a node
-  int scale_up_devices = 1;       ///< most devices that one scale-up domain can join
-  std::optional<Link> host_link;  ///< device to host
+  DollarsPerSecond price;                    ///< to rent one device, host included
+  std::optional<Link> scale_up;              ///< device to device inside a node
+  int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
+  std::optional<Link> host_link;             ///< device to host
+  std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
   /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
   std::optional<Config> profile;
 };
@@ -71,6 +78,7 @@ struct Host {
   int sockets = 1;
   std::optional<Link> socket_link;  ///< what cores of all sockets together read from other sockets' memory
   std::optional<Memory> storage;    ///< drives, read or written
+  HostAttained attained;
 };
 
 struct TopologyDescription;

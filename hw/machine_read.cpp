@@ -113,6 +113,18 @@ Power read_power(const Config& owner) {
   return power;
 }
 
+std::optional<double> read_attained(const Config& owner, std::string_view key) {
+  const auto config = owner.find(key);
+  if (!config) {
+    return std::nullopt;
+  }
+  const double share = config->number();
+  if (!(share > 0 && share <= 1)) {
+    config->fail("must be above 0 and at most 1 (a share of the peak figure)");
+  }
+  return share;
+}
+
 Device read_device(const Config& config) {
   config.ignore(kNotes);
   Device device;
@@ -131,6 +143,7 @@ Device read_device(const Config& config) {
   }
   if (const auto link = config.find("host_link")) {
     device.host_link = read_link(*link, "host link");
+    device.host_link_attained = read_attained(*link, "attained");
   }
   if (config.has("profile")) {
     device.profile = config.at("profile");  // read where kernels are known
@@ -158,6 +171,9 @@ Host read_host(const Config& config) {
   }
   if (const auto storage = config.find("storage")) {
     host.storage = read_memory(*storage);
+  }
+  if (const auto attained = config.find("attained")) {
+    host.attained = {read_attained(*attained, "compute"), read_attained(*attained, "memory")};
   }
   return host;
 }

@@ -72,6 +72,9 @@ MachineView view_machine(const Machine& machine, int ranks) {
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
     view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));
     view.units.back().on_host = true;
+    view.host_compute_attained = host.attained.compute;
+    view.host_memory_attained = host.attained.memory;
+    view.host_link_attained = machine.device.host_link_attained;
     if (host.storage) {
       view.storage = add(view, "host.storage.bandwidth", ResourceKind::link, host.storage->bandwidth.value * share);
     }

@@ -66,6 +66,12 @@ struct MachineView {
   bool in_switch_reduction = false;
   int node_devices = 1;  ///< ranks fill one node before the next
   Attained attained{};
+  /// Of the machine's own file, in the place of what a cost model knows of hosts in general.
+  std::optional<double> host_compute_attained, host_memory_attained, host_link_attained;
+  Attained own_or(const Attained& general) const {
+    return {host_compute_attained.value_or(general.host_compute), host_memory_attained.value_or(general.host_memory),
+            host_link_attained.value_or(general.host_link)};
+  }
 
   bool has_host() const { return units.size() > device_units; }
   const UnitView& host_unit() const { return units[device_units]; }

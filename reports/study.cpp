@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kClasses = {"closed-form", "measured", "ratio"};
 constexpr std::array<double, 3> kTargets = {0, 0.25, 0.15};
-constexpr std::array<std::string_view, 6> kFolders = {"machines",   "topologies", "models",
-                                                      "placements", "routings",   "layers"};
+constexpr std::array<std::string_view, 7> kFolders = {"machines", "topologies", "models",  "placements",
+                                                      "routings", "layers",     "profiles"};
 
 RowClass read_class(const Config& config) {
   const std::string text = config.string();
@@ -42,30 +42,6 @@ std::string option_text(const Config& value) {
     return value.dump();
   }
   return value.string();
-}
-
-StudyRun read_run(const std::string& name, const Config& config) {
-  const std::vector<std::string> commands = config.keys();
-  if (commands.size() != 1) {
-    config.fail(
-        "needs one command, for example {\"predict\": {\"model\": \"Mixtral-8x7B\", \"machine\": \"dgx-h100\"}}");
-  }
-  StudyRun run{name, commands.front(), {}, config};
-  const Config options = config.at(run.command);
-  for (const std::string& key : options.keys()) {
-    const Config value = options.at(key);
-    if (value.is_boolean() && !value.boolean()) {
-      continue;
-    }
-    if (key == "set" && value.is_array()) {  // may be repeated
-      for (const Config& one : value.elements()) {
-        run.options.emplace_back(key, option_text(one));
-      }
-    } else {
-      run.options.emplace_back(key, option_text(value));
-    }
-  }
-  return run;
 }
 
 Amount read_published(const Config& config) {
@@ -151,10 +127,39 @@ std::vector<Config> written_out(const Config& row) {
   return rows;
 }
 
-void read_definitions(const Config& config, Study& study) {
+}  // namespace
+
+std::string_view to_text(RowClass kind) { return kClasses[static_cast<std::size_t>(kind)]; }
+
+StudyRun read_run(const std::string& name, const Config& config) {
+  const std::vector<std::string> commands = config.keys();
+  if (commands.size() != 1) {
+    config.fail(
+        "needs one command, for example {\"predict\": {\"model\": \"Mixtral-8x7B\", \"machine\": \"dgx-h100\"}}");
+  }
+  StudyRun run{name, commands.front(), {}, config};
+  const Config options = config.at(run.command);
+  for (const std::string& key : options.keys()) {
+    const Config value = options.at(key);
+    if (value.is_boolean() && !value.boolean()) {
+      continue;
+    }
+    if (key == "set" && value.is_array()) {  // may be repeated
+      for (const Config& one : value.elements()) {
+        run.options.emplace_back(key, option_text(one));
+      }
+    } else {
+      run.options.emplace_back(key, option_text(value));
+    }
+  }
+  return run;
+}
+
+std::vector<Study::Definition> read_definitions(const Config& config) {
+  std::vector<Study::Definition> definitions;
   const auto define = config.find("define");
   if (!define) {
-    return;
+    return definitions;
   }
   for (const std::string& folder : define->keys()) {
     if (std::find(kFolders.begin(), kFolders.end(), folder) == kFolders.end()) {
@@ -166,14 +171,11 @@ void read_definitions(const Config& config, Study& study) {
       if (name.find('/') != name.npos || name.empty()) {
         content.fail("the name of a definition must not be empty nor hold '/'");
       }
-      study.definitions.push_back({folder, name, content});
+      definitions.push_back({folder, name, content});
     }
   }
+  return definitions;
 }
-
-}  // namespace
-
-std::string_view to_text(RowClass kind) { return kClasses[static_cast<std::size_t>(kind)]; }
 
 Study read_study(const Config& config) {
   static const std::vector<std::string> kKeys = {"system", "title",  "source", "group", "note",   "sources",
@@ -191,8 +193,7 @@ Study read_study(const Config& config) {
               .values = {},
               .runs = {},
               .rows = {},
-              .definitions = {}};
-  read_definitions(config, study);
+              .definitions = read_definitions(config)};
   if (const auto values = config.find("values")) {
     for (const std::string& name : values->keys()) {
       study.values.emplace_back(name, values->at(name));

@@ -57,6 +57,10 @@ struct Study {
   std::vector<Definition> definitions;
 };
 
+/// The files of "define". Throws UserError.
+std::vector<Study::Definition> read_definitions(const Config& config);
+/// {"predict": {"model": ...}}. Throws UserError.
+StudyRun read_run(const std::string& name, const Config& config);
 /// Throws UserError.
 Study read_study(const Config& config);
 

@@ -110,7 +110,7 @@ class ContendedCost final : public CostModel {
   double spread(const Task& task, const MachineView& view) const override { return base_->spread(task, view); }
   double multiprocessors(const Task& task) const override { return base_->multiprocessors(task); }
   SoftwareTerms software() const override { return base_->software(); }
-  Attained attained() const override { return base_->attained(); }
+  Attained attained(const MachineView& view) const override { return base_->attained(view); }
   double reserve_fraction() const override { return base_->reserve_fraction(); }
   std::string name() const override { return base_->name(); }
 

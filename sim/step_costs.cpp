@@ -27,7 +27,7 @@ bool runs_beside(const StepGraph& graph, const Task& task) {
 void step_costs(const StepGraph& graph, const MachineView& view, const CostModel& cost, std::vector<TaskCost>& out) {
   out.resize(graph.tasks.size());
   double most = 0;
-  const double host_memory = cost.attained().host_memory;
+  const double host_memory = cost.attained(view).host_memory;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const Task& task = graph.tasks[i];
     const Estimate estimate = cost.cost(task, view);

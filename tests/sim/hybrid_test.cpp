@@ -33,7 +33,7 @@ Times times(const std::string& model, const PlacementPointer& placement, const M
             const CostModelPointer& cost = default_cost_model()) {
   const Architecture architecture = preset(model);
   StepPlan plan(architecture, architecture.precision, machine, {}, placement);
-  plan.attain(cost->attained());
+  plan.attain(cost->attained(plan.view()));
   const Deployment deployment{std::move(plan), cost};
   Predictor predictor(deployment);
   const LoadTimes& all = predictor.times({.batch = batch, .input = 128, .output = 64});
