@@ -104,6 +104,13 @@ Bytes StepPlan::embedding_weights(const PipelineStage& stage) const {
   return (stage.first ? input_weights_ : Bytes{}) + (stage.last ? head : Bytes{});
 }
 
+void StepPlan::place(PlacementPointer placement) {
+  MOESAIC_ASSERT(placement->device_layers() == placement_->device_layers());
+  placement->check(machine_);
+  check_features(features_, *placement);
+  placement_ = std::move(placement);
+}
+
 StepPlan StepPlan::on(const Machine& machine) const {
   StepPlan plan = *this;
   plan.machine_ = machine;

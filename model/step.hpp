@@ -66,6 +66,9 @@ class StepPlan {
   StepPlan on(const Machine& machine) const;
   /// Lets the placement decide by what kernels and copies attain instead of by peak rates.
   void attain(const Attained& attained) { view_.attained = attained; }
+  /// Another placement with as many layers wholly on the device. Throws UserError where the machine lacks what it
+  /// needs.
+  void place(PlacementPointer placement);
 
  private:
   Architecture architecture_;

@@ -86,7 +86,15 @@ MemoryLoad OffloadFitter::memory_load(const Load& load) const {
 }
 
 ReplicaMemory OffloadFitter::memory(const HybridDescription& description, const Load& load) const {
-  return replica_memory(plan(description), memory_load(load));
+  if (description.device_layers > 0) {
+    return replica_memory(plan(description), memory_load(load));
+  }
+  if (scratch_) {
+    scratch_->place(hybrid_placement(description));
+  } else {
+    scratch_.emplace(plan(description));
+  }
+  return replica_memory(*scratch_, memory_load(load));
 }
 
 /// Memory of the device is convex in a share (weights that stay, less the largest layer's buffers), so that a chord
@@ -178,7 +186,7 @@ OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& loa
       return {};
     }
   }
-  const double experts = count_experts(plan(out));
+  const double experts = scratch_ ? count_experts(*scratch_) : count_experts(plan(out));
   if (shape.kind != OffloadKind::resident && experts > 0) {
     const double largest =
         largest_share(out, load, 1 / experts, [](HybridDescription& d, double share) { d.experts_on_device = share; });

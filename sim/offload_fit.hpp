@@ -53,6 +53,7 @@ class OffloadFitter {
 
   const OffloadQuestion& question_;
   PlanTables& tables_;
+  mutable std::optional<StepPlan> scratch_;  ///< of which memory is asked under one placement after another
 };
 
 /// Experts of one rank over all layers.
