@@ -139,6 +139,10 @@ HybridDescription read_hybrid(const Config& config) {
   if (const auto storage = config.find("storage")) {
     read_share(*storage, "weights", out.weights_on_storage);
     read_share(*storage, "cache", out.cache_on_storage);
+    if (out.on_host && out.weights_on_storage + out.cache_on_storage > 0) {
+      storage->fail(
+          "a network that the host computes (\"dense.unit\" is \"host\") has its weights and cache in memory");
+    }
   }
   config.reject_unknown();
   return out;

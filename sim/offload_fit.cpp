@@ -73,7 +73,7 @@ double count_experts(const StepPlan& plan) {
 StepPlan OffloadFitter::plan(const HybridDescription& description) const {
   StepPlan plan(question_.architecture, question_.precision, question_.machine, question_.mapping,
                 hybrid_placement(description), question_.routing, ExchangeKind::automatic, {}, &tables_);
-  plan.attain(question_.cost->attained());
+  plan.attain(question_.cost->attained(plan.view()));
   return plan;
 }
 

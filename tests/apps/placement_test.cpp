@@ -61,6 +61,7 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "integer"}},
       {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
       {R"({"name": "x", "storage": {"weights": 0.5}})", {"storage", "xeon-8380-a40"}},
+      {R"({"name": "x", "dense": {"unit": "host"}, "storage": {"weights": 0.5}})", {"storage", "dense.unit"}},
       {R"({})", {"name"}},
   };
   for (const auto& [content, mentions] : mistakes) {

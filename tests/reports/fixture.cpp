@@ -174,7 +174,11 @@ Machine dgx_h100() {
   machine.device.memory = {{80e9}, {kBandwidth}};
   machine.device.scale_up = Link{"NVLink 4", {kLink}, {2e-6}, true};
   machine.devices = 8;
-  machine.host = Host{"dual Xeon 8480C", cpu, {{2e12}, {614e9}}, {{300}, {2200}}, 1, {}, {}};
+  Host& host = machine.host.emplace();
+  host.name = "dual Xeon 8480C";
+  host.cpu = cpu;
+  host.memory = {{2e12}, {614e9}};
+  host.power = {{300}, {2200}};
   return machine;
 }
 
