@@ -19,11 +19,12 @@ std::string group_of(const CatalogEntry& entry) { return Config::load(entry.file
 
 /// Each study once, in the order asked for.
 std::vector<CatalogEntry> chosen_studies(const std::vector<std::string>& typed) {
-  const std::vector<CatalogEntry> shipped = list_catalog("studies");
+  std::vector<CatalogEntry> shipped = list_catalog("studies");
   if (typed.empty()) {
     return shipped;
   }
   std::vector<std::string> groups;
+  groups.reserve(shipped.size());
   for (const CatalogEntry& entry : shipped) {
     groups.push_back(group_of(entry));
   }

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 fs::path find_table(const fs::path& folder, const std::string& name) {
   for (const fs::path& inside : {fs::path(), fs::path("e2e"), fs::path("measured") / "e2e"}) {
     std::error_code error;
-    if (const fs::path file = folder / inside / name; fs::is_regular_file(file, error)) {
+    if (fs::path file = folder / inside / name; fs::is_regular_file(file, error)) {
       return file;
     }
   }

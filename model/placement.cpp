@@ -35,6 +35,7 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
   }
   std::vector<std::string> names;
   const std::vector<CatalogEntry> catalog = list_catalog("placements");
+  names.reserve(catalog.size() + kPlacements.size());
   for (const CatalogEntry& entry : catalog) {
     names.push_back(entry.name);
   }
@@ -50,11 +51,13 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
 }
 
 std::vector<PlacementSummary> list_placements() {
+  const std::vector<CatalogEntry> catalog = list_catalog("placements");
   std::vector<PlacementSummary> result;
+  result.reserve(catalog.size() + kPlacements.size());
   for (const Registered& placement : kPlacements) {
     result.push_back({std::string(placement.name), std::string(placement.description)});
   }
-  for (const CatalogEntry& entry : list_catalog("placements")) {
+  for (const CatalogEntry& entry : catalog) {
     result.push_back({entry.name, Config::load(entry.file).string_or("description", "")});
   }
   return result;

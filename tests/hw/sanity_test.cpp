@@ -66,8 +66,9 @@ TEST_P(SanityTest, LaunchPowerAndPrice) {
   EXPECT_LE(machine_.price_per_device().value * 3600, 10);
 }
 
+// But for the machine whose device stands idle beside two CPUs.
 TEST_P(SanityTest, HostIsSmallerThanItsDevices) {
-  if (machine_.host) {
+  if (machine_.host && machine_.name != "granite-rapids-2") {
     const Host& host = *machine_.host;
     EXPECT_GE(host.memory.capacity.value, 100e9);
     EXPECT_GE(host.memory.bandwidth.value, 80e9);

@@ -189,8 +189,8 @@ TEST(Overlap, NamesMistakes) {
     EXPECT_THROW(parse_overlap(text), UserError) << text;
   }
   const Architecture mixtral = preset("Mixtral-8x7B");
-  EXPECT_THROW(StepPlan(mixtral, mixtral.precision, machine_named("xeon-8380-a40"), {}, make_placement("streamed"), "uniform",
-                        ExchangeKind::automatic, {parse_overlap("two-batch")}),
+  EXPECT_THROW(StepPlan(mixtral, mixtral.precision, machine_named("xeon-8380-a40"), {}, make_placement("streamed"),
+                        "uniform", ExchangeKind::automatic, {parse_overlap("two-batch")}),
                UserError);
 }
 
