@@ -94,7 +94,9 @@ std::string about(const MeasuredTables::File& file, const Row& row) {
   for (const std::string& column : file.about) {
     const std::string& field = row.fields.at(column);
     if (!field.empty()) {
-      text += (text.empty() ? "" : ", ") + (parse_number(field) ? column + " " + field : field);
+      text += text.empty() ? "" : ", ";
+      text += parse_number(field) ? column + " " : "";
+      text += field;
     }
   }
   return text;

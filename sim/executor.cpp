@@ -7,12 +7,19 @@
 
 namespace moesaic {
 
+namespace {
+
+/// Where many batches take turns both orders come to the same; two may gain by staying with one.
+bool tries_both_turns(const StepGraph& graph) { return graph.batches == 2; }
+
+}  // namespace
+
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level) {
   std::vector<TaskCost> costs;
   step_costs(graph, view, cost, costs);
   Timeline timeline;
   timeline.total = StepRun(graph, view, costs, level, unroll(graph)).run(&timeline.spans);
-  if (graph.batches > 1) {
+  if (tries_both_turns(graph)) {
     Timeline other;
     other.total = StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(&other.spans);
     return other.total < timeline.total ? other : timeline;
@@ -24,7 +31,7 @@ Seconds execution_time(const StepGraph& graph, const MachineView& view, std::spa
                        const CostLevel& level) {
   if (!graph.closed) {
     const Seconds total = StepRun(graph, view, costs, level, unroll(graph)).run(nullptr);
-    return graph.batches > 1
+    return tries_both_turns(graph)
                ? std::min(total, StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(nullptr))
                : total;
   }
