@@ -113,6 +113,7 @@ void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& b
   for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
     heads_[queue] += queue_starts_[queue][position + shift] - queue_starts_[queue][position];
   }
+  std::fill(blocks_.begin(), blocks_.end(), kNothing);
   for (Running& task : running_) {
     task.instance += layers_[task.layer + shift].first - layers_[task.layer].first;
     task.layer += shift;

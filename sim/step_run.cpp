@@ -42,6 +42,7 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
       queues_(kQueueCount * batches_),
       queue_starts_(queues_.size()),
       heads_(queues_.size(), 0),
+      blocks_(queues_.size(), kNothing),
       turns_(turns) {
   std::uint32_t longest_period = 1;
   for (const UnrolledLayers::Layer& layer : layers_) {
@@ -90,50 +91,53 @@ Seconds StepRun::run(std::vector<Span>* spans) {
   return Seconds{now_};
 }
 
-bool StepRun::ready(const Waiting& waiting) const {
+std::uint32_t StepRun::blocked_by(const Waiting& waiting) const {
   const Task& task = graph_.tasks[waiting.task];
   const std::uint32_t first = layers_[waiting.layer].first;
   for (const std::uint16_t before : task.after) {
     if (!done_[first + before]) {
-      return false;
+      return first + before;
     }
   }
   for (const Task::Wait& wait : task.waits) {
-    if (!wait.all_batches) {
-      if (!met(waiting, wait, task.batch)) {
-        return false;
-      }
-      continue;
-    }
-    for (int batch = 0; batch < graph_.batches; ++batch) {
-      if (!met(waiting, wait, batch)) {
-        return false;
+    const int begin = wait.all_batches ? 0 : task.batch, end = wait.all_batches ? graph_.batches : task.batch + 1;
+    for (int batch = begin; batch < end; ++batch) {
+      if (const std::uint32_t before = unmet(waiting, wait, batch); before != kNothing) {
+        return before;
       }
     }
   }
-  return true;
+  return kNothing;
 }
 
-bool StepRun::met(const Waiting& waiting, const Task::Wait& wait, int batch) const {
+std::uint32_t StepRun::unmet(const Waiting& waiting, const Task::Wait& wait, int batch) const {
   const std::size_t index = static_cast<std::size_t>(wait.marker) * batches_ + static_cast<std::size_t>(batch);
-  if (wait.layers_back > waiting.layer) {
-    return true;
-  }
   std::uint32_t back = wait.layers_back;
   if (wait.marker != Marker::layer_output) {
     // Layers without the marker do not count: dense ones between those with experts.
-    std::uint32_t found = 0;
     back = 0;
-    while (found < wait.layers_back) {
-      if (++back > waiting.layer) {
-        return true;
-      }
-      found += markers_[layers_[waiting.layer - back].graph][index] >= 0;
+    for (std::uint32_t found = 0; found < wait.layers_back && back <= waiting.layer;) {
+      ++back;
+      found += back <= waiting.layer && markers_[layers_[waiting.layer - back].graph][index] >= 0;
     }
+  }
+  if (back > waiting.layer) {
+    return kNothing;
   }
   const UnrolledLayers::Layer& earlier = layers_[waiting.layer - back];
   const int position = markers_[earlier.graph][index];
-  return position < 0 || done_[earlier.first + static_cast<std::uint32_t>(position)];
+  const std::uint32_t instance = earlier.first + static_cast<std::uint32_t>(position);
+  return position < 0 || done_[instance] ? kNothing : instance;
+}
+
+/// Whether the head of a queue could start. What it waited for is looked at first: mostly it still does.
+bool StepRun::ready(std::size_t queue) {
+  std::uint32_t& block = blocks_[queue];
+  if (block != kNothing && !done_[block]) {
+    return false;
+  }
+  block = blocked_by(queues_[queue][heads_[queue]]);
+  return block == kNothing;
 }
 
 void StepRun::start_ready() {
@@ -153,7 +157,7 @@ void StepRun::start_ready() {
     }
     for (std::size_t queue = turn * batches_; queue < (turn + 1) * batches_; ++queue) {
       if (heads_[queue] < queues_[queue].size() && (chosen[turn] == none || comes_before(queue, chosen[turn])) &&
-          ready(queues_[queue][heads_[queue]])) {
+          ready(queue)) {
         chosen[turn] = queue;
       }
     }

@@ -52,6 +52,7 @@ class StepRun {
     double hold = 0;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
   };
+  static constexpr std::uint32_t kNothing = 0xffffffff;
   struct Waiting {
     std::uint32_t layer = 0;
     std::uint32_t task = 0;
@@ -67,8 +68,10 @@ class StepRun {
     bool same_as(const State& other) const;
   };
 
-  bool ready(const Waiting& waiting) const;
-  bool met(const Waiting& waiting, const Task::Wait& wait, int batch) const;
+  /// A task instance that `waiting` waits for and that is not done; kNothing: none, it could start.
+  std::uint32_t blocked_by(const Waiting& waiting) const;
+  std::uint32_t unmet(const Waiting& waiting, const Task::Wait& wait, int batch) const;
+  bool ready(std::size_t queue);
   std::size_t queue_of(const Task& task) const { return static_cast<std::size_t>(task.queue) * batches_ + task.batch; }
   std::size_t kind_of(std::size_t queue) const { return queue / batches_; }
   void start_ready();
@@ -90,6 +93,7 @@ class StepRun {
   std::vector<std::vector<Waiting>> queues_;
   std::vector<std::vector<std::uint32_t>> queue_starts_;  // entries of layers before each position
   std::vector<std::size_t> heads_;
+  std::vector<std::uint32_t> blocks_;     // what each head was last found to wait for
   std::array<bool, kQueueCount> busy_{};  // by kind
   Turns turns_;
   std::size_t computed_last_ = 0;  // queue
