@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "apps/options.hpp"
 #include "apps/scenario.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -274,10 +275,7 @@ CLI::App* add_cache_command(CLI::App& app, CacheOptions& options) {
       "KEY=X,...");
   command->add_flag("--batching", options.batching, "Distinct experts of batches by what is put together");
   add("--waiting", options.waiting, "Tokens that --batching chooses from (default 4 batches)", "N");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  add("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic cache --model Qwen3-30B-A3B --locality srp=0.54@16 --capacity 1x,2x,4x\n"
       "  moesaic cache --experts 64 --top-k 8 --layers 8 --locality repeat=0.3 --prefetch accuracy=0.9,window=6");

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/closed_forms.hpp"
+#include "apps/options.hpp"
 
 namespace moesaic {
 namespace {
@@ -115,11 +116,7 @@ CLI::App* add_closed_form_command(CLI::App& app, ClosedFormOptions& options) {
   }
   command->add_flag("--gpu-attention", options.gpu_attention, "Decode attention on the GPU")->group("Policy");
   command->add_flag("--compressed", options.compressed, "Weights in 4 bits")->group("Policy");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "A form takes some of the figures; those it needs and does not get are named (docs/offload.md).\n"
       "Example:\n  moesaic closed-form moe-lens --model Mixtral-8x7B --compute 150TFLOP/s --link 32GB/s --length 512");

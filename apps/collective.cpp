@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -302,11 +303,7 @@ CLI::App* add_collective_command(CLI::App& app, CollectiveOptions& options) {
       ->type_name("SHARE");
   command->add_option("--latency", options.latency, "Of dispatch and combine: time beside the bytes (default 0)")
       ->type_name("TIME");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic collective all-to-all --machine h800-cluster --ranks 64 --bytes '64 MB' --fabric flows");
   return command;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/options.hpp"
 #include "apps/scenario.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -160,10 +161,7 @@ CLI::App* add_experts_command(CLI::App& app, ExpertsOptions& options) {
   command->add_option("--seconds", options.seconds, "Most time for each integer program (default 20)")->type_name("S");
   command->add_option("--gap", options.gap, "Share by which the optimum may miss its bound (default 0.001)")
       ->type_name("X");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  add("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic experts --model DeepSeek-V3 --ranks 32 --redundant 32 --routing zipf:0.8 --copies per-node\n"
       "  moesaic experts --model Mixtral-8x7B --ranks 8 --ranks-per-node 4 --affinity 0.6");

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "base/config.hpp"
 #include "base/error.hpp"
@@ -77,11 +78,7 @@ CLI::App* add_flows_command(CLI::App& app, FlowsOptions& options) {
   command->add_option("--routes", options.routes, "shortest, ecmp, spray (default), split, adaptive")
       ->type_name("POLICY");
   command->add_option("--seed", options.seed, "Of the hash of ecmp (default 1)")->type_name("N");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer("Example:\n  moesaic flows transfers.json --machine h800-cluster --fabric simgrid");
   return command;
 }

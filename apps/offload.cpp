@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "apps/interrupt.hpp"
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/progress_line.hpp"
 #include "apps/search_goal.hpp"
@@ -39,13 +40,8 @@ HybridDescription assumed_of(const std::vector<std::string>& sets) {
 
 OffloadQuestion question_of(const OffloadOptions& options) {
   Scenario scenario = options.scenario;
-  const auto read = [](const char* option, const std::string& text, std::int64_t& value) {
-    if (!text.empty()) {
-      value = parse_count(option, text);
-    }
-  };
-  read("--input", options.input, scenario.load.input);
-  read("--output", options.output, scenario.load.output);
+  read_count("--input", options.input, scenario.load.input);
+  read_count("--output", options.output, scenario.load.output);
   if (!options.devices.empty()) {
     scenario.devices = parse_count("--devices", options.devices);
   }
@@ -194,10 +190,7 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
                    "searched: experts.prefetch, experts.deferred, experts.host_tokens, copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  add("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer("Example:\n  moesaic offload --model Mixtral-8x7B --machine desktop-4090 --dtype weights=int4");
   return command;
 }

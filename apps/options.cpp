@@ -99,11 +99,21 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; of the model with 'model.', "
                   "of the placement with 'placement.' in front. May be repeated")
       ->type_name("PATH=VALUE");
-  command.add_option("--format", options.format, "Output: text, json or html")
-      ->check(CLI::IsMember({"text", "json", "html"}))
-      ->type_name("FORMAT");
-  command.add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(command, options.format, options.output_file, {"text", "json", "html"});
+}
+
+void add_output_options(CLI::App& command, std::string& format, std::string& file,
+                        std::initializer_list<const char*> formats) {
+  std::string words;
+  std::vector<std::string> names;
+  for (const char* name : formats) {
+    const bool last = names.size() + 1 == formats.size();
+    words += names.empty() ? "" : last ? " or " : ", ";
+    words += name;
+    names.emplace_back(name);
+  }
+  command.add_option("--format", format, "Output: " + words)->check(CLI::IsMember(names))->type_name("FORMAT");
+  command.add_option("-o,--output-file", file, "Write to this file instead of standard output")->type_name("FILE");
 }
 
 }  // namespace moesaic

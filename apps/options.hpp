@@ -1,6 +1,7 @@
-// The options that predict, compare and explain share.
+// Options that commands share.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 
 #include "apps/scenario.hpp"
@@ -17,7 +18,11 @@ struct CommonOptions {
   std::string output_file;
 };
 
-/// Adds model, machine, mapping, load and output options to a command.
+/// Adds model, machine, mapping, load and output options to a command: those of predict, compare and explain.
 void add_common_options(CLI::App& command, CommonOptions& options);
+
+/// Adds --format, one of `formats`, and -o.
+void add_output_options(CLI::App& command, std::string& format, std::string& file,
+                        std::initializer_list<const char*> formats);
 
 }  // namespace moesaic

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "apps/options.hpp"
 #include "base/config.hpp"
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"
@@ -172,11 +173,7 @@ CLI::App* add_overlap_command(CLI::App& app, OverlapOptions& options) {
       ->add_option("--sweep", options.sweep,
                    "JSON with fitted times and a grid of layers instead of one layer (docs/pipelines.md)")
       ->type_name("FILE");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic overlap --all-to-all 3.45ms --all-gather 4.6ms --reduce-scatter 5.4ms --experts 3.1ms "
       "--attention 1.7ms --gradients 5.26ms");

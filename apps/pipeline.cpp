@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/options.hpp"
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"
 #include "reports/pipeline.hpp"
@@ -86,11 +87,7 @@ CLI::App* add_pipeline_command(CLI::App& app, PipelineOptions& options) {
             "A forward and a whole backward at once, of dualpipe (default: one after the other)");
   command->add_option("--transfer", options.transfer, "To the next stage, beside computation (default 0 s)")
       ->type_name("TIME");
-  command->add_option("--format", options.format, "Output: text, json or html")
-      ->check(CLI::IsMember({"text", "json", "html"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json", "html"});
   command->footer(
       "Example:\n  moesaic pipeline --schedule zero-bubble --stages 4 --micro-batches 8 --forward 1ms --backward-input "
       "1ms --backward-weights 1ms");

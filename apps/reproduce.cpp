@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/study_runner.hpp"
 #include "base/catalog.hpp"
@@ -67,11 +68,7 @@ CLI::App* add_reproduce_command(CLI::App& app, ReproduceOptions& options) {
       ->add_option("systems", options.systems, "Studies: names, groups, beginnings of either, or files (default: all)")
       ->type_name("NAME|FILE");
   command->add_flag("--list", options.list, "The studies, without running them");
-  command->add_option("--format", options.format, "Output: text, json or html")
-      ->check(CLI::IsMember({"text", "json", "html"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json", "html"});
   command->footer("Example:\n  moesaic reproduce deepep");
   return command;
 }

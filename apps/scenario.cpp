@@ -131,6 +131,12 @@ std::int64_t parse_count(const std::string& option, const std::string& text) {
   return value;
 }
 
+void read_count(const std::string& option, const std::string& text, std::int64_t& value) {
+  if (!text.empty()) {
+    value = parse_count(option, text);
+  }
+}
+
 ScenarioParts read_scenario(const Scenario& scenario) {
   if (scenario.devices && (*scenario.devices < 1 || *scenario.devices > kMostDevices)) {
     throw UserError("--devices: " + std::to_string(*scenario.devices) + " is not a whole number from 1 to " +

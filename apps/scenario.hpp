@@ -65,5 +65,7 @@ std::vector<NamedScenario> combine(const ScenarioList& list);
 
 /// Reads a whole number; `option` names it in the message.
 std::int64_t parse_count(const std::string& option, const std::string& text);
+/// The same, where anything was typed.
+void read_count(const std::string& option, const std::string& text, std::int64_t& value);
 
 }  // namespace moesaic

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "apps/interrupt.hpp"
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/progress_line.hpp"
 #include "apps/search_goal.hpp"
@@ -96,10 +97,7 @@ CLI::App* add_search_command(CLI::App& app, SearchOptions& options) {
       ->type_name("PATH=VALUE");
   command->add_flag("--exhaustive", options.exhaustive,
                     "Evaluate candidates too whose limit rules them out: slower, the same answer");
-  command->add_option("--format", options.format, "Output: text, json or html")
-      ->check(CLI::IsMember({"text", "json", "html"}))
-      ->type_name("FORMAT");
-  add("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json", "html"});
   command->footer(
       "Example:\n  moesaic search --model DeepSeek-V3 --machine gb200-nvl72 --devices 32 --slo tpot=50ms --input 2048 "
       "--output 512");

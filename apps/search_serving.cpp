@@ -16,14 +16,9 @@ std::string number(std::int64_t count) { return count_text(static_cast<double>(c
 /// The scenario's words with the counts read.
 Scenario scenario_of(const SearchOptions& options) {
   Scenario scenario = options.scenario;
-  const auto read = [](const char* option, const std::string& text, std::int64_t& value) {
-    if (!text.empty()) {
-      value = parse_count(option, text);
-    }
-  };
-  read("--input", options.input, scenario.load.input);
-  read("--output", options.output, scenario.load.output);
-  read("--step-tokens", options.step_tokens, scenario.load.step_tokens);
+  read_count("--input", options.input, scenario.load.input);
+  read_count("--output", options.output, scenario.load.output);
+  read_count("--step-tokens", options.step_tokens, scenario.load.step_tokens);
   if (!options.devices.empty()) {
     scenario.devices = parse_count("--devices", options.devices);
   }

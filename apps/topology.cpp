@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/options.hpp"
 #include "base/error.hpp"
 #include "reports/topology_report.hpp"
 
@@ -12,11 +13,7 @@ CLI::App* add_topology_command(CLI::App& app, TopologyOptions& options) {
       app.add_subcommand("topology", "How nodes are joined: parts, distances, bisection, cost and a picture");
   command->add_option("name,--name", options.name,
                       "Topology, part of its name, or file; without it the catalog is listed");
-  command->add_option("--format", options.format, "Output: text, json or html")
-      ->check(CLI::IsMember({"text", "json", "html"}))
-      ->type_name("FORMAT");
-  command->add_option("-o,--output-file", options.output_file, "Write to this file instead of standard output")
-      ->type_name("FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json", "html"});
   command->footer(
       "Example:\n  moesaic topology dgx-h100-superpod\n  moesaic topology ft2-64 --format html -o ft2.html");
   return command;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "apps/options.hpp"
 #include "apps/output.hpp"
 #include "apps/scenario.hpp"
 #include "base/error.hpp"
@@ -145,10 +146,7 @@ CLI::App* add_train_command(CLI::App& app, TrainOptions& options) {
   text("--routing", options.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
   text("--profile", options.profile, "Cost of kernels, as predict takes it (default measured)", "NAME|FILE");
   command->add_option("--set", options.sets, "What-if, as predict takes it. May be repeated")->type_name("PATH=VALUE");
-  command->add_option("--format", options.format, "Output: text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  text("-o,--output-file", options.output_file, "Write to this file instead of standard output", "FILE");
+  add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic train --model Mixtral-8x22B-v0.1 --machine eos --devices 128 --map tp=2,pp=8,ep=4");
   return command;

@@ -72,6 +72,11 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
     }
     left_.push_back(layer.count);
   }
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
+    if (!queues_[queue].empty()) {
+      used_queues_[kind_of(queue)].push_back(queue);
+    }
+  }
   done_.assign(unrolled.instances, 0);
 }
 
@@ -130,14 +135,10 @@ std::uint32_t StepRun::unmet(const Waiting& waiting, const Task::Wait& wait, int
   return position < 0 || done_[instance] ? kNothing : instance;
 }
 
-/// Whether the head of a queue could start. What it waited for is looked at first: mostly it still does.
+/// Whether the head of a queue could start.
 bool StepRun::ready(std::size_t queue) {
-  std::uint32_t& block = blocks_[queue];
-  if (block != kNothing && !done_[block]) {
-    return false;
-  }
-  block = blocked_by(queues_[queue][heads_[queue]]);
-  return block == kNothing;
+  blocks_[queue] = blocked_by(queues_[queue][heads_[queue]]);
+  return blocks_[queue] == kNothing;
 }
 
 void StepRun::start_ready() {
@@ -155,9 +156,10 @@ void StepRun::start_ready() {
     if (busy_[turn]) {
       continue;
     }
-    for (std::size_t queue = turn * batches_; queue < (turn + 1) * batches_; ++queue) {
-      if (heads_[queue] < queues_[queue].size() && (chosen[turn] == none || comes_before(queue, chosen[turn])) &&
-          ready(queue)) {
+    for (const std::size_t queue : used_queues_[turn]) {
+      const std::uint32_t block = blocks_[queue];  // mostly a head still waits for what it waited for
+      if ((block == kNothing || done_[block]) && heads_[queue] < queues_[queue].size() &&
+          (chosen[turn] == none || comes_before(queue, chosen[turn])) && ready(queue)) {
         chosen[turn] = queue;
       }
     }

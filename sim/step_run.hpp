@@ -93,8 +93,9 @@ class StepRun {
   std::vector<std::vector<Waiting>> queues_;
   std::vector<std::vector<std::uint32_t>> queue_starts_;  // entries of layers before each position
   std::vector<std::size_t> heads_;
-  std::vector<std::uint32_t> blocks_;     // what each head was last found to wait for
-  std::array<bool, kQueueCount> busy_{};  // by kind
+  std::vector<std::uint32_t> blocks_;                              // what each head was last found to wait for
+  std::array<std::vector<std::size_t>, kQueueCount> used_queues_;  // by kind
+  std::array<bool, kQueueCount> busy_{};                           // by kind
   Turns turns_;
   std::size_t computed_last_ = 0;  // queue
   std::vector<char> done_;
