@@ -40,3 +40,9 @@ function(moesaic_compile_options target)
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
   endif()
 endfunction()
+
+# For what is compiled more often than its own code takes to run (options, reports, tests): hardly optimised, or not
+# at all where checks make compiling long. The rooms that compute are.
+function(moesaic_light_optimisation target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1> $<$<BOOL:${MOESAIC_SANITIZE}>:-O0>)
+endfunction()

@@ -1,4 +1,4 @@
-# Which file may include what: a room only rooms below it, a public header no library but the standard one.
+# Every header can be included twice. Which file may include what: a room only rooms below it, a public header no library but the standard one.
 # A header may include more if it begins with "// Private to".
 cmake_minimum_required(VERSION 3.25)
 set(rooms base hw model kernels calibrate sim reports apps)
@@ -19,6 +19,10 @@ foreach(room IN LISTS rooms)
   foreach(file IN LISTS files)
     file(STRINGS ${source}/${file} first_line LIMIT_COUNT 1)
     file(STRINGS ${source}/${file} includes REGEX "^#include")
+    file(STRINGS ${source}/${file} once REGEX "^#pragma once" LIMIT_COUNT 1)
+    if(file MATCHES "hpp$" AND NOT once)
+      refuse(${file} "no #pragma once" "a header can be included twice")
+    endif()
     foreach(include IN LISTS includes)
       if(include MATCHES "^#include \"(${above_pattern})/")
         refuse(${file} ${include} "${room}/ may not use ${CMAKE_MATCH_1}/")
@@ -31,5 +35,5 @@ foreach(room IN LISTS rooms)
   endforeach()
 endforeach()
 if(wrong)
-  message(FATAL_ERROR "${wrong} includes against the rules of docs/architecture.md")
+  message(FATAL_ERROR "${wrong} faults against the rules of docs/architecture.md")
 endif()
