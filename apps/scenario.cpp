@@ -159,12 +159,17 @@ ScenarioParts read_scenario(const Scenario& scenario) {
   return {std::move(architecture), precision, read_machine(machine), cost};
 }
 
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine) {
+  const std::string& wanted = scenario.placement.empty() ? machine.device.placement : scenario.placement;
+  return make_placement(wanted.empty() ? "resident" : wanted, placement_settings(scenario.sets));
+}
+
 Deployment make_deployment(const Scenario& scenario) {
   ScenarioParts parts = read_scenario(scenario);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
-  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping,
-                make_placement(scenario.placement, placement_settings(scenario.sets)), scenario.routing,
-                parse_exchange(scenario.exchange),
+  PlacementPointer placement = choose_placement(scenario, parts.machine);
+  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, std::move(placement),
+                scenario.routing, parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   plan.attain(parts.cost->attained(plan.view()));
   const RouteChoice routes{parse_route_policy(scenario.routes)};

@@ -16,7 +16,7 @@ struct Scenario {
   std::optional<std::int64_t> devices;
   std::string map;
   std::string dtype;
-  std::string placement = "resident";
+  std::string placement;  ///< empty: the one that the device is made for, else resident
   std::string routing = "uniform";
   std::string profile = "measured";
   std::string exchange = "auto";
@@ -45,6 +45,9 @@ struct ScenarioParts {
 };
 /// Throws UserError.
 ScenarioParts read_scenario(const Scenario& scenario);
+
+/// The scenario's, or the one that its device is made for. Throws UserError.
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine);
 
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);

@@ -42,7 +42,7 @@ ServingSpace serving_space(const SearchOptions& options) {
   question.precision = parts.precision;
   question.machine = std::move(parts.machine);
   question.cost = std::move(parts.cost);
-  question.placement = make_placement(scenario.placement, placement_settings(scenario.sets));
+  question.placement = choose_placement(scenario, question.machine);
   question.placement->check(question.machine);
   question.routing = scenario.routing;
   question.exchange = parse_exchange(scenario.exchange);

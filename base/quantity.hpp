@@ -54,5 +54,6 @@ using PerSecond = Quantity<-1, 0, 0, 0, 0>;
 using Watts = Quantity<-1, 0, 0, 1, 0>;
 using DollarsPerSecond = Quantity<-1, 0, 0, 0, 1>;
 using JoulesPerByte = Quantity<0, -1, 0, 1, 0>;
+using JoulesPerFlop = Quantity<0, 0, -1, 1, 0>;
 
 }  // namespace moesaic

@@ -25,6 +25,8 @@ struct Scale {
 constexpr Scale kSmall[] = {{"n", 1e-9}, {"u", 1e-6}, {"\u00B5", 1e-6}, {"\u03BC", 1e-6}, {"m", 1e-3}};
 constexpr Scale kLarge[] = {{"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}};
 constexpr Scale kBinary[] = {{"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}};
+constexpr Scale kPerBit[] = {{"pJ/bit", 8e-12}, {"nJ/bit", 8e-9}, {"pJ/B", 1e-12}, {"nJ/B", 1e-9}};
+constexpr Scale kPerFlop[] = {{"pJ/FLOP", 1e-12}, {"nJ/FLOP", 1e-9}};
 constexpr Scale kTimes[] = {{"min", 60}, {"h", 3600}};
 
 // How one dimension is written. Prefixes that nobody means (a "Ms" is a mistyped "ms") are foreign.
@@ -45,6 +47,9 @@ constexpr Notation kFlopRate{"a rate of arithmetic", "FLOP/s", kFlopRates, false
 constexpr Notation kPower{"a power", "W", {}, true, true, false, {}, "700 W"};
 constexpr Notation kPrice{"a price", "$/h", {}, false, false, false, {}, "$2.50/h"};
 constexpr Notation kMoney{"an amount", "$", {}, false, false, false, {}, "$20487"};
+constexpr Notation kEnergyOfBytes{"an energy of moved data", "J/B", {}, false, false, false, kPerBit, "3.48 pJ/bit"};
+constexpr Notation kEnergyOfFlops{
+    "an energy of arithmetic", "J/FLOP", {}, false, false, false, kPerFlop, "0.23 pJ/FLOP"};
 constexpr Notation kMoneyAfterDollar{"an amount", "", {}, false, false, false, {}, "$20487"};
 constexpr Notation kPriceAfterDollar{"a price", "/h", {}, false, false, false, {}, "$2.50/h"};
 
@@ -190,6 +195,14 @@ FlopsPerSecond parse_quantity<FlopsPerSecond>(std::string_view text) {
 template <>
 Watts parse_quantity<Watts>(std::string_view text) {
   return {parse(text, kPower)};
+}
+template <>
+JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text) {
+  return {parse(text, kEnergyOfBytes)};
+}
+template <>
+JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text) {
+  return {parse(text, kEnergyOfFlops)};
 }
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text) {

@@ -29,6 +29,11 @@ DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text);  ///< 
 template <>
 Dollars parse_quantity<Dollars>(std::string_view text);  ///< written "$20487" or "20487 $"
 
+template <>
+JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text);  ///< written "3.48 pJ/bit" or "27.8 pJ/B"
+template <>
+JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text);  ///< written "0.23 pJ/FLOP"
+
 /// Short text for people, three to four significant digits: "3.35 TB/s", "80.0 GB", "12.3 ms".
 std::string to_text(Seconds value);
 std::string to_text(Bytes value);  ///< decimal prefixes (GB = 1e9)

@@ -1,6 +1,7 @@
 #include "base/statistics.hpp"
 
 #include <algorithm>
+#include <boost/math/special_functions/erf.hpp>
 #include <cmath>
 #include <cstddef>
 #include <numbers>
@@ -33,5 +34,10 @@ double percentile(std::vector<double> values, double fraction) {
 }
 
 double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
+double normal_quantile(double probability) {
+  MOESAIC_ASSERT(probability > 0 && probability < 1);
+  return -std::numbers::sqrt2 * boost::math::erfc_inv(2 * probability);
+}
 
 }  // namespace moesaic

@@ -11,5 +11,7 @@ double median(std::vector<double> values);
 double percentile(std::vector<double> values, double fraction);
 /// Standard normal cumulative distribution.
 double normal_cdf(double x);
+/// Its inverse; 0 < probability < 1.
+double normal_quantile(double probability);
 
 }  // namespace moesaic

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "calibrate/cost_model.hpp"
 #include "model/collective.hpp"
+#include "model/expert_series.hpp"
 
 namespace moesaic {
 namespace {
@@ -15,6 +16,9 @@ struct Efficiency {
   double compute = 1;
   double memory = 1;
   double launches = 1;  ///< kernels one after another
+  bool in_series = false;         ///< experts run one after another (model/expert_series.hpp)
+  bool scores_in_memory = false;  ///< attention's scores are written to memory and read again
+  bool whole_square = false;      ///< attention computes scores of later tokens too
 };
 
 class EfficiencyCostModel final : public CostModel {
@@ -29,6 +33,12 @@ class EfficiencyCostModel final : public CostModel {
       const bool stated = kernels.has(moesaic::name(kind)) || stand_in(kind) == kind;
       const Config entry = kernels.at(moesaic::name(stated ? kind : stand_in(kind)));
       kernels_[i] = {fraction(entry.at("compute")), fraction(entry.at("memory")), entry.at("launches").number()};
+      if (kind == OperatorKind::experts) {
+        kernels_[i].in_series = entry.boolean_or("in_series", false);
+      } else if (kind == OperatorKind::attention_prefill || kind == OperatorKind::attention_decode) {
+        kernels_[i].scores_in_memory = entry.boolean_or("scores_in_memory", false);
+        kernels_[i].whole_square = entry.boolean_or("whole_square", false);
+      }
       if (kernels_[i].launches < 0) {
         entry.at("launches").fail("must not be negative");
       }
@@ -36,6 +46,7 @@ class EfficiencyCostModel final : public CostModel {
     link_ = fraction(config.at("collective").at("link"));
     network_ = fraction(config.at("collective").at("network"));
     collective_units_ = count(config.at("collective"));
+    rings_ = config.at("collective").boolean_or("rings", false);
     const Config exchange = config.at("expert_exchange");
     exchange_units_ = count(exchange);
     exchange_link_ = fraction(exchange.at("link"));
@@ -79,6 +90,9 @@ class EfficiencyCostModel final : public CostModel {
       const double efficiency = resource.kind == ResourceKind::arithmetic ? compute : memory;
       longest = std::max(longest, demand.amount / (resource.capacity * efficiency));
     }
+    const Seconds per_flop{unit.seconds_per_flop[static_cast<std::size_t>(task.work.arithmetic)] / compute};
+    const BytesPerSecond bandwidth{view.resources[unit.memory].capacity * memory};
+    longest = std::max(longest, by_shape(task, kernel, per_flop, bandwidth).value);
     return {unit.launch_latency * kernel.launches, Seconds{longest}};
   }
 
@@ -99,6 +113,25 @@ class EfficiencyCostModel final : public CostModel {
   std::string name() const override { return name_; }
 
  private:
+  /// What kernels of a plainer make take; nothing where they are as the work says.
+  static Seconds by_shape(const Task& task, const Efficiency& kernel, Seconds per_flop, BytesPerSecond bandwidth) {
+    if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape); experts != nullptr && kernel.in_series) {
+      return in_series({experts->experts, experts->rows, experts->distinct}, experts->tokens,
+                       expert_times(*experts, per_flop, bandwidth));
+    }
+    const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
+    if (scores == nullptr || !(kernel.scores_in_memory || kernel.whole_square)) {
+      return {};
+    }
+    const double square = scores->new_tokens * (scores->context + scores->new_tokens);
+    const double pairs = kernel.whole_square ? std::max(scores->pairs, square) : scores->pairs;
+    const Bytes moved = kernel.scores_in_memory
+                            ? scores->activations.bytes(2 * scores->sequences * scores->heads * pairs)
+                            : Bytes{};
+    const Seconds compute = per_flop * task.work.flops.value * (scores->pairs > 0 ? pairs / scores->pairs : 1);
+    return std::max(compute, (task.work.memory() + moved) / bandwidth);
+  }
+
   /// Whose fractions a kind of training has in files that do not know it.
   static OperatorKind stand_in(OperatorKind kind) {
     return kind == OperatorKind::attention_backward ? OperatorKind::attention_prefill
@@ -125,6 +158,8 @@ class EfficiencyCostModel final : public CostModel {
 
   Estimate collective_cost(const Task& task, const Collective& collective, const MachineView& view) const {
     CollectiveLinks links = collective_links(view, collective.ranks, collective.stride);
+    links.switched = links.switched && !rings_;
+    links.in_switch_reduction = links.in_switch_reduction && !rings_;
     links.bandwidth.value *= link_;
     links.network_bandwidth.value *= network_;
     const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);
@@ -148,6 +183,7 @@ class EfficiencyCostModel final : public CostModel {
   double network_ = 1;
   double exchange_link_ = 1, exchange_network_ = 1;
   double collective_units_ = 0, exchange_units_ = 0;
+  bool rings_ = false;  ///< collectives go around rings, also where there are switches
   Seconds exchange_latency_, exchange_setup_;
   double host_link_ = 1;
   Seconds step_overhead_;

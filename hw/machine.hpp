@@ -14,6 +14,12 @@
 
 namespace moesaic {
 
+/// What a unit's work takes of energy, whatever the machine draws besides.
+struct UnitEnergy {
+  JoulesPerByte memory;      ///< through its channel to memory, rows opened and all
+  JoulesPerFlop arithmetic;  ///< of one operation (half a multiply-add)
+};
+
 /// Something that computes: a GPU's tensor cores, a CPU's cores, a PIM array.
 struct Unit {
   std::string name;                 ///< "gpu", "pim", "cpu"
@@ -23,6 +29,7 @@ struct Unit {
   Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
   int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
   double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
+  std::optional<UnitEnergy> energy;
 
   /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
   /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
@@ -33,6 +40,8 @@ struct Memory {
   Bytes capacity;
   BytesPerSecond bandwidth;  ///< of the whole memory
   Bytes cache{};             ///< last-level cache in front of it; zero: none, or not known
+  /// Parts with banks of their own (Duplex's bank bundles): two units can read at once where they read different ones.
+  int spaces = 1;
 };
 
 /// A connection of one device, per direction (full duplex).
@@ -42,6 +51,7 @@ struct Link {
   Seconds latency;                   ///< of one message
   bool in_switch_reduction = false;  ///< the switch can reduce (NVLink SHARP)
   Seconds gap{};                     ///< a sender's time for each further message (LogGP's g); zero: not known
+  JoulesPerByte energy{};            ///< zero: not known
 };
 
 /// Shares of a host's peak figures that were measured on it; none: not known.
@@ -66,6 +76,7 @@ struct Device {
   int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;             ///< device to host
   std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
+  std::string placement;  ///< that it is made for, where none is asked for; empty: all on its main unit
   /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
   std::optional<Config> profile;
 };

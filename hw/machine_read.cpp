@@ -68,6 +68,9 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
       capability->fail("must be above zero");
     }
   }
+  if (const auto energy = config.find("energy")) {
+    unit.energy = {energy->at("memory").quantity<JoulesPerByte>(), energy->at("arithmetic").quantity<JoulesPerFlop>()};
+  }
   return unit;
 }
 
@@ -87,8 +90,12 @@ std::vector<Unit> read_units(const Config& config, const Memory& memory) {
 
 Memory read_memory(const Config& config) {
   config.ignore(kNotes);
-  return {above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
-          config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
+  Memory memory{above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
+                config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
+  if (const auto spaces = config.find("spaces")) {
+    memory.spaces = count(*spaces, 1);
+  }
+  return memory;
 }
 
 Link read_link(const Config& config, std::string_view fallback_name) {
@@ -96,6 +103,9 @@ Link read_link(const Config& config, std::string_view fallback_name) {
             config.at("latency").quantity<Seconds>()};
   if (const auto gap = config.find("gap")) {
     link.gap = gap->quantity<Seconds>();
+  }
+  if (const auto energy = config.find("energy")) {
+    link.energy = energy->quantity<JoulesPerByte>();
   }
   return link;
 }
@@ -145,6 +155,7 @@ Device read_device(const Config& config) {
     device.host_link = read_link(*link, "host link");
     device.host_link_attained = read_attained(*link, "attained");
   }
+  device.placement = config.string_or("placement", "");
   if (config.has("profile")) {
     device.profile = config.at("profile");  // read where kernels are known
     const std::vector<std::string> keys = device.profile->keys();

@@ -148,7 +148,8 @@ void LayerWriter::begin_next_batch() {
   end_batch();
   last_ = -1;
   ++batch_;
-  notes_.beside = -1;
+  notes_.beside = notes_.attention_from = -1;
+  notes_.attends = false;
   notes_.returning = {};
   notes_.deferring = false;
   graph_.batches = std::max(graph_.batches, batch_ + 1);

@@ -22,6 +22,8 @@ class LayerWriter {
   LayerWriter(StepGraph& graph, const MachineView& view) : graph_(graph), view_(view) {}
 
   const MachineView& view() const { return view_; }
+  /// Every sequence of the step has one new token.
+  bool only_decodes() const { return graph_.only_decodes; }
   /// The task that the next chained task will wait for, or none at the layer's start.
   int last() const { return last_; }
   std::size_t size() const { return graph_.tasks.size() - first_; }  ///< tasks written for this layer so far
@@ -56,7 +58,9 @@ class LayerWriter {
     Bytes expert{};          ///< of one expert
     double experts = 0;      ///< that the rank holds
     // Of the batch:
-    int beside = -1;          ///< what the chain's next task waits for besides
+    int beside = -1;       ///< what the chain's next task waits for besides
+    bool attends = false;  ///< the chain is within attention, which began behind this task:
+    int attention_from = -1;
     FewOf<int, 4> returning;  ///< what its output still needs
     bool deferring = false;   ///< and what the layer before put off
     double elements = 0;      ///< of the experts' output

@@ -20,6 +20,10 @@ UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, d
                   .launch_latency = unit.launch_latency,
                   .multiprocessors = static_cast<double>(unit.multiprocessors),
                   .compute_capability = unit.compute_capability};
+  if (unit.energy) {
+    result.energy_of_bytes = unit.energy->memory;
+    result.energy_of_flops = unit.energy->arithmetic;
+  }
   for (std::size_t i = 0; i < kDTypeCount; ++i) {
     const DType runs_in = unit.arithmetic(static_cast<DType>(i));
     result.runs_in[i] = runs_in;
@@ -44,6 +48,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
   }
   view.device_units = view.units.size();
   view.device_cache = machine.device.memory.cache;
+  view.memory_spaces = machine.device.memory.spaces;
 
   const auto& host_link = machine.device.host_link;
   if (machine.device.scale_up) {
@@ -52,6 +57,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.scale_up_latency = machine.device.scale_up->latency;
     view.switched = true;
     view.in_switch_reduction = machine.device.scale_up->in_switch_reduction;
+    view.scale_up_energy = machine.device.scale_up->energy;
   } else if (host_link) {
     view.scale_up = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.scale_up_latency = host_link->latency;
@@ -61,6 +67,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.network = add(view, "network.bandwidth", ResourceKind::link, machine.network->bandwidth.value);
     view.network_latency = machine.network->latency;
     view.network_gap = machine.network->gap;
+    view.network_energy = machine.network->energy;
   }
   if (machine.host && host_link) {
     const double share = 1.0 / std::min(ranks, machine.devices);

@@ -31,8 +31,10 @@ struct UnitView {
   PerDType<double> seconds_per_flop{};  ///< at peak, by the format asked for (the next wider supported one is used)
   PerDType<DType> runs_in{};            ///< the format that really runs
   Seconds launch_latency{};
-  double multiprocessors = 0;     ///< 0: not known
-  double compute_capability = 0;  ///< 0: not known
+  double multiprocessors = 0;       ///< 0: not known
+  double compute_capability = 0;    ///< 0: not known
+  JoulesPerByte energy_of_bytes{};  ///< through its channel; zero: not known
+  JoulesPerFlop energy_of_flops{};
   bool on_host = false;
 };
 
@@ -58,6 +60,9 @@ struct MachineView {
   std::optional<ResourceId> socket_link;  ///< between the sockets of the host
   double other_sockets = 0;               ///< share of the host's memory that a core's socket does not have
   Bytes device_cache{};                   ///< last-level cache of the device; zero: not known
+  int memory_spaces = 1;                  ///< parts of the device's memory that units can read at once
+  JoulesPerByte scale_up_energy{};        ///< zero: not known
+  JoulesPerByte network_energy{};
   Seconds scale_up_latency{};
   Seconds network_latency{};
   Seconds network_gap{};

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "model/hybrid_description.hpp"
+#include "model/near_memory_description.hpp"
 
 namespace moesaic {
 namespace {
@@ -19,7 +20,6 @@ struct Registered {
 
 constexpr std::array kPlacements = {
     Registered{"resident", "weights, cache and all computation on the device", resident_placement},
-    Registered{"two-unit", "each operator on the device unit that suits its arithmetic intensity", two_unit_placement},
 };
 
 }  // namespace
@@ -46,7 +46,15 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
     }
     throw UserError("--placement: unknown placement '" + printable(name) + "'" + suggest(name, names));
   }
-  const Config file = Config::load(find_in_catalog("placements", "placement", name).file);
+  Config file = Config::load(find_in_catalog("placements", "placement", name).file);
+  if (file.has("units")) {
+    for (const std::string& change : sets) {
+      const auto equals = change.find('=');
+      MOESAIC_ASSERT(equals != std::string::npos);
+      file = file.set(change.substr(0, equals), change.substr(equals + 1));
+    }
+    return near_memory_placement(read_near_memory(file));
+  }
   return hybrid_placement(with_changes(read_hybrid(file), sets));
 }
 

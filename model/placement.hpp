@@ -13,6 +13,7 @@
 namespace moesaic {
 
 struct HybridDescription;
+struct NearMemoryDescription;
 
 class Placement {
  public:
@@ -48,8 +49,9 @@ std::vector<PlacementSummary> list_placements();
 
 /// One function per file in model/placements/.
 PlacementPointer resident_placement();  ///< everything on the device's main unit and memory
-PlacementPointer two_unit_placement();  ///< each operator on the device unit that is faster for it at peak rates
 /// Whatever of weights, cache and computation is not on the device, as described (model/hybrid_description.hpp).
 PlacementPointer hybrid_placement(const HybridDescription& description);
+/// A processor and a unit beside the memory, as described (model/near_memory_description.hpp).
+PlacementPointer near_memory_placement(const NearMemoryDescription& description);
 
 }  // namespace moesaic

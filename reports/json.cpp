@@ -136,6 +136,17 @@ Json interval_json(Seconds value, const Interval& interval, bool runs) {
   return {{"p50", times(interval.low50, interval.high50)}, {"p90", times(interval.low90, interval.high90)}};
 }
 
+Json work_energy_json(const WorkEnergy& energy) {
+  if (!energy.known()) {
+    return nullptr;
+  }
+  Json units = Json::object();
+  for (const UnitWorkEnergy& unit : energy.units) {
+    units[unit.unit] = {{"memory", number(unit.memory.value)}, {"arithmetic", number(unit.arithmetic.value)}};
+  }
+  return {{"total", number(energy.total().value)}, {"units", units}, {"links", number(energy.links.value)}};
+}
+
 void add_prediction(Json& json, const Prediction& p) {
   const PhaseJson prefill(p.prefill, runs(p));
   const PhaseJson decode(p.decode, runs(p));
@@ -169,6 +180,7 @@ void add_prediction(Json& json, const Prediction& p) {
   json["waterfall"] = decode.waterfall();
   json["elasticity"] = elasticity_json(p);
   json["energy_j_per_token"] = value(p.energy_per_token);
+  json["work_energy_j_per_token"] = work_energy_json(p.work_energy);
   json["usd_per_million_tokens"] = value(p.per_million_tokens);
 }
 

@@ -163,6 +163,30 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
          fmt::format("  one token's KV cache, over all devices: {}\n", to_text(prediction.memory.kv_per_token));
 }
 
+std::string work_energy_text(const Prediction& prediction, const TextStyle& style) {
+  const WorkEnergy& energy = prediction.work_energy;
+  if (!energy.known()) {
+    return "";
+  }
+  Table table({{""}, {"memory", Align::right}, {"arithmetic", Align::right}, {"share", Align::right}, {}});
+  double at = 0;
+  const auto add = [&](const std::string& name, const std::string& memory, const std::string& arithmetic, Joules sum) {
+    const double share = sum / energy.total();
+    table.add({name, memory, arithmetic, percent_text(share), bar(at, at + share, kBar, style)});
+    at += share;
+  };
+  for (const UnitWorkEnergy& unit : energy.units) {
+    if (const Joules sum = unit.memory + unit.arithmetic; sum > Joules{}) {
+      add(unit.unit, to_text(unit.memory), to_text(unit.arithmetic), sum);
+    }
+  }
+  if (energy.links > Joules{}) {
+    add("links", to_text(energy.links), "", energy.links);
+  }
+  return heading("Energy of the work of one output token: moving and computing alone", style) + table.text(style) +
+         fmt::format("  in all: {}\n", to_text(energy.total()));
+}
+
 }  // namespace
 
 std::string prediction_text(const Prediction& prediction, const TextStyle& style) {
@@ -176,7 +200,8 @@ std::string prediction_text(const Prediction& prediction, const TextStyle& style
     for (const NamedPhase& phase : phases(prediction)) {
       text += waterfall_text(phase, style);
     }
-    text += utilisation_text(prediction, style) + elasticity_text(prediction, style);
+    text +=
+        utilisation_text(prediction, style) + elasticity_text(prediction, style) + work_energy_text(prediction, style);
   }
   return text + memory_text(prediction, style);
 }

@@ -107,6 +107,23 @@ Watts power(const PhaseTimes& times, const Deployment& deployment) {
   return total;
 }
 
+/// Per output token. Devices together do what balanced ones do; a step in the middle of the generation is their mean.
+WorkEnergy energy_of_work(const Deployment& deployment, const Load& load) {
+  const StepPlan& plan = deployment.plan;
+  const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
+  const double tokens = static_cast<double>(load.output);
+  const double middle = input + (std::max(tokens, 2.0) - 2) / 2;
+  constexpr StepOptions kEven{.balanced_routing = true};
+  const auto step = [&](double new_tokens, double context) {
+    return work_energy(build_step(plan, {{{batch, new_tokens, context}}}, kEven), plan.view());
+  };
+  WorkEnergy energy;
+  const double share = plan.mapping().devices() / (batch * tokens);
+  energy.add(step(input, 0), share);
+  energy.add(step(1, middle), share * (tokens - 1));
+  return energy;
+}
+
 }  // namespace
 
 Prediction predict(const Deployment& deployment, const Load& load) {
@@ -154,6 +171,7 @@ Prediction predict(const Deployment& deployment, const Load& load) {
   const Joules energy = power(times.prefill, deployment) * times.prefill.predicted +
                         power(times.decode, deployment) * (times.decode.predicted * steps);
   result.energy_per_token = energy / (batch * output);
+  result.work_energy = energy_of_work(deployment, load);
   const Dollars price = plan.machine().price_per_device() * static_cast<double>(result.devices) * times.end_to_end;
   result.per_million_tokens = price / (batch * output) * 1e6;
   return result;

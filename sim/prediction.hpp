@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/quantity.hpp"
+#include "model/energy.hpp"
 #include "model/memory.hpp"
 #include "sim/uncertainty.hpp"
 
@@ -120,6 +121,8 @@ struct Prediction {
   Interval end_to_end_interval;
 
   Joules energy_per_token;     ///< output token, prefill included, all devices and hosts
+  /// Of the work alone, by what the machine's file says of moving and computing; per output token, all devices.
+  WorkEnergy work_energy;
   Dollars per_million_tokens;  ///< output tokens
   std::vector<Elasticity> elasticity;
 };

@@ -129,7 +129,7 @@ TEST(CostModels, NeverBeatThePeak) {
       {{8, 1, 1}, {resident_placement(), "dgx-h200"}},
       {{2, 4, 8}, {resident_placement(), "mi300x-8"}},
       {{4, 1, 1}, {resident_placement(), "l40s-8-pcie"}},
-      {{}, {two_unit_placement(), "duplex-4"}},
+      {{}, {make_placement("two-unit"), "duplex-4"}},
       {{}, {make_placement("streamed"), "xeon-8380-a40"}}};
   for (const auto& [mapping, placed] : replicas) {
     const StepPlan plan = replica(preset("DeepSeek-V3"), mapping, placed.first, placed.second);

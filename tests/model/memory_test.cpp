@@ -154,7 +154,7 @@ std::vector<Case> cases() {
           {"MiniMax-M1", {8, 1, 1}, resident_placement(), "dgx-h200"},
           {"gpt-oss-20b", {}, resident_placement(), "rtx-4090"},
           {"Mixtral-8x7B", {}, make_placement("streamed"), "xeon-8380-a40"},
-          {"Qwen3-30B", {}, two_unit_placement(), "duplex-4"}};
+          {"Qwen3-30B", {}, make_placement("two-unit"), "duplex-4"}};
 }
 
 TEST(LargestBatch, IsTight) {

@@ -36,7 +36,12 @@ double demanded(const StepGraph& graph, ResourceId resource) {
 // What the executor relies on.
 TEST(Placements, TasksFollowThoseTheyWaitFor) {
   for (const PlacementSummary& placement : list_placements()) {
-    const char* machine = placement.name == "two-unit" ? "duplex-4" : "xeon-8380-a40";
+    const char* machine = "xeon-8380-a40";
+    try {
+      make_placement(placement.name)->check(machine_named(machine));
+    } catch (const UserError&) {
+      machine = "duplex-4";
+    }
     for_every_model([&](const Architecture& architecture) {
       const StepPlan plan = replica(architecture, {}, make_placement(placement.name), machine);
       for (const Batch& batch : {Batch::decode(3, 500), Batch::prefill(2, 100, 700), Batch{{{2, 50, 0}, {3, 1, 99}}}}) {
@@ -69,8 +74,8 @@ TEST(Placements, RefuseMachinesThatLackWhatTheyNeed) {
   const auto refusal = [&](const PlacementPointer& placement, const char* machine) {
     return user_error([&] { return replica(llama, {}, placement, machine); });
   };
-  const std::string no_unit = refusal(two_unit_placement(), "h200");
-  EXPECT_NE(no_unit.find("two units"), no_unit.npos) << no_unit;
+  const std::string no_unit = refusal(make_placement("two-unit"), "h200");
+  EXPECT_NE(no_unit.find("beside its memory"), no_unit.npos) << no_unit;
   EXPECT_NE(no_unit.find("duplex-4"), no_unit.npos) << no_unit;
   const std::string no_host = refusal(make_placement("streamed"), "h200");
   EXPECT_NE(no_host.find("host"), no_host.npos) << no_host;
@@ -156,14 +161,16 @@ double alone(const Unit& unit, const Work& work) {
 TEST(TwoUnit, EveryOperatorOnItsFasterUnit) {
   const Machine duplex = machine_named("duplex-4");
   for_every_model([&](const Architecture& architecture) {
-    const StepPlan plan = replica(architecture, {}, two_unit_placement(), "duplex-4");
+    const StepPlan plan = replica(architecture, {}, make_placement("two-unit"), "duplex-4");
     for (const Batch& batch : {Batch::decode(1, 500), Batch::decode(256, 4000), Batch::prefill(4, 1000)}) {
       const StepGraph graph = build_step(plan, batch);
       EXPECT_TRUE(graph.serial);
       double together = 0, first = 0, second = 0;
       for (const Task& task : graph.tasks) {
         const double seconds[] = {alone(duplex.device.units[0], task.work), alone(duplex.device.units[1], task.work)};
-        EXPECT_EQ(task.unit, seconds[1] < seconds[0] ? 1 : 0) << task.op.label;
+        if (task.op.kind != OperatorKind::experts) {  // which cost more than their mean load does, one after another
+          EXPECT_EQ(task.unit, seconds[1] < seconds[0] ? 1 : 0) << task.op.label;
+        }
         EXPECT_EQ(task.queue, task.unit == 0 ? Queue::device : Queue::second_unit);
         together += seconds[task.unit];
         first += seconds[0];
@@ -176,7 +183,7 @@ TEST(TwoUnit, EveryOperatorOnItsFasterUnit) {
 
 // Duplex (arXiv:2409.01141): experts of few tokens and decode attention suit the memory's own units, prefill the GPU.
 TEST(TwoUnit, SplitsByIntensity) {
-  const StepPlan plan = replica(preset("Mixtral-8x7B"), {}, two_unit_placement(), "duplex-4");
+  const StepPlan plan = replica(preset("Mixtral-8x7B"), {}, make_placement("two-unit"), "duplex-4");
   const auto unit_of = [&](const Batch& batch, const char* label) {
     const StepGraph graph = build_step(plan, batch);
     const auto found = std::find_if(graph.tasks.begin(), graph.tasks.end(),

@@ -1,0 +1,47 @@
+#include "model/energy.hpp"
+
+namespace moesaic {
+
+Joules WorkEnergy::total() const {
+  Joules sum = links;
+  for (const UnitWorkEnergy& unit : units) {
+    sum += unit.memory + unit.arithmetic;
+  }
+  return sum;
+}
+
+void WorkEnergy::add(const WorkEnergy& other, double times) {
+  if (units.empty()) {
+    for (const UnitWorkEnergy& unit : other.units) {
+      units.push_back({unit.unit, {}, {}});
+    }
+  }
+  MOESAIC_ASSERT(units.size() == other.units.size());
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    units[i].memory += other.units[i].memory * times;
+    units[i].arithmetic += other.units[i].arithmetic * times;
+  }
+  links += other.links * times;
+}
+
+WorkEnergy work_energy(const StepGraph& graph, const MachineView& view) {
+  WorkEnergy energy;
+  for (const UnitView& unit : view.units) {
+    energy.units.push_back({unit.name, {}, {}});
+  }
+  for (const LayerGraph& layer : graph.layers) {
+    for (const Task& task : graph.tasks_of(layer)) {
+      if (!task.communication) {
+        const UnitView& unit = view.units[task.unit];
+        energy.units[task.unit].memory += unit.energy_of_bytes * task.work.memory() * layer.executions;
+        energy.units[task.unit].arithmetic += unit.energy_of_flops * task.work.flops * layer.executions;
+      } else if (task.queue == Queue::network) {
+        energy.links +=
+            (view.scale_up_energy * task.work.wire + view.network_energy * task.work.network) * layer.executions;
+      }
+    }
+  }
+  return energy;
+}
+
+}  // namespace moesaic

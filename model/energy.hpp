@@ -1,0 +1,29 @@
+// The energy of a step's work: what units, channels to memory and links take for it, whatever is drawn besides.
+#pragma once
+
+#include <vector>
+
+#include "model/step_graph.hpp"
+
+namespace moesaic {
+
+struct UnitWorkEnergy {
+  std::string unit;
+  Joules memory;      ///< through its channel
+  Joules arithmetic;
+};
+
+/// Of one rank, the sum over all tasks; zero where the machine's file does not say what something takes. Of the host
+/// only what its own file says.
+struct WorkEnergy {
+  std::vector<UnitWorkEnergy> units;  ///< as in MachineView
+  Joules links;                       ///< between devices
+
+  Joules total() const;
+  bool known() const { return total() > Joules{}; }
+  void add(const WorkEnergy& other, double times);
+};
+
+WorkEnergy work_energy(const StepGraph& graph, const MachineView& view);
+
+}  // namespace moesaic

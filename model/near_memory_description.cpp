@@ -1,0 +1,76 @@
+#include "model/near_memory_description.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+
+#include "base/nearest.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr std::array<std::string_view, 4> kChoices = {"processor", "near_memory", "faster", "co_processed"};
+constexpr int kMostGroups = 1 << 16;
+
+UnitChoice read_choice(const Config& config, bool of_experts) {
+  const std::string word = config.string();
+  const std::vector<std::string> words(kChoices.begin(), kChoices.end() - (of_experts ? 0 : 1));
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (word == words[i]) {
+      return static_cast<UnitChoice>(i);
+    }
+  }
+  config.fail(
+      fmt::format("unknown \"{}\"; one of {}{}", printable(word), fmt::join(words, ", "), suggest(word, words)));
+}
+
+UnitRules read_rules(const Config& owner, std::string_view key, UnitRules rules) {
+  const auto config = owner.find(key);
+  if (!config) {
+    return rules;
+  }
+  if (const auto choice = config->find("attention")) {
+    rules.decode_attention = read_choice(*choice, false);
+  }
+  if (const auto choice = config->find("experts")) {
+    rules.experts = read_choice(*choice, true);
+  }
+  if (const auto choice = config->find("others")) {
+    rules.others = read_choice(*choice, false);
+  }
+  return rules;
+}
+
+}  // namespace
+
+std::string_view to_text(UnitChoice choice) { return kChoices[static_cast<std::size_t>(choice)]; }
+
+NearMemoryDescription read_near_memory(const Config& config) {
+  constexpr std::array<std::string_view, 2> kNotes = {"kind", "sources"};
+  config.ignore(kNotes);
+  NearMemoryDescription out;
+  out.name = config.at("name").string();
+  out.description = config.string_or("description", "");
+  const Config units = config.at("units");
+  out.unit = units.string_or("near_memory", "");
+  out.decode = read_rules(units, "decode", {});
+  out.mixed = read_rules(units, "mixed", out.decode);
+  if (const auto groups = units.find("expert_groups")) {
+    const std::int64_t count = groups->integer();
+    if (count < 1 || count > kMostGroups) {
+      groups->fail(fmt::format("must be a whole number from 1 to {}, found {}", kMostGroups, count));
+    }
+    out.expert_groups = static_cast<int>(count);
+  }
+  if (const auto conflicts = units.find("bank_conflicts")) {
+    out.bank_conflicts = conflicts->number();
+    if (!(out.bank_conflicts >= 0 && out.bank_conflicts <= 1)) {
+      conflicts->fail(fmt::format("must be from 0 to 1, found {}", out.bank_conflicts));
+    }
+  }
+  config.reject_unknown();
+  return out;
+}
+
+}  // namespace moesaic

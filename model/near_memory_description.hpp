@@ -1,0 +1,42 @@
+// Which unit of a device with a unit beside its memory (Logic-PIM, PIM in the banks) does what, in the words of
+// configs/placements/*.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/config.hpp"
+
+namespace moesaic {
+
+enum class UnitChoice : std::uint8_t {
+  processor,    ///< the device's main unit
+  near_memory,  ///< the unit beside the memory
+  faster,       ///< the one that finishes it first, at attained rates
+  co_processed  ///< of experts: divided so that both are done together (Duplex, arXiv:2409.01141, section V-B)
+};
+std::string_view to_text(UnitChoice choice);
+
+struct UnitRules {
+  UnitChoice decode_attention = UnitChoice::near_memory;
+  UnitChoice experts = UnitChoice::near_memory;
+  UnitChoice others = UnitChoice::processor;  ///< prefill attention too
+};
+
+struct NearMemoryDescription {
+  std::string name;
+  std::string description;
+  std::string unit;                  ///< beside the memory; empty: the device's second one
+  UnitRules decode;                  ///< steps in which every sequence has one new token
+  UnitRules mixed;                   ///< steps with prompts
+  std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces
+  double bank_conflicts = 0;         ///< share of one unit's accesses to banks that the other one reads at the time
+};
+
+/// Throws UserError, naming file and path.
+NearMemoryDescription read_near_memory(const Config& config);
+
+}  // namespace moesaic

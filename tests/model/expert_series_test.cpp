@@ -1,0 +1,93 @@
+// Experts one after another, and divided between two units.
+#include "model/expert_series.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/model/replicas.hpp"
+
+namespace moesaic {
+namespace {
+
+constexpr StorageType kHalf{DType::bf16, 16};
+
+GroupedGemm experts(double tokens, double held, double top_k) {
+  const double used = held * -std::expm1(tokens * std::log1p(-std::min(1 - 1e-12, top_k / held)));
+  return {.tokens = tokens,
+          .rows = tokens * top_k,
+          .distinct = used,
+          .experts = held,
+          .top_k = top_k,
+          .hidden = 1024,
+          .width = 512,
+          .weights = kHalf,
+          .activations = kHalf};
+}
+
+ExpertPart all(const GroupedGemm& op) { return {op.experts, op.rows, op.distinct}; }
+
+/// The definition: the sum over all numbers of tokens that an expert can get.
+double by_definition(const GroupedGemm& op, const ExpertTimes& times) {
+  const double chance = op.rows / op.experts / op.tokens;
+  double sum = 0;
+  for (double n = 1; n <= op.tokens; ++n) {
+    const double log_ways = std::lgamma(op.tokens + 1) - std::lgamma(n + 1) - std::lgamma(op.tokens - n + 1);
+    const double likely = std::exp(log_ways + n * std::log(chance) + (op.tokens - n) * std::log1p(-chance));
+    sum += likely * std::max(times.weights.value + n * times.row_memory.value, n * times.row_compute.value);
+  }
+  return sum * op.experts;
+}
+
+TEST(ExpertSeries, IsTheExpectedSum) {
+  const GroupedGemm op = experts(40, 16, 2);
+  for (const double compute : {0.0, 0.05, 0.2, 0.3, 1.0, 5.0}) {
+    const ExpertTimes times{Seconds{1}, Seconds{0.01}, Seconds{compute}};
+    EXPECT_NEAR(in_series(all(op), op.tokens, times).value / by_definition(op, times), 1, 1e-9) << compute;
+  }
+}
+
+RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
+  const double held = *rc::gen::inRange(1, 64);
+  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
+                          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+  const double series = in_series(all(op), op.tokens, times).value;
+  const double memory = op.distinct * times.weights.value + op.rows * times.row_memory.value;
+  const double compute = op.rows * times.row_compute.value;
+  RC_ASSERT(series >= std::max(memory, compute) * (1 - 1e-9));
+  RC_ASSERT(series <= (memory + compute) * (1 + 1e-9));
+}
+
+RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
+  const double held = *rc::gen::inRange(1, 64);
+  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const auto any = [] {
+    return ExpertTimes{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
+                       Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+  };
+  const ExpertTimes processor = any(), memory = any();
+  const CoProcessed parts = co_process(op, *rc::gen::inRange(1, 9), processor, memory);
+  RC_ASSERT(std::abs(parts.processor.rows + parts.memory.rows - op.rows) <= 1e-9 * op.rows);
+  RC_ASSERT(std::abs(parts.processor.experts + parts.memory.experts - op.experts) <= 1e-9 * op.experts);
+  const double later = std::max(in_series(parts.processor, op.tokens, processor).value,
+                                in_series(parts.memory, op.tokens, memory).value);
+  const double alone =
+      std::min(in_series(all(op), op.tokens, processor).value, in_series(all(op), op.tokens, memory).value);
+  RC_ASSERT(later <= alone * (1 + 1e-9));
+}
+
+// Duplex (arXiv:2409.01141), section V-B: experts with few tokens go beside the memory.
+TEST(CoProcessing, GivesTheLightOnesToTheMemory) {
+  const GroupedGemm op = experts(64, 16, 2);
+  const ExpertTimes processor{Seconds{1}, {}, Seconds{0.001}}, memory{Seconds{0.25}, {}, Seconds{0.1}};
+  const CoProcessed parts = co_process(op, 4, processor, memory);
+  ASSERT_GT(parts.processor.experts, 0);
+  ASSERT_GT(parts.memory.experts, 0);
+  EXPECT_LT(parts.memory.rows / parts.memory.experts, parts.processor.rows / parts.processor.experts);
+}
+
+}  // namespace
+}  // namespace moesaic
