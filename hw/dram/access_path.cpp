@@ -73,6 +73,9 @@ AccessPath access_path(std::string_view name, const Dram& dram) {
 int bundles(const AccessPath& path, const Dram& dram) { return dram.ranks * (dram.banks() / path.banks); }
 
 AccessPath with_power_limit(AccessPath path, const Dram& dram, std::int64_t cycles) {
+  if (path.banks == 1) {
+    return path;
+  }
   const auto stretched = [&](std::int64_t spacing) {
     const std::int64_t usual = dram.timing.nCCDL;
     return std::max(spacing, (spacing * cycles + usual - 1) / usual);
@@ -111,11 +114,17 @@ AccessPath read_access_path(const Config& config, const Dram& dram) {
   return limit > 0 ? with_power_limit(path, dram, limit) : path;
 }
 
+double access_cycles(const Dram& dram, const AccessPath& path) {
+  const auto spacing = static_cast<double>(path.spacing);
+  if (path.banks == 1) {
+    return std::max(spacing, static_cast<double>(dram.timing.nCCDL) / std::min(path.interleave, dram.bank_groups));
+  }
+  return std::max(spacing, static_cast<double>(path.rank_spacing) / std::min(path.interleave, dram.ranks));
+}
+
 BytesPerSecond nominal(const Dram& dram, const AccessPath& path) {
-  // Bundles of several banks take ranks in turn; a single bank is never kept waiting by its rank.
-  const int ranks = path.banks > 1 ? std::min(path.interleave, dram.ranks) : 1;
-  const double cycles = std::max(static_cast<double>(path.spacing), static_cast<double>(path.rank_spacing) / ranks);
-  return Bytes{static_cast<double>(path.banks * dram.access * dram.channels())} / (dram.clock_period * cycles);
+  return Bytes{static_cast<double>(path.banks * dram.access * dram.channels())} /
+         (dram.clock_period * access_cycles(dram, path));
 }
 
 double attained_share(const Dram& dram, const AccessPath& path) {

@@ -31,12 +31,14 @@ AccessPath access_path(std::string_view name, const Dram& dram);
 /// UserError.
 AccessPath read_access_path(const Config& config, const Dram& dram);
 /// The same path where power allows a command on all banks of a rank only every `cycles` cycles instead of every nCCDL:
-/// all its spacings grow alike.
+/// the spacings of bundles of several banks grow alike. Single banks stay as they are.
 AccessPath with_power_limit(AccessPath path, const Dram& dram, std::int64_t cycles);
 
 /// Bundles of one pseudo channel.
 int bundles(const AccessPath& path, const Dram& dram);
 
+/// Cycles between two commands that move data, in a pseudo channel, while rows are open and no refresh is due.
+double access_cycles(const Dram& dram, const AccessPath& path);
 /// Of the whole device while rows are open and no refresh is due.
 BytesPerSecond nominal(const Dram& dram, const AccessPath& path);
 /// Share of `nominal` that long streams of reads attain, by simulation of commands (a few milliseconds).
