@@ -10,6 +10,7 @@
 #include "apps/cli.hpp"
 #include "apps/closed_form.hpp"
 #include "apps/collective.hpp"
+#include "apps/dram.hpp"
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
 #include "apps/models.hpp"
@@ -260,6 +261,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* train_command = add_train_command(app, train_options);
   ClosedFormOptions closed_form_options;
   const CLI::App* closed_form_command = add_closed_form_command(app, closed_form_options);
+  DramOptions dram_options;
+  const CLI::App* dram_command = add_dram_command(app, dram_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -316,6 +319,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       const std::string& file = closed_form_options.output_file;
       check_output("-o", file);
       write_result(closed_form_result(closed_form_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*dram_command) {
+      const std::string& file = dram_options.output_file;
+      check_output("-o", file);
+      write_result(dram_result(dram_options, terminal && file.empty()), file, out);
       return 0;
     }
     if (*overlap_command) {

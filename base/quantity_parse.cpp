@@ -14,7 +14,7 @@
 namespace moesaic {
 namespace {
 
-// In units of B, B/s, FLOP/s, s, W, $, $/h; beyond them, products of a few would leave the range of doubles.
+// In units of B, B/s, FLOP/s, s, W, J, J/B, $, $/h; beyond them, products of a few would leave the range of doubles.
 constexpr double kSmallest = 1e-30, kLargest = 1e30;
 
 struct Scale {
@@ -25,9 +25,10 @@ struct Scale {
 constexpr Scale kSmall[] = {{"n", 1e-9}, {"u", 1e-6}, {"\u00B5", 1e-6}, {"\u03BC", 1e-6}, {"m", 1e-3}};
 constexpr Scale kLarge[] = {{"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}};
 constexpr Scale kBinary[] = {{"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}};
-constexpr Scale kPerBit[] = {{"pJ/bit", 8e-12}, {"nJ/bit", 8e-9}, {"pJ/B", 1e-12}, {"nJ/B", 1e-9}};
 constexpr Scale kPerFlop[] = {{"pJ/FLOP", 1e-12}, {"nJ/FLOP", 1e-9}};
 constexpr Scale kTimes[] = {{"min", 60}, {"h", 3600}};
+constexpr Scale kPicojoules[] = {{"pJ", 1e-12}};
+constexpr Scale kPicojoulesEach[] = {{"pJ/B", 1e-12}, {"pJ/b", 8e-12}, {"pJ/bit", 8e-12}};  // papers count bits
 
 // How one dimension is written. Prefixes that nobody means (a "Ms" is a mistyped "ms") are foreign.
 struct Notation {
@@ -45,9 +46,11 @@ constexpr Notation kBytes{"a size", "B", {}, false, true, true, {}, "80 GiB"};
 constexpr Notation kBandwidth{"a bandwidth", "B/s", {}, false, true, true, {}, "3.35 TB/s"};
 constexpr Notation kFlopRate{"a rate of arithmetic", "FLOP/s", kFlopRates, false, true, false, {}, "989 TFLOP/s"};
 constexpr Notation kPower{"a power", "W", {}, true, true, false, {}, "700 W"};
+constexpr Notation kEnergy{"an energy", "J", {}, true, true, false, kPicojoules, "0.909 nJ"};
+constexpr Notation kEnergyPerByte{
+    "an energy per bit or byte", "J/B", {}, true, false, false, kPicojoulesEach, "0.44 pJ/b"};
 constexpr Notation kPrice{"a price", "$/h", {}, false, false, false, {}, "$2.50/h"};
 constexpr Notation kMoney{"an amount", "$", {}, false, false, false, {}, "$20487"};
-constexpr Notation kEnergyOfBytes{"an energy of moved data", "J/B", {}, false, false, false, kPerBit, "3.48 pJ/bit"};
 constexpr Notation kEnergyOfFlops{
     "an energy of arithmetic", "J/FLOP", {}, false, false, false, kPerFlop, "0.23 pJ/FLOP"};
 constexpr Notation kMoneyAfterDollar{"an amount", "", {}, false, false, false, {}, "$20487"};
@@ -197,12 +200,16 @@ Watts parse_quantity<Watts>(std::string_view text) {
   return {parse(text, kPower)};
 }
 template <>
-JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text) {
-  return {parse(text, kEnergyOfBytes)};
+Joules parse_quantity<Joules>(std::string_view text) {
+  return {parse(text, kEnergy)};
 }
+template <>
+JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text) {
+  return {parse(text, kEnergyPerByte)};
 template <>
 JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text) {
   return {parse(text, kEnergyOfFlops)};
+}
 }
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text) {

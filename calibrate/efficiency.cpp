@@ -53,6 +53,7 @@ class EfficiencyCostModel final : public CostModel {
     exchange_network_ = fraction(exchange.at("network"));
     exchange_latency_ = exchange.at("low_latency").quantity<Seconds>();
     exchange_setup_ = exchange.at("normal").quantity<Seconds>();
+    dram_ = config.boolean_or("dram", false);
     host_link_ = fraction(config.at("transfer").at("link"));
     host_kernel_ = {fraction(config.at("host_kernels").at("compute")), fraction(config.at("host_kernels").at("memory")),
                     1};
@@ -83,7 +84,7 @@ class EfficiencyCostModel final : public CostModel {
     const Efficiency& kernel = kernels_[static_cast<std::size_t>(task.op.kind)];
     const Attained host = attained(view);
     const double compute = unit.on_host ? host.host_compute : kernel.compute;
-    const double memory = unit.on_host ? host.host_memory : kernel.memory;
+    const double memory = unit.on_host ? host.host_memory : kernel.memory * (dram_ ? unit.memory_share : 1);
     double longest = 0;
     for (const Demand& demand : task.demands) {
       const Resource& resource = view.resources[demand.resource];
@@ -183,6 +184,7 @@ class EfficiencyCostModel final : public CostModel {
   double network_ = 1;
   double exchange_link_ = 1, exchange_network_ = 1;
   double collective_units_ = 0, exchange_units_ = 0;
+  bool dram_ = false;   ///< memory fractions are of what the DRAM attains command by command
   bool rings_ = false;  ///< collectives go around rings, also where there are switches
   Seconds exchange_latency_, exchange_setup_;
   double host_link_ = 1;

@@ -14,6 +14,8 @@
 
 namespace moesaic {
 
+struct Dram;
+
 /// What a unit's work takes of energy, whatever the machine draws besides.
 struct UnitEnergy {
   JoulesPerByte memory;      ///< through its channel to memory, rows opened and all
@@ -30,6 +32,7 @@ struct Unit {
   int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
   double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
   std::optional<UnitEnergy> energy;
+  double memory_share = 1;  ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
 
   /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
   /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
@@ -42,6 +45,7 @@ struct Memory {
   Bytes cache{};             ///< last-level cache in front of it; zero: none, or not known
   /// Parts with banks of their own (Duplex's bank bundles): two units can read at once where they read different ones.
   int spaces = 1;
+  std::shared_ptr<const Dram> dram{};  ///< its commands; null: not known
 };
 
 /// A connection of one device, per direction (full duplex).

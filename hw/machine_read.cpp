@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "hw/dram/closed_form.hpp"
 #include "hw/machine.hpp"
 #include "hw/topology_description.hpp"
 
@@ -68,8 +69,20 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
       capability->fail("must be above zero");
     }
   }
-  if (const auto energy = config.find("energy")) {
-    unit.energy = {energy->at("memory").quantity<JoulesPerByte>(), energy->at("arithmetic").quantity<JoulesPerFlop>()};
+  if (const auto given = config.find("energy")) {
+    unit.energy = {memory.dram && !given->has("memory") ? JoulesPerByte{}
+                                                         	: given->at("memory").quantity<JoulesPerByte>(),
+                   given->at("arithmetic").quantity<JoulesPerFlop>()};
+  }
+  if (memory.dram) {
+    const auto named = config.find("path");
+    const AccessPath path = named ? read_access_path(*named, *memory.dram) : access_path("external", *memory.dram);
+    unit.memory_share = stream_form(*memory.dram, path).share;
+    if (unit.energy && !config.at("energy").has("memory")) {
+      unit.energy->memory = energy(*memory.dram, path);
+    }
+  } else if (const auto path = config.find("path")) {
+    path->fail("is a way to the data of a DRAM, and the device's memory names none (\"dram\")");
   }
   return unit;
 }
@@ -94,6 +107,9 @@ Memory read_memory(const Config& config) {
                 config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
   if (const auto spaces = config.find("spaces")) {
     memory.spaces = count(*spaces, 1);
+  }
+  if (const auto dram = config.find("dram")) {
+    memory.dram = read_dram_reference(*dram);
   }
   return memory;
 }

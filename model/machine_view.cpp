@@ -19,7 +19,8 @@ UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, d
                   .memory = memory,
                   .launch_latency = unit.launch_latency,
                   .multiprocessors = static_cast<double>(unit.multiprocessors),
-                  .compute_capability = unit.compute_capability};
+                  .compute_capability = unit.compute_capability,
+                  .memory_share = unit.memory_share};
   if (unit.energy) {
     result.energy_of_bytes = unit.energy->memory;
     result.energy_of_flops = unit.energy->arithmetic;
