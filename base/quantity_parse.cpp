@@ -206,10 +206,10 @@ Joules parse_quantity<Joules>(std::string_view text) {
 template <>
 JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text) {
   return {parse(text, kEnergyPerByte)};
+}
 template <>
 JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text) {
   return {parse(text, kEnergyOfFlops)};
-}
 }
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text) {

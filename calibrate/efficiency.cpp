@@ -15,7 +15,7 @@ namespace {
 struct Efficiency {
   double compute = 1;
   double memory = 1;
-  double launches = 1;  ///< kernels one after another
+  double launches = 1;            ///< kernels one after another
   bool in_series = false;         ///< experts run one after another (model/expert_series.hpp)
   bool scores_in_memory = false;  ///< attention's scores are written to memory and read again
   bool whole_square = false;      ///< attention computes scores of later tokens too
@@ -47,6 +47,10 @@ class EfficiencyCostModel final : public CostModel {
     network_ = fraction(config.at("collective").at("network"));
     collective_units_ = count(config.at("collective"));
     rings_ = config.at("collective").boolean_or("rings", false);
+    collective_launches_ = config.at("collective").number_or("launches", 1);
+    if (collective_launches_ < 0) {
+      config.at("collective").at("launches").fail("must not be negative");
+    }
     const Config exchange = config.at("expert_exchange");
     exchange_units_ = count(exchange);
     exchange_link_ = fraction(exchange.at("link"));
@@ -126,9 +130,8 @@ class EfficiencyCostModel final : public CostModel {
     }
     const double square = scores->new_tokens * (scores->context + scores->new_tokens);
     const double pairs = kernel.whole_square ? std::max(scores->pairs, square) : scores->pairs;
-    const Bytes moved = kernel.scores_in_memory
-                            ? scores->activations.bytes(2 * scores->sequences * scores->heads * pairs)
-                            : Bytes{};
+    const Bytes moved =
+        kernel.scores_in_memory ? scores->activations.bytes(2 * scores->sequences * scores->heads * pairs) : Bytes{};
     const Seconds compute = per_flop * task.work.flops.value * (scores->pairs > 0 ? pairs / scores->pairs : 1);
     return std::max(compute, (task.work.memory() + moved) / bandwidth);
   }
@@ -164,7 +167,7 @@ class EfficiencyCostModel final : public CostModel {
     links.bandwidth.value *= link_;
     links.network_bandwidth.value *= network_;
     const CollectiveAlgorithm algorithm = fastest_algorithm(collective, links);
-    const Seconds launch = view.units[task.unit].launch_latency;
+    const Seconds launch = view.units[task.unit].launch_latency * collective_launches_;
     return {launch + algorithm.latency_on(links) * collective.rounds, algorithm.busy_on(links) * collective.rounds};
   }
 
@@ -184,6 +187,7 @@ class EfficiencyCostModel final : public CostModel {
   double network_ = 1;
   double exchange_link_ = 1, exchange_network_ = 1;
   double collective_units_ = 0, exchange_units_ = 0;
+  double collective_launches_ = 1;
   bool dram_ = false;   ///< memory fractions are of what the DRAM attains command by command
   bool rings_ = false;  ///< collectives go around rings, also where there are switches
   Seconds exchange_latency_, exchange_setup_;

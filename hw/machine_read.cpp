@@ -70,9 +70,9 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
     }
   }
   if (const auto given = config.find("energy")) {
-    unit.energy = {memory.dram && !given->has("memory") ? JoulesPerByte{}
-                                                         	: given->at("memory").quantity<JoulesPerByte>(),
-                   given->at("arithmetic").quantity<JoulesPerFlop>()};
+    unit.energy = {
+        memory.dram && !given->has("memory") ? JoulesPerByte{} : given->at("memory").quantity<JoulesPerByte>(),
+        given->at("arithmetic").quantity<JoulesPerFlop>()};
   }
   if (memory.dram) {
     const auto named = config.find("path");

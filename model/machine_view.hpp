@@ -33,7 +33,7 @@ struct UnitView {
   Seconds launch_latency{};
   double multiprocessors = 0;       ///< 0: not known
   double compute_capability = 0;    ///< 0: not known
-  double memory_share = 1;        ///< of its channel that the DRAM attains command by command
+  double memory_share = 1;          ///< of its channel that the DRAM attains command by command
   JoulesPerByte energy_of_bytes{};  ///< through its channel; zero: not known
   JoulesPerFlop energy_of_flops{};
   bool on_host = false;

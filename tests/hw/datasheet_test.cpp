@@ -101,5 +101,19 @@ TEST(Datasheet, Duplex) {
   EXPECT_NEAR(peak(pim, DType::fp16).value, 5 * 32 * 512 * 2 * 650e6, 1e12);  // stacks, modules, MACs, clock
 }
 
+// FGDRAM's steps (pJ a bit) along each path: 3.48, 1.81, 2.68 and 0.73, and at least once the row of a KB for 0.909 nJ.
+TEST(Datasheet, EnergyOfDuplexAndItsBaselines) {
+  const auto picojoules_per_bit = [](const char* machine, std::size_t unit) {
+    return machine_named(machine).device.units[unit].energy->memory.value / 8e-12;
+  };
+  const double row = 0.909e3 / 8192;
+  for (const auto& [machine, unit, steps] :
+       {std::tuple{"duplex", 0, 3.48}, {"duplex", 1, 1.81}, {"bank-group-pim", 1, 2.68}, {"bank-pim", 1, 0.73}}) {
+    const double energy = picojoules_per_bit(machine, static_cast<std::size_t>(unit));
+    EXPECT_GE(energy, steps + row * 0.999) << machine << unit;
+    EXPECT_LE(energy, steps + 2 * row) << machine << unit;
+  }
+}
+
 }  // namespace
 }  // namespace moesaic
