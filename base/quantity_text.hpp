@@ -25,10 +25,6 @@ FlopsPerSecond parse_quantity<FlopsPerSecond>(std::string_view text);
 template <>
 Watts parse_quantity<Watts>(std::string_view text);
 template <>
-Joules parse_quantity<Joules>(std::string_view text);  ///< also "pJ"
-template <>
-JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text);  ///< written "0.44 pJ/b" (a bit) or "3.5 pJ/B"
-template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text);  ///< written "$2.50/h" or "2.50 $/h"
 template <>
 Dollars parse_quantity<Dollars>(std::string_view text);  ///< written "$20487" or "20487 $"

@@ -99,27 +99,29 @@ void Banks::write(int index, Cycle at) {
   last_data_ = std::max(last_data_, end);
 }
 
-int Banks::refresh(int rank, Cycle due) {
-  Cycle close = std::max(due, row_command_ + 1), refresh = close;
-  int closed = 0;
+Banks::Refresh Banks::refresh(int rank, Cycle due) {
+  Refresh refresh;
+  refresh.close = std::max(due, row_command_ + 1);
   for (const Bundle& bundle : bundles_) {
     if (bundle.rank == rank && bundle.row >= 0) {
-      close = std::max(close, bundle.precharge);
-      ++closed;
+      refresh.close = std::max(refresh.close, bundle.precharge);
+      ++refresh.closed;
     }
   }
+  refresh.at = refresh.close;
   for (const Bundle& bundle : bundles_) {
     if (bundle.rank == rank) {
-      refresh = std::max(refresh, bundle.row >= 0 ? close + timing_.nRP : bundle.activate);
+      const Cycle closed = bundle.row >= 0 ? refresh.close + timing_.nRP : 0;
+      refresh.at = std::max({refresh.at, bundle.activate, closed});
     }
   }
   for (Bundle& bundle : bundles_) {
     if (bundle.rank == rank) {
       bundle.row = -1;
-      bundle.activate = refresh + timing_.nRFC;
+      bundle.activate = refresh.at + timing_.nRFC;
     }
   }
-  return closed;
+  return refresh;
 }
 
 }  // namespace moesaic

@@ -29,8 +29,13 @@ class Banks {
   void precharge(int bundle, Cycle at);
   void read(int bundle, Cycle at);
   void write(int bundle, Cycle at);
-  /// Closes the rank's open bundles at `due` or as soon as they may, then refreshes it. Returns how many it closed.
-  int refresh(int rank, Cycle due);
+  struct Refresh {
+    Cycle close = 0;  ///< of all open bundles of the rank
+    Cycle at = 0;
+    int closed = 0;  ///< bundles
+  };
+  /// Closes the rank's open bundles at `due` or as soon as they may, then refreshes it.
+  Refresh refresh(int rank, Cycle due);
 
   Cycle last_data() const { return last_data_; }  ///< end of the last data on the bus
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/catalog.hpp"
+#include "base/energy_text.hpp"
 #include "base/error.hpp"
 #include "hw/dram/dram.hpp"
 
