@@ -46,11 +46,13 @@ StreamForm stream_form(const Dram& dram, const AccessPath& path, StreamKind kind
   const double activations = single ? bundles * static_cast<double>(t.nFAW) / 4 : 0;
   form.gap = std::max({form.gap, static_cast<double>(t.nRC) / turns - form.data, activations - form.data});
   form.opening = open + waiting;
-  form.refresh = close + static_cast<double>(t.nRFC) + form.opening - form.access;
   const auto interval = static_cast<double>(t.nREFI);
+  // However long, one access passes between two refreshes.
+  const double lost = std::min(close + static_cast<double>(t.nRFC) + form.opening, interval);
+  form.refresh = std::max(0.0, lost - form.access);
   const double nominal_data = access_bytes(dram, path) * static_cast<double>(dram.columns()) * bundles /
                               (nominal(dram, path) * dram.clock_period).value;
-  form.share = nominal_data / (form.data + form.gap) * std::max(0.0, 1 - form.refresh / interval);
+  form.share = nominal_data / (form.data + form.gap) * (1 - form.refresh / interval);
   return form;
 }
 

@@ -99,7 +99,7 @@ Dram draw_memory() {
   vary(t.nRCD, 5, 40);
   vary(t.nRP, 5, 40);
   vary(t.nRAS, 20, 150);
-  t.nRC = t.nRAS + t.nRP;
+  vary(t.nRC, t.nRAS + t.nRP, t.nRAS + t.nRP + 20);
   vary(t.nFAW, 0, 80);
   vary(t.nRTP, 2, 20);
   vary(t.nWR, 5, 40);
