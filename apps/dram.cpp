@@ -13,12 +13,12 @@
 namespace moesaic {
 namespace {
 
-constexpr std::int64_t kMostCycles = 1024;
+constexpr std::int64_t kMostCycles = 1024, kMostQueue = 1024;
 constexpr double kMostAccesses = 3e7;  // of one pseudo channel: some seconds
 
-std::shared_ptr<const Dram> load(const std::string& memory) {
+Dram load(const std::string& memory) {
   try {
-    return load_dram(memory);
+    return *load_dram(memory);
   } catch (const UserError& error) {
     throw UserError(fmt::format("--memory: {}", error.what()));
   }
@@ -88,19 +88,25 @@ CLI::App* add_dram_command(CLI::App& app, DramOptions& options) {
       "Cycles between commands on all banks of a rank, where power allows fewer than the banks do", "CYCLES");
   add("--interleave", options.interleave, "Bundles of banks that addresses take in turn, access by access", "N");
   add("--turns", options.turns, "Sets of such bundles that addresses take in turn, row by row", "N");
+  add("--queue", options.queue, "Accesses that a pseudo channel's controller chooses from (default: the memory's)",
+      "N");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer("Example:\n  moesaic dram --memory hbm3e-8000 --path external,logic-pim --bytes 1GB");
   return command;
 }
 
 std::string dram_result(const DramOptions& options, bool rich) {
-  const std::shared_ptr<const Dram> dram = load(options.memory);
+  Dram dram = load(options.memory);
+  if (options.queue != 0) {
+    check("--queue", options.queue, 1, kMostQueue);
+    dram.queue = static_cast<int>(options.queue);
+  }
   std::vector<AccessPath> paths;
   for (const std::string& name : options.paths.empty() ? access_path_names() : options.paths) {
-    paths.push_back(read_path(options, name, *dram));
+    paths.push_back(read_path(options, name, dram));
   }
   const StreamKind kind = options.update ? StreamKind::update : options.write ? StreamKind::write : StreamKind::read;
-  const DramReport report = report_dram(*dram, paths, read_bytes(options.bytes, *dram), kind);
+  const DramReport report = report_dram(dram, paths, read_bytes(options.bytes, dram), kind);
   return options.format == "json" ? dram_json(report) : dram_text(report, {.rich = rich});
 }
 

@@ -16,7 +16,7 @@ struct DramOptions {
   std::vector<std::string> paths;  ///< empty: all
   std::string bytes = "112 MiB";   ///< a matrix of 4096 x 14336 in two bytes
   bool write = false, update = false;
-  std::int64_t power_limit = 0, interleave = 0, turns = 0;  ///< 0: as the path has it
+  std::int64_t power_limit = 0, interleave = 0, turns = 0, queue = 0;  ///< 0: as path and memory have it
   std::string format = "text", output_file;
 };
 

@@ -1,5 +1,3 @@
-#include "base/quantity_text.hpp"
-
 #include <fmt/format.h>
 
 #include <charconv>
@@ -8,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/quantity_text.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 

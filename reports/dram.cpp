@@ -145,10 +145,10 @@ DramReport report_dram(const Dram& dram, const std::vector<AccessPath>& paths, B
 std::string dram_text(const DramReport& report, const TextStyle& style) {
   const Dram& dram = report.dram;
   return fmt::format(
-             "  {}: {}, {} stacks of {} pseudo channels of {} ranks of {} banks; {} at {}\n"
-             "  stream: {} {}\n\n",
+             "  {}: {}, {} stacks of {} pseudo channels of {} ranks of {} banks, data buses {}\n"
+             "  stream: {} of {}\n\n",
              printable(dram.name), to_text(dram.capacity()), dram.stacks, dram.pseudo_channels, dram.ranks,
-             dram.banks(), "all data buses", to_text(dram.peak()), verb(report.kind), to_text(report.bytes)) +
+             dram.banks(), to_text(dram.peak()), verb(report.kind), to_text(report.bytes)) +
          bandwidths(report).text(style) + "\n" + energies(report).text(style) + "\n" + commands(report).text(style) +
          "\n  commands are those of the fullest pseudo channel\n";
 }

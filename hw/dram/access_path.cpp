@@ -114,17 +114,24 @@ AccessPath read_access_path(const Config& config, const Dram& dram) {
   return limit > 0 ? with_power_limit(path, dram, limit) : path;
 }
 
-double access_cycles(const Dram& dram, const AccessPath& path) {
+namespace {
+
+/// With so many bundles in use at once.
+double cycles_apart(const Dram& dram, const AccessPath& path, int used) {
   const auto spacing = static_cast<double>(path.spacing);
   if (path.banks == 1) {
-    return std::max(spacing, static_cast<double>(dram.timing.nCCDL) / std::min(path.interleave, dram.bank_groups));
+    return std::max(spacing, static_cast<double>(dram.timing.nCCDL) / std::min(used, dram.bank_groups));
   }
-  return std::max(spacing, static_cast<double>(path.rank_spacing) / std::min(path.interleave, dram.ranks));
+  return std::max(spacing, static_cast<double>(path.rank_spacing) / std::min(used, dram.ranks));
 }
+
+}  // namespace
+
+double access_cycles(const Dram& dram, const AccessPath& path) { return cycles_apart(dram, path, path.interleave); }
 
 BytesPerSecond nominal(const Dram& dram, const AccessPath& path) {
   return Bytes{static_cast<double>(path.banks * dram.access * dram.channels())} /
-         (dram.clock_period * access_cycles(dram, path));
+         (dram.clock_period * cycles_apart(dram, path, path.interleave * path.turns));
 }
 
 double attained_share(const Dram& dram, const AccessPath& path) {

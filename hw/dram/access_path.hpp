@@ -37,9 +37,9 @@ AccessPath with_power_limit(AccessPath path, const Dram& dram, std::int64_t cycl
 /// Bundles of one pseudo channel.
 int bundles(const AccessPath& path, const Dram& dram);
 
-/// Cycles between two commands that move data, in a pseudo channel, while rows are open and no refresh is due.
+/// Cycles from one access of a stripe to the next in a pseudo channel, while rows are open and no refresh is due.
 double access_cycles(const Dram& dram, const AccessPath& path);
-/// Of the whole device while rows are open and no refresh is due.
+/// Of the whole device while rows are open and no refresh is due, if the queue shows it enough ranks and bank groups.
 BytesPerSecond nominal(const Dram& dram, const AccessPath& path);
 /// Share of `nominal` that long streams of reads attain, by simulation of commands (a few milliseconds).
 double attained_share(const Dram& dram, const AccessPath& path);

@@ -9,9 +9,9 @@ Banks::Banks(const Dram& dram, const AccessPath& path)
       spacing_(path.spacing),
       rank_spacing_(path.rank_spacing),
       single_(path.banks == 1),
-      group_count_(dram.bank_groups),
+      group_count_(static_cast<std::size_t>(dram.bank_groups)),
       bundles_(static_cast<std::size_t>(bundles(path, dram))),
-      groups_(static_cast<std::size_t>(dram.ranks * dram.bank_groups)),
+      groups_(static_cast<std::size_t>(dram.ranks) * group_count_),
       rank_moved_(static_cast<std::size_t>(dram.ranks), kNever),
       group_activated_(groups_.size(), kNever) {
   for (int i = 0; i < static_cast<int>(bundles_.size()); ++i) {
@@ -26,7 +26,7 @@ Cycle Banks::may_activate(int index) const {
   Cycle at = std::max(bundle.activate, row_command_ + 1);
   if (single_) {
     const std::size_t last = (next_activated_ + activated_.size() - 1) % activated_.size();
-    const Cycle group = group_activated_[static_cast<std::size_t>(bundle.rank * group_count_ + bundle.group)];
+    const Cycle group = group_activated_[group_index(bundle)];
     at = std::max(
         {at, activated_[last] + timing_.nRRDS, group + timing_.nRRDL, activated_[next_activated_] + timing_.nFAW});
   }
@@ -68,7 +68,7 @@ void Banks::activate(int index, std::int64_t row, Cycle at) {
   row_command_ = at;
   activated_[next_activated_] = at;
   next_activated_ = (next_activated_ + 1) % activated_.size();
-  group_activated_[static_cast<std::size_t>(bundle.rank * group_count_ + bundle.group)] = at;
+  group_activated_[group_index(bundle)] = at;
 }
 
 void Banks::precharge(int index, Cycle at) {
@@ -99,27 +99,29 @@ void Banks::write(int index, Cycle at) {
   last_data_ = std::max(last_data_, end);
 }
 
-int Banks::refresh(int rank, Cycle due) {
-  Cycle close = std::max(due, row_command_ + 1), refresh = close;
-  int closed = 0;
+Banks::Refresh Banks::refresh(int rank, Cycle due) {
+  Refresh refresh;
+  refresh.close = std::max(due, row_command_ + 1);
   for (const Bundle& bundle : bundles_) {
     if (bundle.rank == rank && bundle.row >= 0) {
-      close = std::max(close, bundle.precharge);
-      ++closed;
+      refresh.close = std::max(refresh.close, bundle.precharge);
+      ++refresh.closed;
     }
   }
+  refresh.at = refresh.close;
   for (const Bundle& bundle : bundles_) {
     if (bundle.rank == rank) {
-      refresh = std::max(refresh, bundle.row >= 0 ? close + timing_.nRP : bundle.activate);
+      const Cycle closed = bundle.row >= 0 ? refresh.close + timing_.nRP : 0;
+      refresh.at = std::max({refresh.at, bundle.activate, closed});
     }
   }
   for (Bundle& bundle : bundles_) {
     if (bundle.rank == rank) {
       bundle.row = -1;
-      bundle.activate = refresh + timing_.nRFC;
+      bundle.activate = refresh.at + timing_.nRFC;
     }
   }
-  return closed;
+  return refresh;
 }
 
 }  // namespace moesaic

@@ -29,8 +29,13 @@ class Banks {
   void precharge(int bundle, Cycle at);
   void read(int bundle, Cycle at);
   void write(int bundle, Cycle at);
-  /// Closes the rank's open bundles at `due` or as soon as they may, then refreshes it. Returns how many it closed.
-  int refresh(int rank, Cycle due);
+  struct Refresh {
+    Cycle close = 0;  ///< of all open bundles of the rank
+    Cycle at = 0;
+    int closed = 0;  ///< bundles
+  };
+  /// Closes the rank's open bundles at `due` or as soon as they may, then refreshes it.
+  Refresh refresh(int rank, Cycle due);
 
   Cycle last_data() const { return last_data_; }  ///< end of the last data on the bus
 
@@ -47,17 +52,16 @@ class Banks {
 
   Cycle may_move(const Bundle& bundle) const;
   void moved(const Bundle& bundle, Cycle at, Cycle Moved::*kind);
-  Moved& group_of(const Bundle& bundle) {
-    return groups_[static_cast<std::size_t>(bundle.rank * group_count_ + bundle.group)];
+  std::size_t group_index(const Bundle& bundle) const {
+    return static_cast<std::size_t>(bundle.rank) * group_count_ + static_cast<std::size_t>(bundle.group);
   }
-  const Moved& group_of(const Bundle& bundle) const {
-    return groups_[static_cast<std::size_t>(bundle.rank * group_count_ + bundle.group)];
-  }
+  Moved& group_of(const Bundle& bundle) { return groups_[group_index(bundle)]; }
+  const Moved& group_of(const Bundle& bundle) const { return groups_[group_index(bundle)]; }
 
   DramTiming timing_;
   Cycle spacing_, rank_spacing_;
-  bool single_;  ///< bundles are single banks, which bank groups and the activation window keep waiting
-  int group_count_;
+  bool single_;              ///< bundles are single banks, which bank groups and the activation window keep waiting
+  std::size_t group_count_;  ///< of one rank
   std::vector<Bundle> bundles_;
   std::vector<Moved> groups_;      ///< of every rank
   std::vector<Cycle> rank_moved_;  ///< last read or write

@@ -7,6 +7,15 @@
 
 namespace moesaic {
 
+namespace {
+
+/// What one command of every pseudo channel moves.
+double access_bytes(const Dram& dram, const AccessPath& path) {
+  return static_cast<double>(dram.access * path.banks) * dram.channels();
+}
+
+}  // namespace
+
 StreamForm stream_form(const Dram& dram, const AccessPath& path, StreamKind kind) {
   MOESAIC_ASSERT(kind != StreamKind::update);
   const DramTiming& t = dram.timing;
@@ -37,9 +46,13 @@ StreamForm stream_form(const Dram& dram, const AccessPath& path, StreamKind kind
   const double activations = single ? bundles * static_cast<double>(t.nFAW) / 4 : 0;
   form.gap = std::max({form.gap, static_cast<double>(t.nRC) / turns - form.data, activations - form.data});
   form.opening = open + waiting;
-  form.refresh = close + static_cast<double>(t.nRFC) + form.opening - form.access;
   const auto interval = static_cast<double>(t.nREFI);
-  form.share = form.data / (form.data + form.gap) * std::max(0.0, 1 - form.refresh / interval);
+  // However long, one access passes between two refreshes.
+  const double lost = std::min(close + static_cast<double>(t.nRFC) + form.opening, interval);
+  form.refresh = std::max(0.0, lost - form.access);
+  const double nominal_data = access_bytes(dram, path) * static_cast<double>(dram.columns()) * bundles /
+                              (nominal(dram, path) * dram.clock_period).value;
+  form.share = nominal_data / (form.data + form.gap) * (1 - form.refresh / interval);
   return form;
 }
 
@@ -49,7 +62,7 @@ Seconds closed_form_time(const Dram& dram, const AccessPath& path, Bytes bytes, 
   }
   const StreamForm form = stream_form(dram, path, kind);
   const DramTiming& t = dram.timing;
-  const double round = static_cast<double>(dram.access * path.banks * path.interleave) * dram.channels();
+  const double round = access_bytes(dram, path) * path.interleave;
   const double rounds = std::ceil(bytes.value / round);
   const double stripes = std::ceil(rounds / static_cast<double>(dram.columns()));
   const auto last = static_cast<double>((kind == StreamKind::read ? t.nCL : t.nCWL) + t.nBL);

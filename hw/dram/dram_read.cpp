@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/catalog.hpp"
+#include "base/quantity_text.hpp"
 #include "base/error.hpp"
 #include "hw/dram/dram.hpp"
 
@@ -70,10 +71,14 @@ DramTiming read_timing(const Config& config, Seconds clock_period) {
   }
   const Config refresh = config.at("tRFC");
   const double cycles = std::ceil(refresh.quantity<Seconds>() / clock_period - 1e-6);  // 450 ns are 585 cycles, not 586
-  const std::int64_t row_cycle = timing.nRP + timing.nRCD + timing.nRAS + timing.nRC;
-  if (!(cycles + static_cast<double>(row_cycle) < static_cast<double>(timing.nREFI))) {
-    refresh.fail(fmt::format("\"{}\" leaves no time to open a row between refreshes, every {} cycles of {}",
-                             printable(refresh.string()), timing.nREFI, to_text(clock_period)));
+  // Everything that can stand between a refresh and the first data after it, so that streams come to an end.
+  const std::int64_t access = timing.nFAW + timing.nRRDL + timing.nRC + timing.nRAS + timing.nRP + timing.nRCD +
+                              timing.nRTP + timing.nWR + timing.nCCDL + timing.nCL + timing.nCWL + timing.nBL +
+                              timing.nWTRL + timing.nRTW;
+  if (!(cycles + static_cast<double>(access) < static_cast<double>(timing.nREFI))) {
+    refresh.fail(
+        fmt::format("\"{}\" and {} cycles to open and read a row are more than refreshes are apart ({} cycles)",
+                    printable(refresh.string()), access, timing.nREFI));
   }
   timing.nRFC = static_cast<std::int64_t>(cycles);
   if (timing.nCCDL < timing.nCCDS) {

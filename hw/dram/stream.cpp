@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 #include "base/error.hpp"
 #include "hw/dram/banks.hpp"
@@ -23,12 +24,14 @@ constexpr std::int64_t kDone = std::numeric_limits<std::int64_t>::max();
 
 class Controller {
  public:
-  Controller(const Dram& dram, const AccessPath& path, StreamKind kind, std::int64_t rounds)
+  Controller(const Dram& dram, const AccessPath& path, StreamKind kind, std::int64_t rounds,
+             std::vector<SentCommand>* sent)
       : banks_(dram, path),
         dram_(dram),
         path_(path),
         kind_(kind),
         rounds_(rounds),
+        sent_(sent),
         due_(static_cast<std::size_t>(dram.ranks), dram.timing.nREFI / 2),
         cursors_(static_cast<std::size_t>(path.interleave * path.turns)) {
     for (std::size_t bundle = 0; bundle < cursors_.size(); ++bundle) {
@@ -50,7 +53,7 @@ class Controller {
   const DramCommands& commands() const { return commands_; }
 
  private:
-  enum class Name { read, write, activate, precharge };
+  using Name = SentCommand::Name;
   struct Command {
     Cycle at = kDone;
     Name name = Name::read;
@@ -121,7 +124,12 @@ class Controller {
     bool any = false;
     for (std::size_t rank = 0; rank < due_.size(); ++rank) {
       if (due_[rank] <= at) {
-        commands_.precharge += banks_.refresh(static_cast<int>(rank), due_[rank]);
+        const Banks::Refresh refresh = banks_.refresh(static_cast<int>(rank), due_[rank]);
+        if (refresh.closed > 0) {
+          note({refresh.close, Name::precharge, static_cast<int>(rank)});
+        }
+        note({refresh.at, Name::refresh, static_cast<int>(rank)});
+        commands_.precharge += refresh.closed;
         ++commands_.refresh;
         due_[rank] += dram_.timing.nREFI;
         any = true;
@@ -130,8 +138,15 @@ class Controller {
     return any;
   }
 
+  void note(const SentCommand& command) {
+    if (sent_ != nullptr) {
+      sent_->push_back(command);
+    }
+  }
+
   void send(const Command& command) {
     Cursor& cursor = cursors_[static_cast<std::size_t>(command.bundle)];
+    note({command.at, command.name, banks_.rank(command.bundle), command.bundle, row(cursor)});
     switch (command.name) {
       case Name::activate:
         banks_.activate(command.bundle, row(cursor), command.at);
@@ -149,6 +164,8 @@ class Controller {
         banks_.write(command.bundle, command.at);
         ++commands_.write;
         break;
+      case Name::refresh:
+        MOESAIC_ASSERT(false);
     }
     cursor.access += path_.interleave;
     if (++cursor.round == cursor.rounds) {
@@ -162,6 +179,7 @@ class Controller {
   const AccessPath& path_;
   StreamKind kind_;
   std::int64_t rounds_;
+  std::vector<SentCommand>* sent_;
   std::vector<Cycle> due_;
   std::vector<Cursor> cursors_;
   DramCommands commands_;
@@ -171,11 +189,12 @@ class Controller {
 
 Joules StreamResult::total_energy() const { return std::accumulate(energy.begin(), energy.end(), Joules{}); }
 
-StreamResult simulate_stream(const Dram& dram, const AccessPath& path, Bytes bytes, StreamKind kind) {
+StreamResult simulate_stream(const Dram& dram, const AccessPath& path, Bytes bytes, StreamKind kind,
+                             std::vector<SentCommand>* sent) {
   MOESAIC_ASSERT(bytes.value > 0);
   MOESAIC_ASSERT(path.interleave * path.turns <= bundles(path, dram));
   const double round = static_cast<double>(dram.access * path.banks * path.interleave) * dram.channels();
-  Controller controller(dram, path, kind, static_cast<std::int64_t>(std::ceil(bytes.value / round)));
+  Controller controller(dram, path, kind, static_cast<std::int64_t>(std::ceil(bytes.value / round)), sent);
   StreamResult result;
   result.time = dram.clock_period * static_cast<double>(controller.run());
   result.commands = controller.commands();

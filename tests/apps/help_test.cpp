@@ -39,6 +39,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"compare"},
                                                                                        {"explain"},
                                                                                        {"cache"},
+                                                                                       {"dram"},
                                                                                        {"experts"},
                                                                                        {"search"},
                                                                                        {"machines"},

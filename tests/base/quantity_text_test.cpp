@@ -6,6 +6,7 @@
 #include <clocale>
 #include <cmath>
 
+#include "base/quantity_text.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -44,6 +45,13 @@ TEST(ParseQuantity, EveryUnit) {
   expect_parses<Dollars>("$20487", 20487);
   expect_parses<Dollars>(" $ 0.5 ", 0.5);
   expect_parses<Dollars>("3441 $", 3441);
+  expect_parses<Joules>("0.909 nJ", 0.909e-9);
+  expect_parses<Joules>("4 pJ", 4e-12);
+  expect_parses<Joules>("1.2 kJ", 1200);
+  expect_parses<JoulesPerByte>("0.44 pJ/b", 0.44e-12 * 8);  // a bit
+  expect_parses<JoulesPerByte>("0.44 pJ/bit", 0.44e-12 * 8);
+  expect_parses<JoulesPerByte>("3.5 pJ/B", 3.5e-12);
+  expect_parses<JoulesPerByte>("0.03 nJ/B", 0.03e-9);
   expect_parses<Seconds>(" 1e-3 s ", 1e-3);
   expect_parses<Bytes>(".5 GB", 5e8);
 }
