@@ -95,7 +95,7 @@ std::vector<std::vector<std::string>> serving_facts(const ServingReport& report)
       {"output tokens/s per device", rate_text(figures.output_tokens / static_cast<double>(report.devices)), ""},
       {"total tokens/s", rate_text(figures.total_tokens), "prompts included"},
       {"requests/s", rate_text(figures.requests), ""},
-      {"requests running", fmt::format("{:.1f}", figures.mean_running), "in the mean over time"},
+      {"requests running", rate_text(PerSecond{figures.mean_running}), "in the mean over time"},
       {"tokens of a request",
        fmt::format("{} + {}", count_text(std::round(figures.mean_input)), count_text(std::round(figures.mean_output))),
        "in the mean"},

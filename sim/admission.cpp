@@ -112,18 +112,21 @@ class Run {
 
  private:
   RequestLengths lengths_of(std::int64_t request) const {
-    RequestLengths lengths = source_.lengths(static_cast<std::uint32_t>(request));
+    const RequestLengths lengths = source_.lengths(static_cast<std::uint32_t>(request));
     if (system_.most_context > 0 && lengths.input + lengths.output > system_.most_context) {
       throw UserError(fmt::format("request {} has {} + {} tokens, but the model's context is {} tokens", request + 1,
                                   lengths.input, lengths.output, system_.most_context));
     }
-    if (!source_.load().rate && request < std::min(rules_.batch, load_.warm_up)) {
-      const double phase = source_.phase(static_cast<std::uint32_t>(request));
-      const auto past = static_cast<std::int64_t>(phase * static_cast<double>(lengths.output));
-      lengths.input += past;
-      lengths.output -= past;
-    }
     return lengths;
+  }
+
+  /// Tokens that a request has at the start: one that a closed loop begins with is somewhere in its answer. 0: none
+  /// yet.
+  std::int64_t head_start(std::int64_t request, std::int64_t output) const {
+    if (source_.load().rate || now_ > Seconds{} || request >= std::min(rules_.batch, load_.warm_up)) {
+      return 0;
+    }
+    return static_cast<std::int64_t>(source_.phase(static_cast<std::uint32_t>(request)) * static_cast<double>(output));
   }
 
   /// Lets waiting requests join while there is room.
@@ -151,7 +154,13 @@ class Run {
       }
       reserved_ = tokens;
       ++running_;
-      prompts_.push_back({static_cast<std::uint32_t>(request)});
+      const std::int64_t tokens_before = head_start(request, lengths.output);
+      if (tokens_before > 0) {  // the last of them is not in the cache yet
+        decoding_.add(static_cast<std::uint32_t>(request), lengths.input + tokens_before - 1,
+                      lengths.output - tokens_before);
+      } else {
+        prompts_.push_back({static_cast<std::uint32_t>(request)});
+      }
     }
   }
 
