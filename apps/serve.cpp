@@ -112,7 +112,6 @@ void run(const ServeOptions& options, const ServingSystem& system, const Console
                                 rate_text(found.tried.back().rate)));
   }
   report.record = found.record;
-  report.record.stopped = found.stopped;
   report.figures = serving_figures(report.record);
   report.load.requests.rate = found.rate;
 }

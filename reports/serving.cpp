@@ -117,8 +117,8 @@ std::string serving_text(const ServingReport& report, const TextStyle& style) {
     text += "  " + question[i] + "\n";
   }
   if (report.search) {
-    text += fmt::format("  highest sustainable rate: {} requests/s; the figures below are at it\n",
-                        rate_text(report.search->rate));
+    text += fmt::format("  highest sustainable rate: {} requests/s{}; the figures below are at it\n",
+                        rate_text(report.search->rate), report.search->stopped ? " so far (stopped)" : "");
   }
   text += heading("Latency", style);
   Table latency(

@@ -73,7 +73,7 @@ std::string serving_json(const ServingReport& report) {
                {"cost_model", report.cost_model},
                {"load", load_json(report)},
                {"counted", ended},
-               {"stopped", record.stopped},
+               {"complete", !record.stopped && !(report.search && report.search->stopped)},
                {"seconds", record.span.value}};
   for (const NamedTimes& row : named_times(figures)) {
     json[row.key] = {{"mean_s", row.times.mean.value},

@@ -41,6 +41,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"cache"},
                                                                                        {"experts"},
                                                                                        {"search"},
+                                                                                       {"serve"},
                                                                                        {"machines"},
                                                                                        {"machines", "show"},
                                                                                        {"models"},
