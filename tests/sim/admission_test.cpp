@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/closed_loop.hpp"
 #include "sim/serving_figures.hpp"
 #include "tests/sim/fake_server.hpp"
 #include "tests/user_error.hpp"
@@ -331,6 +332,26 @@ TEST(Serve, RequestsOnBothSidesOfAWindowAreCostedEachByItsOwn) {
   load.count = 2;
   // Ten decode steps of both: contexts 50 to 59 and, cut, 100.
   EXPECT_NEAR(serve(load, system).span.value, 11 * step.base + 1e-7 * (545 + 1000), 1e-12);
+}
+
+// sim/closed_loop.hpp counts the same loop without running it, with chunks and contexts in the mean.
+TEST(Serve, AgreesWithTheClosedFormOfAClosedLoop) {
+  const FakeStep step;
+  const ServingSystem system = fake_server(step);
+  for (const bool mixed : {true, false}) {
+    for (const std::int64_t users : {2, 8, 32, 100}) {
+      for (const double input : {500.0, 4000.0, 12000.0}) {
+        ServingLoad load = load_of(std::to_string(static_cast<int>(input)), "257", users);
+        load.rules.exclusive = !mixed;
+        load.count = 12 * users;
+        load.warm_up = 4 * users;
+        const ClosedLoop loop{.concurrency = static_cast<double>(users), .input = input, .output = 257, .mixed = mixed};
+        const Seconds closed = closed_loop_tpot(loop, system.step);
+        EXPECT_NEAR(serving_figures(serve(load, system)).tpot->mean / closed, 1, 0.1)
+            << "mixed " << mixed << ", " << users << " users, prompts of " << input;
+      }
+    }
+  }
 }
 
 TEST(Serve, IsTheSameEveryTime) {
