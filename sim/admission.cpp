@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "sim/decoding_requests.hpp"
+#include "sim/prompt_queue.hpp"
 #include "sim/step_memory.hpp"
 
 namespace moesaic {
@@ -24,50 +25,6 @@ void check_range(const char* option, std::int64_t value, std::int64_t least, std
   }
 }
 
-struct Prompt {
-  std::uint32_t request;
-  std::int64_t done = 0;  ///< tokens
-};
-
-/// What a step works on of one prompt.
-struct Chunk {
-  Prompt* prompt;
-  std::int64_t tokens;
-};
-
-/// Prompts of a step as groups of equal ones: those of about the same length, within half an octave, in one group with
-/// their mean, as one call of a kernel takes them. Parts of prompts stay by themselves. Of data-parallel groups
-/// the fullest counts, which has the mean of all.
-std::vector<BatchGroup> prompt_groups(const std::vector<Chunk>& chunks, bool data_parallel) {
-  struct Alike {
-    std::int64_t octave_halves, count, tokens, context;
-  };
-  std::vector<Alike> sums;
-  for (const Chunk& chunk : chunks) {
-    const std::int64_t context = chunk.prompt->done;
-    const bool alone = context > 0 && !data_parallel;
-    const std::int64_t halves =
-        data_parallel ? 0
-        : alone       ? -1
-                      : static_cast<std::int64_t>(std::floor(2 * std::log2(static_cast<double>(chunk.tokens))));
-    const auto same =
-        std::find_if(sums.begin(), sums.end(), [&](const Alike& sum) { return sum.octave_halves == halves; });
-    if (alone || same == sums.end()) {
-      sums.push_back({halves, 1, chunk.tokens, context});
-    } else {
-      ++same->count;
-      same->tokens += chunk.tokens;
-      same->context += context;
-    }
-  }
-  std::vector<BatchGroup> groups;
-  for (const Alike& sum : sums) {
-    const auto count = static_cast<double>(sum.count);
-    groups.push_back({count, static_cast<double>(sum.tokens) / count, static_cast<double>(sum.context) / count});
-  }
-  return groups;
-}
-
 class Run {
  public:
   Run(const ServingLoad& load, const ServingSystem& system, const ServingProgress& progress)
@@ -77,12 +34,13 @@ class Run {
         progress_(progress),
         source_(load.requests),
         times_(system),
+        prompts_(rules_, static_cast<std::int64_t>(system_.groups)),
         decoding_(system_.windows),
         left_(load.count) {
     if (source_.load().rate) {
       arrivals_.push_back(source_.pause_before(0));
     } else {
-      arrivals_.assign(static_cast<std::size_t>(rules_.batch), Seconds{});
+      arrivals_.resize(static_cast<std::size_t>(rules_.batch));
     }
   }
 
@@ -159,43 +117,20 @@ class Run {
         decoding_.add(static_cast<std::uint32_t>(request), lengths.input + tokens_before - 1,
                       lengths.output - tokens_before);
       } else {
-        prompts_.push_back({static_cast<std::uint32_t>(request)});
+        prompts_.add(static_cast<std::uint32_t>(request), lengths.input);
       }
     }
-  }
-
-  /// Waiting prompts that the next step takes, first come, first served.
-  std::vector<Chunk> choose_prompts() {
-    const auto groups = static_cast<std::int64_t>(system_.groups);
-    const std::int64_t decodes = rules_.exclusive ? 0 : decoding_.size();
-    std::int64_t room = std::max<std::int64_t>(1, rules_.step_tokens * groups - decodes);
-    const std::int64_t of_group = std::max<std::int64_t>(1, rules_.step_tokens - (decodes + groups - 1) / groups);
-    std::vector<Chunk> chunks;
-    for (Prompt& prompt : prompts_) {
-      std::int64_t tokens = served_[prompt.request].lengths.input - prompt.done;
-      if (!rules_.whole_prompts) {
-        tokens = std::min({tokens, room, of_group});
-      } else if (!chunks.empty() && tokens > room) {
-        break;
-      }
-      chunks.push_back({&prompt, tokens});
-      room -= tokens;
-      if (room <= 0) {
-        break;
-      }
-    }
-    return chunks;
   }
 
   void step_with_prompts() {
-    const std::vector<Chunk> chunks = choose_prompts();
-    for (const Chunk& chunk : chunks) {
-      if (chunk.prompt->done == 0) {
-        served_[chunk.prompt->request].start = now_;
-      }
+    changed_.clear();
+    prompts_.choose(decoding_.size(), changed_);
+    for (const std::uint32_t request : changed_) {
+      served_[request].start = now_;
     }
+    record_.prompt_tokens += counting_ ? static_cast<double>(prompts_.chosen_tokens()) : 0;
     const bool mixed = decoding_.size() > 0 && !rules_.exclusive;
-    const std::vector<BatchGroup> groups = prompt_groups(chunks, system_.groups > 1);
+    const std::vector<BatchGroup> groups = prompts_.batch_groups();
     Seconds time;
     if (mixed && !decoding_.alike()) {
       Batch batch = decoding_.batch();
@@ -211,15 +146,10 @@ class Run {
       record_.prompt_steps += counting_ ? 1 : 0;
       pass(time);
     }
-    for (const Chunk& chunk : chunks) {
-      chunk.prompt->done += chunk.tokens;
-      record_.prompt_tokens += counting_ ? static_cast<double>(chunk.tokens) : 0;
-    }
-    const auto complete = [this](const Prompt& prompt) { return prompt.done == served_[prompt.request].lengths.input; };
-    // Chunks are of the first prompts, and all but the last of them are finished by them.
-    while (!prompts_.empty() && complete(prompts_.front())) {
-      begin_decoding(prompts_.front().request);
-      prompts_.pop_front();
+    changed_.clear();
+    prompts_.finish_step(changed_);
+    for (const std::uint32_t request : changed_) {
+      begin_decoding(request);
     }
   }
 
@@ -290,9 +220,9 @@ class Run {
     late_.clear();
     pass(ramp.total());
     last_token_ = now_;
-    ended_.clear();
-    decoding_.advance(ramp.steps, ended_);
-    for (const std::uint32_t request : ended_) {
+    changed_.clear();
+    decoding_.advance(ramp.steps, changed_);
+    for (const std::uint32_t request : changed_) {
       end(request);
     }
   }
@@ -336,12 +266,12 @@ class Run {
   const ServingProgress& progress_;
   RequestSource source_;
   StepMemory times_;
+  PromptQueue prompts_;
   DecodingRequests decoding_;
   std::deque<Seconds> arrivals_;  // of requests that are not admitted; of Poisson arrivals the next one alone
-  std::deque<Prompt> prompts_;    // of those that are admitted and have no token yet
   std::vector<ServedRequest> served_;
-  std::vector<std::uint32_t> ended_;
-  std::vector<Seconds> late_;  // first tokens since the last decode step, of requests that decode now
+  std::vector<std::uint32_t> changed_;  // by a step
+  std::vector<Seconds> late_;           // first tokens since the last decode step, of requests that decode now
   Seconds now_, last_token_, counted_from_;
   std::int64_t running_ = 0;
   std::int64_t reserved_ = 0;  // tokens that running requests will have

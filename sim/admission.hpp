@@ -12,19 +12,11 @@
 #include <vector>
 
 #include "sim/gap_sample.hpp"
+#include "sim/prompt_queue.hpp"
 #include "sim/requests.hpp"
 #include "sim/serving_system.hpp"
 
 namespace moesaic {
-
-/// Which requests a step takes.
-struct AdmissionRules {
-  std::int64_t batch = 1;  ///< most requests at once; of a closed loop also how many users there are
-  /// Prompts have steps of their own, while which all decodes wait; else they ride on decode steps (mixed ones).
-  bool exclusive = false;
-  bool whole_prompts = false;  ///< a step takes whole prompts, one at least; else prompts are cut (chunked prefill)
-  std::int64_t step_tokens = 8192;  ///< most tokens of one step of a group of data-parallel attention, decodes included
-};
 
 /// What to run, and how much of it counts.
 struct ServingLoad {

@@ -234,7 +234,9 @@ double most_at_once(const std::vector<ServedRequest>& requests, Weight weight) {
 RC_GTEST_PROP(Serve, NothingIsLostAndRoomIsKept, ()) {
   const ServingLoad load = any_load();
   constexpr double kTokens = 500;
-  const ServingRecord record = serve(load, fake_server({}, kTokens));
+  ServingSystem system = fake_server({}, kTokens);
+  system.groups = *rc::gen::inRange(1, 4);
+  const ServingRecord record = serve(load, system);
   RC_ASSERT(static_cast<std::int64_t>(record.requests.size()) == load.count);
   RC_ASSERT(!record.stopped);
   const RequestSource source(load.requests);
