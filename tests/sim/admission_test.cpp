@@ -48,6 +48,21 @@ TEST(Serve, OneUserByHand) {
   EXPECT_NEAR(record.gaps.percentile(1).value, step(1, 1099, 0), 1e-12);
 }
 
+// Where there is room, who comes during a step waits for its end and no longer; on average for half of it.
+TEST(Serve, ArrivalsWaitForTheEndOfAStep) {
+  ServingLoad load = load_of("100", "2000", 1000);
+  load.requests.rate = PerSecond{1};
+  load.count = 200;
+  load.warm_up = 20;
+  const ServingRecord record = serve(load, fake_server());
+  const ServingFigures figures = serving_figures(record);
+  for (const ServedRequest& request : record.requests) {
+    EXPECT_LE(request.queueing(), record.gaps.percentile(1));
+  }
+  EXPECT_GT(figures.queueing.mean / figures.tbt->mean, 0.4);
+  EXPECT_LT(figures.queueing.mean / figures.tbt->mean, 0.6);
+}
+
 // Users that begin together with equal requests stay together: all prompts in one step, then decodes of all.
 TEST(Serve, ClosedLoopInLockStepByHand) {
   const FakeStep step;
@@ -119,6 +134,20 @@ TEST(Serve, ExclusivePromptsHoldUpDecodes) {
   const ServingRecord mixed = serve(load, fake_server(step));
   EXPECT_NEAR(mixed.requests[0].first_token.value, step(0, 0, 1500), 1e-12);
   EXPECT_NEAR(mixed.requests[1].first_token.value, step(0, 0, 1500) + step(1, 1000, 500), 1e-12);
+}
+
+// Two users; the first one's answer has three tokens, and while the prompt that follows it is read the other's waits.
+TEST(Serve, ExclusivePromptsLengthenGaps) {
+  const FakeStep step;
+  ServingLoad load;
+  load.requests.trace = {{100, 3}, {100, 9}};
+  load.rules.batch = 2;
+  load.rules.exclusive = true;
+  load.count = 2;
+  const ServingRecord record = serve(load, fake_server(step));
+  // The other waits twice: with 102 and, behind the third answer, with 104 tokens in its cache beside the new one's
+  // 100.
+  EXPECT_NEAR(record.gaps.percentile(1).value, step(0, 0, 100) + step(2, (104 + 100) / 2.0, 0), 1e-12);
 }
 
 // Pollaczek and Khinchine: a queue with Poisson arrivals and one server that takes D for each waits

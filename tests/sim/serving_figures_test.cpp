@@ -106,6 +106,22 @@ TEST(SustainableRate, KeepsGoals) {
   EXPECT_EQ(sustainable_rate(one_by_one(), fake_server(), {goal}).rate.value, 0);
 }
 
+// Of 16 requests four may wait by chance: where few come close together, more than the server's own rate is no proof of
+// growth.
+TEST(SustainableRate, SearchesUpwardsToo) {
+  ServingLoad load = one_by_one();
+  load.count = 16;
+  int higher = 0, lower = 0;
+  for (load.requests.seed = 1; load.requests.seed <= 20; ++load.requests.seed) {
+    const SustainableRate found = sustainable_rate(load, fake_server(), {});
+    higher += found.rate > found.saturated ? 1 : 0;
+    lower += found.rate < found.saturated ? 1 : 0;
+    EXPECT_FALSE(found.tried.front().sustained() && found.rate < found.saturated);
+  }
+  EXPECT_GT(higher, 0);
+  EXPECT_GT(lower, 0);
+}
+
 TEST(SustainableRate, NeedsRequestsAndStops) {
   ServingLoad load = one_by_one();
   EXPECT_TRUE(sustainable_rate(load, fake_server(), {}, [](std::int64_t) { return false; }).stopped);
