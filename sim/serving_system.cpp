@@ -15,6 +15,7 @@ class StepClock {
   explicit StepClock(const Deployment& deployment)
       : mapping_(deployment.plan.mapping()), steps_(deployment.plan, *deployment.cost) {
     steps_.remember(&pieces_);
+    steps_.only_totals();
   }
 
   Seconds operator()(const Batch& batch) {

@@ -16,6 +16,7 @@ struct Replica {
   const char* model;
   const char* machine;
   Mapping mapping;
+  const char* placement = "resident";
 };
 
 const std::vector<Replica>& replicas() {
@@ -25,12 +26,13 @@ const std::vector<Replica>& replicas() {
       {"DeepSeek-V3", "dgx-h200", {.tensor = 1, .data = 8, .expert = 8}},
       {"gpt-oss-120b", "dgx-h100", {.tensor = 8}},
       {"Qwen3-Next", "dgx-h100", {.tensor = 4}},
+      {"Mixtral-8x7B-v0.1", "xeon-8380-a40", {}, "streamed"},  // no chain: copies beside kernels
   };
   return kReplicas;
 }
 
 Deployment deployed(const Replica& replica) {
-  return deployment(replica.model, replica.machine, replica.mapping, "resident",
+  return deployment(replica.model, replica.machine, replica.mapping, replica.placement,
                     load_cost_model("measured", read_machine(load_machine_config(replica.machine))));
 }
 
