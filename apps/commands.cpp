@@ -21,6 +21,7 @@
 #include "apps/pipeline.hpp"
 #include "apps/reproduce.hpp"
 #include "apps/search.hpp"
+#include "apps/serve.hpp"
 #include "apps/topology.hpp"
 #include "apps/train.hpp"
 #include "apps/validate.hpp"
@@ -251,6 +252,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* reproduce_command = add_reproduce_command(app, reproduce_options);
   SearchOptions search_options;
   const CLI::App* search_command = add_search_command(app, search_options);
+  ServeOptions serve_options;
+  const CLI::App* serve_command = add_serve_command(app, serve_options);
   CacheOptions cache_options;
   const CLI::App* cache_command = add_cache_command(app, cache_options);
   OffloadOptions offload_options;
@@ -298,6 +301,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*search_command) {
       run_search(search_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*serve_command) {
+      run_serve(serve_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
     if (*offload_command) {

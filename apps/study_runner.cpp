@@ -112,6 +112,10 @@ NamedValues StudyCommands::run(const StudyRun& run) {
     run.origin.fail(fmt::format("moesaic {} prints no JSON", run.command));
   }
   collect(json, "", values);
+  const auto complete = values.find("complete");
+  if (complete != values.end() && complete->second == 0) {
+    run.origin.fail(fmt::format("moesaic {}: stopped before its end", run.command));
+  }
   return known_[arguments] = values;
 }
 

@@ -49,7 +49,8 @@ struct Study {
   std::vector<std::pair<std::string, Config>> values;
   std::vector<StudyRun> runs;
   std::vector<StudyRow> rows;
-  /// Files of the study's own, by folder of the catalog ("machines", "topologies", "models", "routings") and name.
+  /// Files of the study's own, by folder of the catalog ("machines", "topologies", "models", "routings", "traces", ...)
+  /// and name.
   struct Definition {
     std::string folder, name;
     Config content;

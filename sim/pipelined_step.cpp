@@ -43,7 +43,7 @@ void PipelinedStep::pass(const Batch& batch, const StepOptions& options, StepGra
   each_stage(options, out, [&](const StepOptions& of_stage, StepTimes& times) {
     if (pieces_ == nullptr || !pieces_->evaluate(plan_, cost_, batch, of_stage, times)) {
       builder_.build(batch, of_stage, graph);
-      evaluate_step(graph, plan_.view(), cost_, times);
+      (only_totals_ ? evaluate_total : evaluate_step)(graph, plan_.view(), cost_, times);
     }
   });
 }

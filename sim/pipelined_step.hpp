@@ -24,6 +24,9 @@ class PipelinedStep {
   /// pass(), and graphs are left alone. Null: every step is built.
   void remember(StepPieces* pieces) { pieces_ = pieces; }
 
+  /// From now on pass() works out `total` alone.
+  void only_totals() { only_totals_ = true; }
+
   /// `graph`: left with the step of the last stage, or of the network where it has one.
   void pass(const Batch& batch, const StepOptions& options, StepGraph& graph, StagePass& out);
   /// As pass(), with ideal and busy only.
@@ -38,6 +41,7 @@ class PipelinedStep {
   const CostModel& cost_;
   StepBuilder builder_;
   StepPieces* pieces_ = nullptr;
+  bool only_totals_ = false;
   StepTimes stage_;
 };
 

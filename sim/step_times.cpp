@@ -69,6 +69,26 @@ void evaluate_ideal(const StepGraph& graph, const MachineView& view, const CostM
   }
 }
 
+namespace {
+
+void count_parts(const StepGraph& graph, const MachineView& view, StepParts& parts) {
+  parts = {};
+  parts.sequences = graph.sequences;
+  parts.tokens = graph.tokens;
+  parts.captured = graph.only_decodes;
+  for (const LayerGraph& layer : graph.layers) {
+    parts.launches += layer.count * layer.executions;
+    for (const Task& task : graph.tasks_of(layer)) {
+      const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
+      if (scores != nullptr && task.op.kind == OperatorKind::attention_decode && !scores->shared_kv) {
+        parts.unshared += peak_seconds(task, view) * (scores->heads / scores->kv_heads - 1) * layer.executions;
+      }
+    }
+  }
+}
+
+}  // namespace
+
 void evaluate_step(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
   sum_demands(graph, view, out);
   if (graph.serial) {
@@ -82,23 +102,24 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
     out.total = execution_time(graph, view, costs, {true, true, true});
   }
   const SoftwareTerms software = cost.software();
-  out.parts = {};
-  out.parts.sequences = graph.sequences;
-  out.parts.tokens = graph.tokens;
-  out.parts.captured = graph.only_decodes;
-  for (const LayerGraph& layer : graph.layers) {
-    out.parts.launches += layer.count * layer.executions;
-    for (const Task& task : graph.tasks_of(layer)) {
-      const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
-      if (scores != nullptr && task.op.kind == OperatorKind::attention_decode && !scores->shared_kv) {
-        out.parts.unshared += peak_seconds(task, view) * (scores->heads / scores->kv_heads - 1) * layer.executions;
-      }
-    }
-  }
+  count_parts(graph, view, out.parts);
   out.parts.device = out.launched;
   out.launched = software.step(out.parts);
   out.parts.device = out.total;
   out.total = software.step(out.parts);
+}
+
+void evaluate_total(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out) {
+  if (graph.serial) {
+    evaluate_step(graph, view, cost, out);
+    return;
+  }
+  out = {};
+  std::vector<TaskCost> costs;
+  step_costs(graph, view, cost, costs);
+  count_parts(graph, view, out.parts);
+  out.parts.device = execution_time(graph, view, costs, {true, true, true});
+  out.total = cost.software().step(out.parts);
 }
 
 }  // namespace moesaic

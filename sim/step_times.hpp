@@ -23,6 +23,10 @@ struct StepTimes {
 /// Evaluates a step. A serial graph is summed in one pass; others are executed by events once per rung.
 void evaluate_step(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out);
 
+/// As evaluate_step(), where only `total` and `parts` are asked for: the other rungs of a step that is no chain are
+/// left out.
+void evaluate_total(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out);
+
 /// Only what the limit needs: `ideal` and `busy`.
 void evaluate_ideal(const StepGraph& graph, const MachineView& view, const CostModel& cost, StepTimes& out);
 

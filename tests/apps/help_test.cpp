@@ -42,6 +42,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"dram"},
                                                                                        {"experts"},
                                                                                        {"search"},
+                                                                                       {"serve"},
                                                                                        {"machines"},
                                                                                        {"machines", "show"},
                                                                                        {"models"},
