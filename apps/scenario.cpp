@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "calibrate/engine_cost.hpp"
 #include "sim/contended_cost.hpp"
 
 namespace moesaic {
@@ -162,9 +163,13 @@ ScenarioParts read_scenario(const Scenario& scenario) {
 Deployment make_deployment(const Scenario& scenario) {
   ScenarioParts parts = read_scenario(scenario);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
-  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping,
-                make_placement(scenario.placement, placement_settings(scenario.sets)), scenario.routing,
-                parse_exchange(scenario.exchange),
+  const PlacementPointer placement = make_placement(scenario.placement, placement_settings(scenario.sets));
+  const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());
+  if (!engine.empty() && engine != "none" && scenario.profile != "peak") {
+    parts.cost = engine_cost_model(parts.cost, engine, parts.machine.device.name);
+  }
+  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, placement,
+                scenario.routing, parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   plan.attain(parts.cost->attained(plan.view()));
   const RouteChoice routes{parse_route_policy(scenario.routes)};
@@ -202,6 +207,7 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.placements, [](Scenario& s, const std::string& v) { s.placement = v; });
   multiply(list.routings, [](Scenario& s, const std::string& v) { s.routing = v; });
   multiply(list.profiles, [](Scenario& s, const std::string& v) { s.profile = v; });
+  multiply(list.engines, [](Scenario& s, const std::string& v) { s.engine = v; });
   multiply(list.exchanges, [](Scenario& s, const std::string& v) { s.exchange = v; });
   multiply(list.fabrics, [](Scenario& s, const std::string& v) { s.fabric = v; });
   multiply(list.routes, [](Scenario& s, const std::string& v) { s.routes = v; });

@@ -79,7 +79,7 @@ class EfficiencyCostModel final : public CostModel {
       const double efficiency = resource.kind == ResourceKind::arithmetic ? compute : memory;
       longest = std::max(longest, demand.amount / (resource.capacity * efficiency));
     }
-    return {unit.launch_latency * kernel.launches, Seconds{longest}};
+    return no_faster_than_attained({unit.launch_latency * kernel.launches, Seconds{longest}}, task, view);
   }
 
   double spread(const Task&, const MachineView&) const override { return spread_; }

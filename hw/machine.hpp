@@ -44,8 +44,8 @@ struct Link {
   Seconds gap{};                     ///< a sender's time for each further message (LogGP's g); zero: not known
 };
 
-/// Shares of a host's peak figures that were measured on it; none: not known.
-struct HostAttained {
+/// Shares of peak figures that were measured on a host or a device; none: not known.
+struct AttainedShares {
   std::optional<double> compute;  ///< of products of matrices
   std::optional<double> memory;   ///< of streams through memory
 };
@@ -66,6 +66,7 @@ struct Device {
   int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;             ///< device to host
   std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
+  AttainedShares attained;                   ///< what no kernel of it exceeds
   /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
   std::optional<Config> profile;
 };
@@ -78,7 +79,7 @@ struct Host {
   int sockets = 1;
   std::optional<Link> socket_link;  ///< what cores of all sockets together read from other sockets' memory
   std::optional<Memory> storage;    ///< drives, read or written
-  HostAttained attained;
+  AttainedShares attained;
 };
 
 struct TopologyDescription;
