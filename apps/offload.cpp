@@ -184,6 +184,7 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
       "weights=int4,kv=bf16");
   add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
   add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
+  add("--engine", scenario.engine, "Engine that runs it, as of predict (default none)", "NAME|FILE");
   command
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "

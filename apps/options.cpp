@@ -95,6 +95,12 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
           "'peak' rates, or a profile's file")
       ->type_name("NAME|FILE");
   command
+      .add_option("--engine", list.engines,
+                  "Engine whose launches, handovers and kernels of the host count: ktransformers, transformers, "
+                  "llama.cpp, ... or a JSON file (docs/engines.md)")
+      ->delimiter(',')
+      ->type_name("NAME|FILE");
+  command
       .add_option("--set", list.sets,
                   "What-if: any figure of the machine, e.g. device.memory.bandwidth=8TB/s; of the model with 'model.', "
                   "of the placement with 'placement.' in front. May be repeated")

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "calibrate/engine_cost.hpp"
 #include "sim/contended_cost.hpp"
 
 namespace moesaic {
@@ -167,8 +168,12 @@ PlacementPointer choose_placement(const Scenario& scenario, const Machine& machi
 Deployment make_deployment(const Scenario& scenario) {
   ScenarioParts parts = read_scenario(scenario);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
-  PlacementPointer placement = choose_placement(scenario, parts.machine);
-  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, std::move(placement),
+  const PlacementPointer placement = choose_placement(scenario, parts.machine);
+  const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());
+  if (!engine.empty() && engine != "none" && scenario.profile != "peak") {
+    parts.cost = engine_cost_model(parts.cost, engine, parts.machine.device.name);
+  }
+  StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, placement,
                 scenario.routing, parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
   plan.attain(parts.cost->attained(plan.view()));
@@ -207,6 +212,7 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.placements, [](Scenario& s, const std::string& v) { s.placement = v; });
   multiply(list.routings, [](Scenario& s, const std::string& v) { s.routing = v; });
   multiply(list.profiles, [](Scenario& s, const std::string& v) { s.profile = v; });
+  multiply(list.engines, [](Scenario& s, const std::string& v) { s.engine = v; });
   multiply(list.exchanges, [](Scenario& s, const std::string& v) { s.exchange = v; });
   multiply(list.fabrics, [](Scenario& s, const std::string& v) { s.fabric = v; });
   multiply(list.routes, [](Scenario& s, const std::string& v) { s.routes = v; });

@@ -19,6 +19,7 @@ struct Scenario {
   std::string placement;  ///< empty: the one that the device is made for, else resident
   std::string routing = "uniform";
   std::string profile = "measured";
+  std::string engine;  ///< else that of the placement; "none": what profiles say of stacks
   std::string exchange = "auto";
   std::string fabric = "flows";
   std::string routes = "spray";
@@ -54,8 +55,8 @@ Deployment make_deployment(const Scenario& scenario);
 
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
-  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, exchanges, fabrics,
-      routes, overlaps, capacity_factors;
+  std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, engines, exchanges,
+      fabrics, routes, overlaps, capacity_factors;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

@@ -62,7 +62,7 @@ class Calibrated final : public CostModel {
     const double peak = peak_seconds(task, view).value;
     const double total = std::max(predicted * kernel->times, peak);
     const double latency = std::min(chosen->surface->core.fixed, total - peak);
-    return {Seconds{latency}, Seconds{total - latency}};
+    return no_faster_than_attained({Seconds{latency}, Seconds{total - latency}}, task, view);
   }
 
   double spread(const Task& task, const MachineView& view) const override {

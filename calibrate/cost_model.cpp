@@ -25,6 +25,19 @@ Seconds peak_seconds(const Task& task, const MachineView& view) {
   return {longest};
 }
 
+Estimate no_faster_than_attained(Estimate estimate, const Task& task, const MachineView& view) {
+  const AttainedShares& shares = view.device_attained;
+  if (task.communication || view.units[task.unit].on_host || (!shares.compute && !shares.memory)) {
+    return estimate;
+  }
+  for (const Demand& demand : task.demands) {
+    const Resource& resource = view.resources[demand.resource];
+    const auto& share = resource.kind == ResourceKind::arithmetic ? shares.compute : shares.memory;
+    estimate.busy = std::max(estimate.busy, Seconds{demand.amount / resource.capacity / share.value_or(1)});
+  }
+  return estimate;
+}
+
 CostModelPointer default_cost_model() {
   return efficiency_cost_model(Config::load(find_in_catalog("profiles", "profile", "default").file));
 }

@@ -42,6 +42,9 @@ using CostModelPointer = std::shared_ptr<const CostModel>;
 /// The longest of demand / capacity over the task's resources: what the hardware's peak figures allow.
 Seconds peak_seconds(const Task& task, const MachineView& view);
 
+/// `estimate`, of a kernel of the device no faster than what the machine's own file says that the device attains.
+Estimate no_faster_than_attained(Estimate estimate, const Task& task, const MachineView& view);
+
 /// Peak rates, no latencies, no overheads.
 CostModelPointer roofline_cost_model();
 

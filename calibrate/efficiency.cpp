@@ -98,7 +98,7 @@ class EfficiencyCostModel final : public CostModel {
     const Seconds per_flop{unit.seconds_per_flop[static_cast<std::size_t>(task.work.arithmetic)] / compute};
     const BytesPerSecond bandwidth{view.resources[unit.memory].capacity * memory};
     longest = std::max(longest, by_shape(task, kernel, per_flop, bandwidth).value);
-    return {unit.launch_latency * kernel.launches, Seconds{longest}};
+    return no_faster_than_attained({unit.launch_latency * kernel.launches, Seconds{longest}}, task, view);
   }
 
   double spread(const Task&, const MachineView&) const override { return spread_; }

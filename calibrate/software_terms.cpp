@@ -43,6 +43,9 @@ Software read_software(const Config& config) {
       }
     }
   }
+  if (const auto kernels = config.find("kernels")) {
+    software.kernels = read_engine_kernels(*kernels);
+  }
   config.ignore(std::array<std::string_view, 4>{"kind", "version", "description", "sources"});
   config.reject_unknown();
   return software;

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/config.hpp"
 #include "base/quantity.hpp"
+#include "calibrate/engine_kernels.hpp"
 
 namespace moesaic {
 
@@ -60,6 +62,7 @@ struct Software {
   /// How many times longer host work takes in machines of a device than where the terms were fitted: their host is
   /// older.
   std::map<std::string, double> host_pace{};
+  std::optional<EngineKernels> kernels{};  ///< of its own: where the engine runs networks on a device and its host
 
   double pace(const std::string& device) const;
   SoftwareTerms on(const std::string& device) const { return terms.on_host(pace(device)); }

@@ -58,8 +58,8 @@ struct Link {
   JoulesPerByte energy{};            ///< zero: not known
 };
 
-/// Shares of a host's peak figures that were measured on it; none: not known.
-struct HostAttained {
+/// Shares of peak figures that were measured on a host or a device; none: not known.
+struct AttainedShares {
   std::optional<double> compute;  ///< of products of matrices
   std::optional<double> memory;   ///< of streams through memory
 };
@@ -80,7 +80,8 @@ struct Device {
   int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;             ///< device to host
   std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
-  std::string placement;  ///< that it is made for, where none is asked for; empty: all on its main unit
+  std::string placement;    ///< that it is made for, where none is asked for; empty: all on its main unit
+  AttainedShares attained;  ///< what no kernel of it exceeds
   /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
   std::optional<Config> profile;
 };
@@ -93,7 +94,7 @@ struct Host {
   int sockets = 1;
   std::optional<Link> socket_link;  ///< what cores of all sockets together read from other sockets' memory
   std::optional<Memory> storage;    ///< drives, read or written
-  HostAttained attained;
+  AttainedShares attained;
 };
 
 struct TopologyDescription;

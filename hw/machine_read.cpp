@@ -151,6 +151,12 @@ std::optional<double> read_attained(const Config& owner, std::string_view key) {
   return share;
 }
 
+AttainedShares read_attained(const Config& owner) {
+  const auto config = owner.find("attained");
+  return config ? AttainedShares{read_attained(*config, "compute"), read_attained(*config, "memory")}
+                : AttainedShares{};
+}
+
 Device read_device(const Config& config) {
   config.ignore(kNotes);
   Device device;
@@ -172,6 +178,7 @@ Device read_device(const Config& config) {
     device.host_link_attained = read_attained(*link, "attained");
   }
   device.placement = config.string_or("placement", "");
+  device.attained = read_attained(config);
   if (config.has("profile")) {
     device.profile = config.at("profile");  // read where kernels are known
     const std::vector<std::string> keys = device.profile->keys();
@@ -199,9 +206,7 @@ Host read_host(const Config& config) {
   if (const auto storage = config.find("storage")) {
     host.storage = read_memory(*storage);
   }
-  if (const auto attained = config.find("attained")) {
-    host.attained = {read_attained(*attained, "compute"), read_attained(*attained, "memory")};
-  }
+  host.attained = read_attained(config);
   return host;
 }
 

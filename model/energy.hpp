@@ -9,7 +9,7 @@ namespace moesaic {
 
 struct UnitWorkEnergy {
   std::string unit;
-  Joules memory;      ///< through its channel
+  Joules memory;  ///< through its channel
   Joules arithmetic;
 };
 

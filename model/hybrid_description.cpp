@@ -105,7 +105,64 @@ void read_experts(const Config& config, HybridDescription& out) {
   }
 }
 
+/// What is not said stays as in `usual`.
+HybridDescription::LongPrompts read_long_prompts(const Config& config, const HybridDescription& usual) {
+  constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+  HybridDescription::LongPrompts out{.above = number_in(config.at("above"), 0, kNoLimit),
+                                     .missing = usual.missing,
+                                     .host_tokens = usual.host_tokens,
+                                     .host_attention = usual.host_attention,
+                                     .buffered_layers = usual.buffered_layers,
+                                     .staged = usual.staged};
+  if (const auto missing = config.find("missing")) {
+    out.missing = read_missing(*missing);
+  }
+  if (const auto tokens = config.find("host_tokens")) {
+    out.host_tokens = number_in(*tokens, 0, kNoLimit);
+  }
+  read_share(config, "host_attention", out.host_attention);
+  read_count(config, "buffered_layers", kMostBufferedLayers, out.buffered_layers);
+  out.staged = read_choice(config, "copies", "pinned", "staged", usual.staged);
+  if (usual.on_host && out.missing != MissingExperts::streamed && out.missing != MissingExperts::fetched) {
+    config.fail(
+        "of a network that the host computes (\"dense.unit\" is \"host\"), long prompts run on the device: "
+        "\"missing\" must be streamed or fetched");
+  }
+  return out;
+}
+
+/// The member "long_prompts" as text, null where there is none.
+std::string long_prompts_text(const std::optional<HybridDescription::LongPrompts>& prompts) {
+  return !prompts
+             ? "null"
+             : fmt::format(R"({{"above": {}, "missing": "{}", "host_tokens": {}, "host_attention": {},
+ "buffered_layers": {}, "copies": "{}"}})",
+                           prompts->above, to_text(prompts->missing),
+                           prompts->host_tokens ? fmt::format("{}", *prompts->host_tokens) : "null",
+                           prompts->host_attention, prompts->buffered_layers, prompts->staged ? "staged" : "pinned");
+}
+
 }  // namespace
+
+HybridDescription of_long_prompts(const HybridDescription& description) {
+  HybridDescription way = description;
+  if (const auto& changed = description.long_prompts) {
+    way.on_host = false;
+    if (description.on_host) {  // all of it is in the host's memory, whoever computes
+      way.dense_on_device = way.experts_on_device = way.cache_on_device = 0;
+      way.hits.reset();
+    }
+    way.missing = changed->missing;
+    way.host_tokens = changed->host_tokens;
+    way.host_attention = changed->host_attention;
+    way.buffered_layers = changed->buffered_layers;
+    way.staged = changed->staged;
+    if (way.missing != MissingExperts::fetched) {
+      way.prefetch_accuracy = way.prefetch_extra = 0;
+    }
+  }
+  return way;
+}
 
 std::string_view to_text(MissingExperts missing) { return kMissing[static_cast<std::size_t>(missing)].second; }
 
@@ -115,6 +172,7 @@ HybridDescription read_hybrid(const Config& config) {
   HybridDescription out;
   out.name = config.at("name").string();
   out.description = config.string_or("description", "");
+  out.engine = config.string_or("engine", "");
   if (const auto dense = config.find("dense")) {
     read_share(*dense, "device", out.dense_on_device);
     out.on_host = read_choice(*dense, "unit", "device", "host", false);
@@ -144,6 +202,9 @@ HybridDescription read_hybrid(const Config& config) {
           "a network that the host computes (\"dense.unit\" is \"host\") has its weights and cache in memory");
     }
   }
+  if (const auto prompts = config.find("long_prompts")) {
+    out.long_prompts = read_long_prompts(*prompts, out);
+  }
   config.reject_unknown();
   return out;
 }
@@ -158,12 +219,12 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
  "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}}},
              "deferred": {}, "host_tokens": {}}},
  "cache": {{"device": {}, "host_attention": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
- "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}}})",
+ "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
                   now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
                   optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
                   now.deferred, optional(now.host_tokens), now.cache_on_device, now.host_attention, now.buffered_layers,
                   now.batches, now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread",
-                  now.weights_on_storage, now.cache_on_storage),
+                  now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
       "--set");
   for (const std::string& change : changes) {
     const auto equals = change.find('=');
@@ -173,6 +234,7 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
   HybridDescription out = read_hybrid(config);
   out.name = now.name;
   out.description = now.description;
+  out.engine = now.engine;
   return out;
 }
 

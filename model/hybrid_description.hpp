@@ -25,6 +25,7 @@ std::string_view to_text(MissingExperts missing);
 struct HybridDescription {
   std::string name;
   std::string description;
+  std::string engine;  ///< of configs/software, that runs it where nothing else is said; empty: none
 
   int device_layers = 0;       ///< the first layers, wholly on the device; what follows is about the others
   double dense_on_device = 1;  ///< of weights of attention, shared experts and dense layers; the rest is streamed
@@ -49,8 +50,22 @@ struct HybridDescription {
   bool sockets_apart = true;      ///< every socket works on its own memory; else memory is spread over all
   double weights_on_storage = 0;  ///< of the weights that are not on the device
   double cache_on_storage = 0;    ///< of the cache that is not on the device
+
+  /// Steps with more tokens than `above`: what is where stays; experts and copies come differently, and what else the
+  /// host computes (`on_host`), the device does.
+  struct LongPrompts {
+    double above = 0;
+    MissingExperts missing = MissingExperts::streamed;
+    std::optional<double> host_tokens;
+    double host_attention = 1;
+    int buffered_layers = 2;
+    bool staged = false;
+  };
+  std::optional<LongPrompts> long_prompts;
 };
 
+/// How steps with many tokens run; `description` itself where it does not tell them apart.
+HybridDescription of_long_prompts(const HybridDescription& description);
 /// Throws UserError, naming file and path.
 HybridDescription read_hybrid(const Config& config);
 /// The same with "PATH=VALUE" changes. Throws UserError.

@@ -26,6 +26,7 @@ class LayerWriter {
   bool only_decodes() const { return graph_.only_decodes; }
   /// The task that the next chained task will wait for, or none at the layer's start.
   int last() const { return last_; }
+  double step_tokens() const { return graph_.tokens; }               ///< of the whole step, on this rank
   std::size_t size() const { return graph_.tasks.size() - first_; }  ///< tasks written for this layer so far
   Task& task(int index) { return graph_.tasks[first_ + static_cast<std::size_t>(index)]; }
 

@@ -50,6 +50,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
   view.device_units = view.units.size();
   view.device_cache = machine.device.memory.cache;
   view.memory_spaces = machine.device.memory.spaces;
+  view.device_attained = machine.device.attained;
 
   const auto& host_link = machine.device.host_link;
   if (machine.device.scale_up) {
@@ -83,6 +84,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.host_compute_attained = host.attained.compute;
     view.host_memory_attained = host.attained.memory;
     view.host_link_attained = machine.device.host_link_attained;
+    view.sockets = host.sockets;
     if (host.storage) {
       view.storage = add(view, "host.storage.bandwidth", ResourceKind::link, host.storage->bandwidth.value * share);
     }

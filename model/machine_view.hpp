@@ -59,6 +59,7 @@ struct MachineView {
   std::optional<ResourceId> host_memory;
   std::optional<ResourceId> storage;      ///< reads and writes of the host's drives
   std::optional<ResourceId> socket_link;  ///< between the sockets of the host
+  int sockets = 1;                        ///< of the host
   double other_sockets = 0;               ///< share of the host's memory that a core's socket does not have
   Bytes device_cache{};                   ///< last-level cache of the device; zero: not known
   int memory_spaces = 1;                  ///< parts of the device's memory that units can read at once
@@ -74,6 +75,7 @@ struct MachineView {
   Attained attained{};
   /// Of the machine's own file, in the place of what a cost model knows of hosts in general.
   std::optional<double> host_compute_attained, host_memory_attained, host_link_attained;
+  AttainedShares device_attained{};  ///< what no kernel of the device exceeds
   Attained own_or(const Attained& general) const {
     return {host_compute_attained.value_or(general.host_compute), host_memory_attained.value_or(general.host_memory),
             host_link_attained.value_or(general.host_link)};

@@ -26,6 +26,8 @@ class Placement {
   virtual int batches() const { return 1; }
   /// The first layers of the network that are wholly on the device.
   virtual int device_layers() const { return 0; }
+  /// Of configs/software: what runs it where nothing else is said; empty: none.
+  virtual std::string_view engine() const { return {}; }
   /// Throws UserError when the machine lacks what the placement needs (a host, a second unit).
   virtual void check(const Machine& machine) const = 0;
   /// Called before a layer's operators with the bytes of its weights on this rank (zero for the input and output parts,
@@ -53,5 +55,8 @@ PlacementPointer resident_placement();  ///< everything on the device's main uni
 PlacementPointer hybrid_placement(const HybridDescription& description);
 /// A processor and a unit beside the memory, as described (model/near_memory_description.hpp).
 PlacementPointer near_memory_placement(const NearMemoryDescription& description);
+/// Steps with more than `above` tokens of a rank as `many` places them, the others as `few`. Both keep the same on the
+/// device and divide steps into as many batches.
+PlacementPointer by_tokens_placement(PlacementPointer few, PlacementPointer many, double above);
 
 }  // namespace moesaic

@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kClasses = {"closed-form", "measured", "ratio"};
 constexpr std::array<double, 3> kTargets = {0, 0.25, 0.15};
-constexpr std::array<std::string_view, 8> kFolders = {"machines", "topologies", "models",   "placements",
-                                                      "routings", "layers",     "profiles", "traces"};
+constexpr std::array<std::string_view, 9> kFolders = {"machines", "topologies", "models",  "placements", "routings",
+                                                      "layers",   "profiles",   "engines", "traces"};
 
 RowClass read_class(const Config& config) {
   const std::string text = config.string();

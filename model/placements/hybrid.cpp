@@ -24,6 +24,7 @@ class Hybrid final : public Placement {
   std::string_view name() const override { return is_.name; }
   int batches() const override { return is_.batches; }
   int device_layers() const override { return is_.device_layers; }
+  std::string_view engine() const override { return is_.engine; }
 
   MemoryHomes homes() const override {
     const bool streams = is_.missing == MissingExperts::streamed;
@@ -356,7 +357,12 @@ class Hybrid final : public Placement {
 }  // namespace
 
 PlacementPointer hybrid_placement(const HybridDescription& description) {
-  return std::make_shared<Hybrid>(description);
+  PlacementPointer usual = std::make_shared<Hybrid>(description);
+  if (!description.long_prompts) {
+    return usual;
+  }
+  return by_tokens_placement(std::move(usual), std::make_shared<Hybrid>(of_long_prompts(description)),
+                             description.long_prompts->above);
 }
 
 }  // namespace moesaic

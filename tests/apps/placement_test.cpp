@@ -62,11 +62,17 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
       {R"({"name": "x", "storage": {"weights": 0.5}})", {"storage", "xeon-8380-a40"}},
       {R"({"name": "x", "dense": {"unit": "host"}, "storage": {"weights": 0.5}})", {"storage", "dense.unit"}},
+      {R"({"name": "x", "long_prompts": {"missing": "streamed"}})", {"long_prompts", "above"}},
+      {R"({"name": "x", "long_prompts": {"above": 64, "missing": "streamd"}})", {"did you mean 'streamed'"}},
+      {R"({"name": "x", "dense": {"unit": "host"}, "long_prompts": {"above": 64, "missing": "host"}})",
+       {"long_prompts", "dense.unit"}},
+      {R"({"name": "x", "engine": "ktransfomers"})", {"ktransfomers", "did you mean 'ktransformers'"}},
       {R"({})", {"name"}},
   };
   for (const auto& [content, mentions] : mistakes) {
     expect_mistake(kGood + ("--placement " + file_with("wrong.json", content)), mentions);
   }
+  expect_mistake(kGood + std::string("--engine transfomers"), {"transfomers", "did you mean 'transformers'"});
   expect_mistake(kGood + std::string("--placement fidler"), {"fidler", "did you mean 'fiddler'"});
   expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.devise=0.5"), {"devise", "device"});
   expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.device=2"), {"experts.device", "2"});

@@ -1,0 +1,54 @@
+// How an engine runs operators on a device and its host: kernels and launches on the one, instructions and what its own
+// kernels attain of them on the other, and what it takes to hand over between the two.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/config.hpp"
+#include "base/dtype.hpp"
+#include "base/quantity.hpp"
+#include "model/machine_view.hpp"
+#include "model/step_graph.hpp"
+
+namespace moesaic {
+
+/// One way in which the host's cores multiply by weights of a number format.
+struct HostKernel {
+  DType arithmetic = DType::fp32;  ///< the instructions: of whose peak rate `compute` is a share
+  double compute = 1;
+  double memory = 1;  ///< of the host memory's bandwidth, where the machine's own file does not say what it attains
+  double rows = 1;    ///< of a tile: an expert's rows are padded to whole tiles
+};
+
+/// Short kernels follow each other no faster than this, one operator being several of them.
+struct Launches {
+  double each = 1;    ///< kernels for one operator
+  double expert = 0;  ///< for each expert that is used, where they are computed one by one
+  Seconds pace{};     ///< from one to the next
+  Seconds time(const Operator& op) const;
+};
+
+struct EngineKernels {
+  Launches device;     ///< replayed from a graph, or launched by the host one by one
+  Launches host;       ///< parallel regions of the host's cores
+  Seconds handover{};  ///< beside a copy's own latency: whoever waits for it learns that it may go on
+  /// Of the bandwidth of several sockets' memory, what threads stream that know nothing of sockets; 1: they know.
+  double across_sockets = 1;
+  struct OfFormat {
+    DType weights;
+    std::vector<HostKernel> kernels;  ///< the fastest is taken
+  };
+  std::vector<OfFormat> formats;
+
+  const std::vector<HostKernel>* of(DType weights) const;
+};
+
+/// "kernels" of configs/software/NAME.json. Throws UserError.
+EngineKernels read_engine_kernels(const Config& config);
+
+/// Time of a host operator with weights, less its launches. Never below its demand at peak rates. Nothing where the
+/// engine says nothing about its format, or the operator has no weights.
+std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view);
+
+}  // namespace moesaic
