@@ -119,6 +119,9 @@ class Calibrated final : public CostModel {
     const Chosen* chosen = nullptr;
   };
   ChosenKernel choose(const Task& task, const MachineView& view) const {
+    if (task.unit > 0 && task.unit < view.device_units) {
+      return {};  // a unit near memory is no GPU, whose kernels were measured
+    }
     ChosenKernel result{task_kernel(task, view)};
     result.chosen = result.kernel ? &slot(*result.kernel) : nullptr;
     if (result.chosen != nullptr && result.chosen->surface == nullptr && result.kernel->family == Family::wide_ep_moe) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/config.hpp"
 #include "base/error.hpp"
@@ -59,6 +60,10 @@ class EfficiencyCostModel final : public CostModel {
     exchange_setup_ = exchange.at("normal").quantity<Seconds>();
     dram_ = config.boolean_or("dram", false);
     host_link_ = fraction(config.at("transfer").at("link"));
+    if (const auto near = config.find("near_memory")) {
+      near_memory_ = Efficiency{fraction(near->at("compute")), fraction(near->at("memory")), 1,
+                                near->boolean_or("in_series", false)};
+    }
     host_kernel_ = {fraction(config.at("host_kernels").at("compute")), fraction(config.at("host_kernels").at("memory")),
                     1};
     step_overhead_ = config.at("step_overhead").quantity<Seconds>();
@@ -85,10 +90,11 @@ class EfficiencyCostModel final : public CostModel {
       return {view.host_link_latency, peak_seconds(task, view) / attained(view).host_link};
     }
     const UnitView& unit = view.units[task.unit];
-    const Efficiency& kernel = kernels_[static_cast<std::size_t>(task.op.kind)];
+    const bool near = task.unit > 0 && !unit.on_host && near_memory_;
+    const Efficiency& kernel = near ? *near_memory_ : kernels_[static_cast<std::size_t>(task.op.kind)];
     const Attained host = attained(view);
     const double compute = unit.on_host ? host.host_compute : kernel.compute;
-    const double memory = unit.on_host ? host.host_memory : kernel.memory * (dram_ ? unit.memory_share : 1);
+    const double memory = unit.on_host ? host.host_memory : kernel.memory * (dram_ || near ? unit.memory_share : 1);
     double longest = 0;
     for (const Demand& demand : task.demands) {
       const Resource& resource = view.resources[demand.resource];
@@ -182,6 +188,7 @@ class EfficiencyCostModel final : public CostModel {
 
   std::string name_;
   std::array<Efficiency, kOperatorKindCount> kernels_;
+  std::optional<Efficiency> near_memory_;  ///< of the device's other units, on top of what their DRAM attains
   Efficiency host_kernel_;
   double link_ = 1;
   double network_ = 1;

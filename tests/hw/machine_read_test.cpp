@@ -118,7 +118,7 @@ TEST(MachineRead, MistakesAreNamed) {
        "m.json: device.memory: missing key 'bandwidth'"},
       {"device.memory", R"({"capacity": "1 GB", "bandwidth": "1 GB/s", "spaces": 0})",
        "m.json: device.memory.spaces: must be from 1 to"},
-      {"device.memory", R"({"capacity": "1 GB", "bandwidth": "1 GB/s", "dram": "hbm3-520"})",
+      {"device.memory", R"({"capacity": "1 GB", "bandwidth": "1 GB/s", "dram": "hbm9-1"})",
        "m.json: device.memory.dram: "},
       {"device.units.gpu",
        R"({"peak": {"bf16": "1 TFLOP/s"}, "launch_latency": "1 us", "path": "logic-pim"})",

@@ -8,6 +8,7 @@
 #include "model/near_memory_description.hpp"
 #include "sim/predict.hpp"
 #include "tests/model/replicas.hpp"
+#include "tests/user_error.hpp"
 
 namespace moesaic {
 namespace {
