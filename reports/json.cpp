@@ -137,9 +137,6 @@ Json interval_json(Seconds value, const Interval& interval, bool runs) {
 }
 
 Json work_energy_json(const WorkEnergy& energy) {
-  if (!energy.known()) {
-    return nullptr;
-  }
   Json units = Json::object();
   for (const UnitWorkEnergy& unit : energy.units) {
     units[unit.unit] = {{"memory", number(unit.memory.value)}, {"arithmetic", number(unit.arithmetic.value)}};
@@ -180,8 +177,10 @@ void add_prediction(Json& json, const Prediction& p) {
   json["waterfall"] = decode.waterfall();
   json["elasticity"] = elasticity_json(p);
   json["energy_j_per_token"] = value(p.energy_per_token);
-  json["work_energy_j_per_token"] = work_energy_json(p.work_energy);
   json["usd_per_million_tokens"] = value(p.per_million_tokens);
+  if (p.work_energy.known()) {
+    json["work_energy_j_per_token"] = work_energy_json(p.work_energy);
+  }
 }
 
 Json operator_json(const OperatorRow& row, Seconds step) {

@@ -71,7 +71,7 @@ TEST(BadInput, OptionsOfPredict) {
       {"--dtype weight=fp8", {"weight", "weights"}},
       {"--dtype weights", {"="}},
       {"--placement streamd", {"streamd", "streamed"}},
-      {"--placement two-unit", {"two units", "h100-sxm"}},
+      {"--placement two-unit", {"beside its memory", "h100-sxm", "duplex-4"}},
       {"--routing zipf:x", {"zipf"}},
       {"--routing unifrm", {"unifrm", "uniform"}},
       {"--routing /no/such/file.json", {"/no/such/file.json"}},

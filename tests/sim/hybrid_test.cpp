@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/catalog.hpp"
+#include "base/error.hpp"
 #include "model/hybrid_description.hpp"
 #include "sim/predict.hpp"
 #include "tests/model/replicas.hpp"
@@ -45,6 +46,18 @@ Machine roomy() {
   Machine machine = machine_named(kMachine);
   machine.device.memory.capacity = Bytes{1e13};
   machine.host->memory.capacity = Bytes{1e13};
+  return machine;
+}
+
+/// One that has what the placement needs: a host, or a unit near its memory.
+Machine machine_for(const PlacementPointer& placement) {
+  Machine machine = roomy();
+  try {
+    placement->check(machine);
+  } catch (const UserError&) {
+    machine = machine_named("duplex-4");
+    machine.device.memory.capacity = Bytes{1e13};
+  }
   return machine;
 }
 
@@ -173,7 +186,7 @@ TEST(Hybrid, EveryPlacementStaysAboveItsLimit) {
     const PlacementPointer placement = make_placement(entry.name);
     for (const std::string& model : kModels) {
       for (const std::int64_t batch : {1, 3, 64}) {
-        const Times at = times(model, placement, roomy(), batch);
+        const Times at = times(model, placement, machine_for(placement), batch);
         EXPECT_GE(at.decode, at.limit_decode * (1 - 1e-9)) << entry.name << ' ' << model << ' ' << batch;
         EXPECT_GE(at.prefill, at.limit_prefill * (1 - 1e-9)) << entry.name << ' ' << model << ' ' << batch;
       }
@@ -185,7 +198,9 @@ TEST(Hybrid, EveryPlacementStaysAboveItsLimit) {
 TEST(Hybrid, RepeatsAreAsLongAsRuns) {
   for (const CatalogEntry& entry : list_catalog("placements")) {
     for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite"}) {
-      const StepPlan plan = replica(preset(model), {}, make_placement(entry.name), kMachine);
+      const Architecture architecture = preset(model);
+      const PlacementPointer placement = make_placement(entry.name);
+      const StepPlan plan(architecture, architecture.precision, machine_for(placement), {}, placement);
       for (const Batch& batch : {Batch::decode(40, 500), Batch::prefill(6, 300)}) {
         const StepGraph graph = build_step(plan, batch);
         const CostModelPointer cost = default_cost_model();
