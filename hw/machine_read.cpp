@@ -79,7 +79,9 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
     const AccessPath path = named ? read_access_path(*named, *memory.dram) : access_path("external", *memory.dram);
     unit.memory_share = stream_form(*memory.dram, path).share;
     if (unit.energy && !config.at("energy").has("memory")) {
-      unit.energy->memory = energy(*memory.dram, path);
+      // Every row once; what refreshes close again is a hundredth or two, and takes a simulation to know.
+      unit.energy->memory =
+          column_energy(*memory.dram, path) + memory.dram->energy[static_cast<std::size_t>(DramStep::activate)];
     }
   } else if (const auto path = config.find("path")) {
     path->fail("is a way to the data of a DRAM, and the device's memory names none (\"dram\")");

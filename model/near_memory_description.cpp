@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/error.hpp"
 #include "base/nearest.hpp"
 
 namespace moesaic {
@@ -70,6 +71,32 @@ NearMemoryDescription read_near_memory(const Config& config) {
     }
   }
   config.reject_unknown();
+  return out;
+}
+
+NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::vector<std::string>& changes) {
+  if (changes.empty()) {
+    return now;
+  }
+  const auto rules = [](const UnitRules& of) {
+    return fmt::format(R"({{"attention": "{}", "experts": "{}", "others": "{}"}})", to_text(of.decode_attention),
+                       to_text(of.experts), to_text(of.others));
+  };
+  const std::string unit = now.unit.empty() ? "null" : '"' + now.unit + '"';
+  const std::string groups = now.expert_groups ? fmt::format("{}", *now.expert_groups) : "null";
+  Config config = Config::parse(
+      fmt::format(
+          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "bank_conflicts": {}}}}})",
+          unit, rules(now.decode), rules(now.mixed), groups, now.bank_conflicts),
+      "--set");
+  for (const std::string& change : changes) {
+    const auto equals = change.find('=');
+    MOESAIC_ASSERT(equals != std::string::npos);
+    config = config.set(change.substr(0, equals), change.substr(equals + 1));
+  }
+  NearMemoryDescription out = read_near_memory(config);
+  out.name = now.name;
+  out.description = now.description;
   return out;
 }
 

@@ -38,5 +38,7 @@ struct NearMemoryDescription {
 
 /// Throws UserError, naming file and path.
 NearMemoryDescription read_near_memory(const Config& config);
+/// The same with "PATH=VALUE" changes. Throws UserError.
+NearMemoryDescription with_changes(const NearMemoryDescription& description, const std::vector<std::string>& changes);
 
 }  // namespace moesaic

@@ -46,14 +46,9 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
     }
     throw UserError("--placement: unknown placement '" + printable(name) + "'" + suggest(name, names));
   }
-  Config file = Config::load(find_in_catalog("placements", "placement", name).file);
+  const Config file = Config::load(find_in_catalog("placements", "placement", name).file);
   if (file.has("units")) {
-    for (const std::string& change : sets) {
-      const auto equals = change.find('=');
-      MOESAIC_ASSERT(equals != std::string::npos);
-      file = file.set(change.substr(0, equals), change.substr(equals + 1));
-    }
-    return near_memory_placement(read_near_memory(file));
+    return near_memory_placement(with_changes(read_near_memory(file), sets));
   }
   return hybrid_placement(with_changes(read_hybrid(file), sets));
 }

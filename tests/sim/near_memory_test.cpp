@@ -177,5 +177,18 @@ TEST(NearMemory, MistakesAreOneLine) {
   EXPECT_NE(unit.find("did you mean 'pim'"), unit.npos) << unit;
 }
 
+// What --set changes is what a description with that member says, and all else stays.
+TEST(NearMemory, SettingsAreMembers) {
+  const Batch batch = Batch::decode(64, 500);
+  NearMemoryDescription description = described(UnitChoice::near_memory, UnitChoice::co_processed);
+  description.bank_conflicts = 0.5;
+  EXPECT_DOUBLE_EQ(
+      step("Mixtral-8x7B", make_placement("duplex", {"units.decode.experts=co_processed", "units.bank_conflicts=0.5"}),
+           batch),
+      step("Mixtral-8x7B", near_memory_placement(description), batch));
+  const std::string unknown = user_error([] { return make_placement("duplex", {"units.bank_conflict=0.5"}); });
+  EXPECT_NE(unknown.find("bank_conflicts"), unknown.npos) << unknown;
+}
+
 }  // namespace
 }  // namespace moesaic
