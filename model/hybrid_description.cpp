@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "model/placement_settings.hpp"
 #include "model/step_graph.hpp"
 
 namespace moesaic {
@@ -214,7 +215,7 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
     return now;
   }
   const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
-  Config config = Config::parse(
+  const Config config = Config::parse(
       fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
  "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}}},
              "deferred": {}, "host_tokens": {}}},
@@ -226,12 +227,7 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
                   now.batches, now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread",
                   now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
       "--set");
-  for (const std::string& change : changes) {
-    const auto equals = change.find('=');
-    MOESAIC_ASSERT(equals != std::string::npos);
-    config = config.set(change.substr(0, equals), change.substr(equals + 1));
-  }
-  HybridDescription out = read_hybrid(config);
+  HybridDescription out = read_hybrid(with_settings(config, changes));
   out.name = now.name;
   out.description = now.description;
   out.engine = now.engine;

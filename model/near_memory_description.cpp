@@ -5,8 +5,8 @@
 
 #include <array>
 
-#include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "model/placement_settings.hpp"
 
 namespace moesaic {
 namespace {
@@ -84,17 +84,12 @@ NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::
   };
   const std::string unit = now.unit.empty() ? "null" : '"' + now.unit + '"';
   const std::string groups = now.expert_groups ? fmt::format("{}", *now.expert_groups) : "null";
-  Config config = Config::parse(
+  const Config config = Config::parse(
       fmt::format(
           R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "bank_conflicts": {}}}}})",
           unit, rules(now.decode), rules(now.mixed), groups, now.bank_conflicts),
       "--set");
-  for (const std::string& change : changes) {
-    const auto equals = change.find('=');
-    MOESAIC_ASSERT(equals != std::string::npos);
-    config = config.set(change.substr(0, equals), change.substr(equals + 1));
-  }
-  NearMemoryDescription out = read_near_memory(config);
+  NearMemoryDescription out = read_near_memory(with_settings(config, changes));
   out.name = now.name;
   out.description = now.description;
   return out;
