@@ -55,6 +55,32 @@ std::string operators_table(const std::string& caption, const std::vector<Operat
   return html_table(table);
 }
 
+std::string work_energy_table(const Prediction& prediction) {
+  const WorkEnergy& energy = prediction.work_energy;
+  if (!energy.known()) {
+    return "";
+  }
+  HtmlTable table{"Energy of the work of one output token: moving and computing alone",
+                  {"", "memory", "arithmetic", "share"},
+                  {},
+                  1};
+  const auto add = [&](const std::string& name, const std::string& memory, const std::string& arithmetic, Joules sum) {
+    const double share = sum / energy.total();
+    table.rows.push_back(
+        {html_text(name), html_text(memory), html_text(arithmetic), html_share(percent_text(share), share)});
+  };
+  for (const UnitWorkEnergy& unit : energy.units) {
+    if (const Joules sum = unit.memory + unit.arithmetic; sum > Joules{}) {
+      add(unit.unit, to_text(unit.memory), to_text(unit.arithmetic), sum);
+    }
+  }
+  if (energy.links > Joules{}) {
+    add("links", to_text(energy.links), "", energy.links);
+  }
+  add("in all", to_text(energy.total()), "", energy.total());
+  return html_table(table);
+}
+
 }  // namespace
 
 std::string resource_table_html(const Prediction& prediction) {
@@ -107,7 +133,7 @@ std::string tables_html(const PageSection& section) {
   if (!runs(prediction)) {
     return "";
   }
-  return limits_table(prediction) +
+  return limits_table(prediction) + work_energy_table(prediction) +
          operators_table("Operators of a decode step", section.decode_operators,
                          step_of(section.decode_step, section.decode_operators)) +
          operators_table("Operators of a prefill step", section.prefill_operators,
