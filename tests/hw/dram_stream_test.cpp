@@ -85,7 +85,8 @@ void check_rows(const Dram& dram, const AccessPath& path, const std::vector<Sent
     if (command.name == Name::activate) {
       activates.push_back(command.at);
       const std::size_t n = activates.size();
-      RC_ASSERT(path.banks > 1 || n < 5 || activates[n - 1] - activates[n - 5] >= dram.timing.nFAW);
+      // In brackets: else RapidCheck evaluates all parts.
+      RC_ASSERT((path.banks > 1 || n < 5 || activates[n - 1] - activates[n - 5] >= dram.timing.nFAW));
     }
   }
 }
