@@ -69,7 +69,8 @@ CLI::App* add_search_command(CLI::App& app, SearchOptions& options) {
   add("--top", options.top, "How many of the best mappings (default 10)", "K");
   add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
       "weights=fp8,kv=bf16");
-  add("--placement", scenario.placement, "Placement, as of predict (default: what the device is made for, else resident)", "NAME");
+  add("--placement", scenario.placement,
+      "Placement, as of predict (default: what the device is made for, else resident)", "NAME");
   add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
   add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
       "WAY");

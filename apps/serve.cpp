@@ -155,7 +155,8 @@ CLI::App* add_serve_command(CLI::App& app, ServeOptions& options) {
                     "Finds the highest rate at which the queue does not grow and --slo holds");
   add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
       "weights=fp8,kv=bf16");
-  add("--placement", scenario.placement, "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
+  add("--placement", scenario.placement,
+      "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
   add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
   add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
       "WAY");

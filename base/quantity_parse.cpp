@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "base/quantity_text.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "base/quantity_text.hpp"
 
 namespace moesaic {
 namespace {

@@ -120,7 +120,7 @@ struct Prediction {
   Interval tpot_interval;
   Interval end_to_end_interval;
 
-  Joules energy_per_token;     ///< output token, prefill included, all devices and hosts
+  Joules energy_per_token;  ///< output token, prefill included, all devices and hosts
   /// Of the work alone, by what the machine's file says of moving and computing; per output token, all devices.
   WorkEnergy work_energy;
   Dollars per_million_tokens;  ///< output tokens

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/catalog.hpp"
-#include "base/quantity_text.hpp"
 #include "base/error.hpp"
+#include "base/quantity_text.hpp"
 #include "hw/dram/dram.hpp"
 
 namespace moesaic {
