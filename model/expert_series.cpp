@@ -38,6 +38,9 @@ Seconds in_series(const ExpertPart& part, double tokens, const ExpertTimes& time
 
 CoProcessed co_process(const GroupedGemm& experts, int spaces, const ExpertTimes& processor,
                        const ExpertTimes& memory) {
+  if (experts.rows <= 0) {
+    return {};
+  }
   const int groups = static_cast<int>(std::min<double>(spaces, std::floor(experts.experts)));
   const double rows = experts.rows / std::max(groups, 1);
   const double chance = std::min(1.0, experts.rows / experts.experts / std::max(1.0, experts.tokens));

@@ -13,10 +13,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::array kMissing = {std::pair{MissingExperts::streamed, "streamed"},
-                                 std::pair{MissingExperts::fetched, "fetched"}, std::pair{MissingExperts::host, "host"},
-                                 std::pair{MissingExperts::cheaper, "cheaper"},
-                                 std::pair{MissingExperts::balanced, "balanced"}};
+constexpr std::array<std::string_view, 5> kMissing = {"streamed", "fetched", "host", "cheaper", "balanced"};
 constexpr int kMostBufferedLayers = 200;
 constexpr int kMostLookAhead = 64;
 constexpr int kMostDeviceLayers = 10000;
@@ -61,19 +58,6 @@ bool read_choice(const Config& owner, std::string_view key, std::string_view no,
   return word == yes;
 }
 
-MissingExperts read_missing(const Config& config) {
-  const std::string word = config.string();
-  std::vector<std::string> words;
-  for (const auto& [missing, name] : kMissing) {
-    if (word == name) {
-      return missing;
-    }
-    words.emplace_back(name);
-  }
-  config.fail(
-      fmt::format("unknown \"{}\"; one of {}{}", printable(word), fmt::join(words, ", "), suggest(word, words)));
-}
-
 void read_experts(const Config& config, HybridDescription& out) {
   constexpr double kNoLimit = std::numeric_limits<double>::infinity();
   read_share(config, "device", out.experts_on_device);
@@ -87,7 +71,7 @@ void read_experts(const Config& config, HybridDescription& out) {
     }
   }
   if (const auto missing = config.find("missing")) {
-    out.missing = read_missing(*missing);
+    out.missing = static_cast<MissingExperts>(read_word(*missing, kMissing));
   }
   if (const auto prefetch = config.find("prefetch")) {
     read_share(*prefetch, "accuracy", out.prefetch_accuracy);
@@ -116,7 +100,7 @@ HybridDescription::LongPrompts read_long_prompts(const Config& config, const Hyb
                                      .buffered_layers = usual.buffered_layers,
                                      .staged = usual.staged};
   if (const auto missing = config.find("missing")) {
-    out.missing = read_missing(*missing);
+    out.missing = static_cast<MissingExperts>(read_word(*missing, kMissing));
   }
   if (const auto tokens = config.find("host_tokens")) {
     out.host_tokens = number_in(*tokens, 0, kNoLimit);
@@ -165,7 +149,7 @@ HybridDescription of_long_prompts(const HybridDescription& description) {
   return way;
 }
 
-std::string_view to_text(MissingExperts missing) { return kMissing[static_cast<std::size_t>(missing)].second; }
+std::string_view to_text(MissingExperts missing) { return kMissing[static_cast<std::size_t>(missing)]; }
 
 HybridDescription read_hybrid(const Config& config) {
   constexpr std::array<std::string_view, 2> kNotes = {"kind", "sources"};

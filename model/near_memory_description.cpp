@@ -1,11 +1,9 @@
 #include "model/near_memory_description.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <array>
 
-#include "base/nearest.hpp"
 #include "model/placement_settings.hpp"
 
 namespace moesaic {
@@ -15,15 +13,8 @@ constexpr std::array<std::string_view, 4> kChoices = {"processor", "near_memory"
 constexpr int kMostGroups = 1 << 16;
 
 UnitChoice read_choice(const Config& config, bool of_experts) {
-  const std::string word = config.string();
-  const std::vector<std::string> words(kChoices.begin(), kChoices.end() - (of_experts ? 0 : 1));
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (word == words[i]) {
-      return static_cast<UnitChoice>(i);
-    }
-  }
-  config.fail(
-      fmt::format("unknown \"{}\"; one of {}{}", printable(word), fmt::join(words, ", "), suggest(word, words)));
+  const std::span<const std::string_view> words = kChoices;
+  return static_cast<UnitChoice>(read_word(config, of_experts ? words : words.first(kChoices.size() - 1)));
 }
 
 UnitRules read_rules(const Config& owner, std::string_view key, UnitRules rules) {

@@ -15,7 +15,7 @@ namespace moesaic {
 enum class UnitChoice : std::uint8_t {
   processor,    ///< the device's main unit
   near_memory,  ///< the unit beside the memory
-  faster,       ///< the one that finishes it first, at attained rates
+  faster,       ///< the one that finishes it first, at peak rates
   co_processed  ///< of experts: divided so that both are done together (Duplex, arXiv:2409.01141, section V-B)
 };
 std::string_view to_text(UnitChoice choice);

@@ -1,22 +1,20 @@
-// Private to model: "PATH=VALUE" changes of a placement's description.
+// Private to model: what descriptions of placements have in common.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config.hpp"
-#include "base/error.hpp"
 
 namespace moesaic {
 
-/// Throws UserError where a path is unknown.
-inline Config with_settings(Config config, const std::vector<std::string>& changes) {
-  for (const std::string& change : changes) {
-    const auto equals = change.find('=');
-    MOESAIC_ASSERT(equals != std::string::npos);
-    config = config.set(change.substr(0, equals), change.substr(equals + 1));
-  }
-  return config;
-}
+/// Which of `words` it is. Throws UserError with the nearest.
+std::size_t read_word(const Config& config, std::span<const std::string_view> words);
+
+/// "PATH=VALUE" changes. Throws UserError where a path is unknown.
+Config with_settings(Config config, const std::vector<std::string>& changes);
 
 }  // namespace moesaic

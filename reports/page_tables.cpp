@@ -56,28 +56,18 @@ std::string operators_table(const std::string& caption, const std::vector<Operat
 }
 
 std::string work_energy_table(const Prediction& prediction) {
-  const WorkEnergy& energy = prediction.work_energy;
-  if (!energy.known()) {
-    return "";
-  }
   HtmlTable table{"Energy of the work of one output token: moving and computing alone",
                   {"", "memory", "arithmetic", "share"},
                   {},
                   1};
-  const auto add = [&](const std::string& name, const std::string& memory, const std::string& arithmetic, Joules sum) {
-    const double share = sum / energy.total();
-    table.rows.push_back(
-        {html_text(name), html_text(memory), html_text(arithmetic), html_share(percent_text(share), share)});
-  };
-  for (const UnitWorkEnergy& unit : energy.units) {
-    if (const Joules sum = unit.memory + unit.arithmetic; sum > Joules{}) {
-      add(unit.unit, to_text(unit.memory), to_text(unit.arithmetic), sum);
-    }
+  for (const EnergyPart& part : energy_parts(prediction)) {
+    table.rows.push_back({html_text(part.name), html_text(part.memory), html_text(part.arithmetic),
+                          html_share(percent_text(part.share), part.share)});
   }
-  if (energy.links > Joules{}) {
-    add("links", to_text(energy.links), "", energy.links);
+  if (table.rows.empty()) {
+    return "";
   }
-  add("in all", to_text(energy.total()), "", energy.total());
+  table.rows.push_back({"in all", html_text(to_text(prediction.work_energy.total())), "", ""});
   return html_table(table);
 }
 

@@ -161,6 +161,23 @@ std::vector<WaterfallBar> shown_bars(const PhasePrediction& phase) {
   return result;
 }
 
+std::vector<EnergyPart> energy_parts(const Prediction& prediction) {
+  const WorkEnergy& energy = prediction.work_energy;
+  std::vector<EnergyPart> parts;
+  if (!energy.known()) {
+    return parts;
+  }
+  for (const UnitWorkEnergy& unit : energy.units) {
+    if (const Joules sum = unit.memory + unit.arithmetic; sum > Joules{}) {
+      parts.push_back({unit.unit, to_text(unit.memory), to_text(unit.arithmetic), sum / energy.total()});
+    }
+  }
+  if (energy.links > Joules{}) {
+    parts.push_back({"links", to_text(energy.links), "", energy.links / energy.total()});
+  }
+  return parts;
+}
+
 const std::vector<MemoryClass>& memory_classes() {
   static const std::vector<MemoryClass> classes{
       {"weights", "weights", &MemoryFootprint::weights},

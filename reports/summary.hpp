@@ -47,6 +47,14 @@ std::vector<NamedPhase> phases(const Prediction& prediction);
 /// Waterfall bars without those that add nothing.
 std::vector<WaterfallBar> shown_bars(const PhasePrediction& phase);
 
+/// Who takes how much of the energy of the work of one output token, in words; nothing where the machine does not say.
+struct EnergyPart {
+  std::string name;  ///< of a unit, or "links"
+  std::string memory, arithmetic;
+  double share = 0;
+};
+std::vector<EnergyPart> energy_parts(const Prediction& prediction);
+
 /// Memory classes in the order of every report.
 struct MemoryClass {
   std::string id;    ///< the key of the JSON contract

@@ -164,27 +164,16 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
 }
 
 std::string work_energy_text(const Prediction& prediction, const TextStyle& style) {
-  const WorkEnergy& energy = prediction.work_energy;
-  if (!energy.known()) {
-    return "";
-  }
   Table table({{""}, {"memory", Align::right}, {"arithmetic", Align::right}, {"share", Align::right}, {}});
   double at = 0;
-  const auto add = [&](const std::string& name, const std::string& memory, const std::string& arithmetic, Joules sum) {
-    const double share = sum / energy.total();
-    table.add({name, memory, arithmetic, percent_text(share), bar(at, at + share, kBar, style)});
-    at += share;
-  };
-  for (const UnitWorkEnergy& unit : energy.units) {
-    if (const Joules sum = unit.memory + unit.arithmetic; sum > Joules{}) {
-      add(unit.unit, to_text(unit.memory), to_text(unit.arithmetic), sum);
-    }
+  for (const EnergyPart& part : energy_parts(prediction)) {
+    table.add(
+        {part.name, part.memory, part.arithmetic, percent_text(part.share), bar(at, at + part.share, kBar, style)});
+    at += part.share;
   }
-  if (energy.links > Joules{}) {
-    add("links", to_text(energy.links), "", energy.links);
-  }
-  return heading("Energy of the work of one output token: moving and computing alone", style) + table.text(style) +
-         fmt::format("  in all: {}\n", to_text(energy.total()));
+  return table.empty() ? ""
+                       : heading("Energy of the work of one output token: moving and computing alone", style) +
+                             table.text(style) + fmt::format("  in all: {}\n", to_text(prediction.work_energy.total()));
 }
 
 }  // namespace

@@ -107,6 +107,12 @@ Watts power(const PhaseTimes& times, const Deployment& deployment) {
   return total;
 }
 
+bool states_energy(const MachineView& view) {
+  return view.scale_up_energy > JoulesPerByte{} || view.network_energy > JoulesPerByte{} ||
+         std::any_of(view.units.begin(), view.units.end(),
+                     [](const UnitView& unit) { return unit.energy_of_bytes > JoulesPerByte{}; });
+}
+
 /// Per output token. Devices together do what balanced ones do; a step in the middle of the generation is their mean.
 WorkEnergy energy_of_work(const Deployment& deployment, const Load& load) {
   const StepPlan& plan = deployment.plan;
@@ -118,7 +124,10 @@ WorkEnergy energy_of_work(const Deployment& deployment, const Load& load) {
     return work_energy(build_step(plan, {{{batch, new_tokens, context}}}, kEven), plan.view());
   };
   WorkEnergy energy;
-  const double share = plan.mapping().devices() / (batch * tokens);
+  if (!states_energy(plan.view())) {
+    return energy;
+  }
+  const double share = plan.mapping().stage_devices() / (batch * tokens);  // a step has the layers of all stages
   energy.add(step(input, 0), share);
   energy.add(step(1, middle), share * (tokens - 1));
   return energy;

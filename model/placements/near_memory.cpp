@@ -11,10 +11,14 @@
 namespace moesaic {
 namespace {
 
-/// The unit beside the memory, by its place among the device's.
-std::size_t beside_memory(const std::vector<std::string>& units, const std::string& wanted) {
-  const auto found = wanted.empty() ? units.begin() + 1 : std::find(units.begin(), units.end(), wanted);
-  return static_cast<std::size_t>(found - units.begin());
+/// The unit beside the memory, by its place among the device's `count`; `count` if there is none of that name.
+template <class Units>
+std::size_t beside_memory(const Units& units, std::size_t count, const std::string& wanted) {
+  std::size_t place = 1;
+  while (!wanted.empty() && place < count && units[place].name != wanted) {
+    ++place;
+  }
+  return place;
 }
 
 class NearMemory final : public Placement {
@@ -25,19 +29,18 @@ class NearMemory final : public Placement {
   MemoryHomes homes() const override { return {}; }
 
   void check(const Machine& machine) const override {
-    std::vector<std::string> names;
-    for (const Unit& unit : machine.device.units) {
-      names.push_back(unit.name);
-    }
-    if (names.size() < 2) {
+    const std::vector<Unit>& units = machine.device.units;
+    if (units.size() < 2) {
       throw UserError("--placement: '" + is_.name + "' needs a device with a unit beside its memory; '" +
                       machine.device.name + "' has one unit (a machine that has two: duplex-4)");
     }
-    const std::size_t unit = beside_memory(names, is_.unit);
-    if (unit == names.size() || unit == 0) {
+    if (beside_memory(units, units.size(), is_.unit) == units.size()) {
+      std::vector<std::string> names;
+      for (std::size_t i = 1; i < units.size(); ++i) {
+        names.push_back(units[i].name);
+      }
       throw UserError("--placement: '" + is_.name + "' wants the unit \"" + printable(is_.unit) +
-                      "\" beside the memory of '" + machine.device.name + "'" +
-                      suggest(is_.unit, std::vector(names.begin() + 1, names.end())));
+                      "\" beside the memory of '" + machine.device.name + "'" + suggest(is_.unit, names));
     }
   }
 
@@ -73,11 +76,7 @@ class NearMemory final : public Placement {
 
  private:
   std::size_t memory_unit(const MachineView& view) const {
-    std::vector<std::string> names;
-    for (std::size_t i = 0; i < view.device_units; ++i) {
-      names.push_back(view.units[i].name);
-    }
-    return beside_memory(names, is_.unit);
+    return beside_memory(view.units, view.device_units, is_.unit);
   }
 
   static double seconds(const MachineView& view, const UnitView& unit, const Work& work) {
@@ -138,10 +137,6 @@ class NearMemory final : public Placement {
   void place_experts(LayerWriter& writer, const Operator& op, const Work& whole, UnitChoice choice,
                      std::size_t memory) const {
     const MachineView& view = writer.view();
-    if (choice == UnitChoice::processor) {
-      run(writer, op, whole, 0, true);
-      return;
-    }
     const auto& experts = std::get<GroupedGemm>(op.shape);
     const auto times = [&](std::size_t unit) {
       const UnitView& on = view.units[unit];
@@ -149,15 +144,18 @@ class NearMemory final : public Placement {
                           BytesPerSecond{view.resources[on.memory].capacity});
     };
     const ExpertPart all{experts.experts, experts.rows, experts.distinct};
-    if (choice == UnitChoice::faster) {
-      const bool near = in_series(all, experts.tokens, times(memory)) < in_series(all, experts.tokens, times(0));
-      run(writer, op, whole, near ? memory : 0, true);
+    CoProcessed parts{all, {}};
+    if (choice == UnitChoice::co_processed) {
+      parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
+    } else if (choice == UnitChoice::near_memory ||
+               (choice == UnitChoice::faster &&
+                in_series(all, experts.tokens, times(memory)) < in_series(all, experts.tokens, times(0)))) {
+      parts = {{}, all};
+    }
+    if (parts.processor.rows <= 0 || parts.memory.rows <= 0) {
+      run(writer, op, whole, parts.processor.rows <= 0 ? memory : 0, true);
       return;
     }
-    const CoProcessed parts =
-        choice == UnitChoice::co_processed
-            ? co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory))
-            : CoProcessed{{}, all};
     LayerWriter::Notes& notes = writer.notes();
     notes.elements = experts.tokens * experts.hidden;
     notes.activations = experts.activations;
@@ -168,14 +166,6 @@ class NearMemory final : public Placement {
       result.shape = part_of(experts, part);
       return run(writer, result, work(result), unit, false);
     };
-    if (parts.processor.rows <= 0) {
-      run(writer, op, whole, memory, true);
-      return;
-    }
-    if (parts.memory.rows <= 0) {
-      run(writer, op, whole, 0, true);
-      return;
-    }
     const int beside = place_part("experts near memory", parts.memory, memory);
     writer.chain(routed);
     join(writer, place_part("experts", parts.processor, 0));

@@ -133,6 +133,22 @@ TEST(NearMemory, EnergyIsTheSumOfItsPartsAndNeverBelowThatOfItsBytes) {
   }
 }
 
+// Pipeline stages divide the layers: all devices together do the same work, whatever the number of stages.
+TEST(NearMemory, EnergyDoesNotDependOnPipelineStages) {
+  const auto energy = [](const Mapping& mapping) {
+    const Architecture architecture = preset("Mixtral-8x7B");
+    const Deployment deployment{
+        {architecture, architecture.precision, machine_named("duplex-4"), mapping, make_placement("duplex")}, ideal()};
+    return predict(deployment, {.batch = 8, .input = 256, .output = 32}).work_energy;
+  };
+  const WorkEnergy one = energy({.tensor = 2}), two = energy({.tensor = 2, .pipeline = 2});
+  ASSERT_TRUE(one.known());
+  for (std::size_t i = 0; i < one.units.size(); ++i) {
+    EXPECT_NEAR(two.units[i].memory / one.units[i].memory, 1, kRounding) << one.units[i].unit;
+    EXPECT_NEAR(two.units[i].arithmetic / one.units[i].arithmetic, 1, kRounding) << one.units[i].unit;
+  }
+}
+
 // Section 7 of the published simulator's description: 32 sequences of Mixtral on four devices, every product
 // max(2mkn/F, (mk+kn+mn) 2/B) at 3.352 TB/s, attention over 312 tokens with its scores in memory, and all-reduces of
 // 2(N-1) messages of 0.8 us: 3.861, 2.600, 3.18 and 5.67 us.
