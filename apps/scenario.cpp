@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "calibrate/engine_cost.hpp"
+#include "model/mapping_text.hpp"
 #include "sim/contended_cost.hpp"
 
 namespace moesaic {
@@ -56,7 +57,7 @@ Mapping choose_mapping(const Scenario& scenario, const Architecture& architectur
     devices = static_cast<int>(*scenario.devices);
   }
   if (!scenario.map.empty()) {
-    return parse_mapping(scenario.map, devices);
+    return parse_mapping_of(architecture, scenario.map, devices);
   }
   return devices ? default_mapping(architecture, *devices) : widest_mapping(architecture, machine);
 }

@@ -11,6 +11,7 @@
 #include "apps/scenario.hpp"
 #include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "model/mapping_text.hpp"
 #include "model/precision.hpp"
 #include "reports/training.hpp"
 
@@ -75,7 +76,7 @@ Training training_of(const TrainOptions& options) {
 }
 
 Mapping training_mapping(const std::string& map, std::optional<int> devices, const Architecture& architecture) {
-  Mapping mapping = parse_mapping(map, devices, FreeDegree::data);
+  Mapping mapping = parse_mapping_of(architecture, map, devices, FreeDegree::data);
   if (!gives(map, "sp")) {
     mapping.sequence = mapping.tensor > 1;
   }

@@ -1,4 +1,5 @@
-// Mappings as --map takes them.
+#include "model/mapping_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
-#include "model/mapping.hpp"
 #include "model/nearest_degree.hpp"
 
 namespace moesaic {
@@ -93,10 +93,12 @@ std::int64_t product(const Mapping& mapping) {
 }
 
 /// Degrees with the right product whose ratios to the given ones are the smallest: the free one first, stages and
-/// parts of sequences that nobody asked for last.
-Mapping nearest_product(const Given& given, FreeDegree free, int devices) {
+/// parts of sequences that nobody asked for last. Of those that the network takes, if it is given and takes any.
+Mapping nearest_product(const Given& given, FreeDegree free, int devices, const Architecture* network) {
   const Mapping& wanted = given.mapping;
-  Mapping best = wanted;
+  Machine enough;
+  enough.devices = devices;
+  std::optional<Mapping> best;
   double nearest = 1e300;
   std::vector<int> divisors;
   for (int i = 1; i <= devices / i; ++i) {
@@ -125,14 +127,16 @@ Mapping nearest_product(const Given& given, FreeDegree free, int devices) {
         const int data = static_cast<int>(devices / used);
         const double distance = far(tensor, wanted.tensor) * of_tensor + far(context, wanted.context) * of_context +
                                 far(pipeline, wanted.pipeline) * of_pipeline + far(data, wanted.data) * of_data;
-        if (distance < nearest) {
+        Mapping tried = wanted;
+        tried.tensor = tensor, tried.context = context, tried.pipeline = pipeline, tried.data = data;
+        if (distance < nearest && (network == nullptr || mapping_works(*network, tried, enough))) {
           nearest = distance;
-          best.tensor = tensor, best.context = context, best.pipeline = pipeline, best.data = data;
+          best = tried;
         }
       }
     }
   }
-  return best;
+  return best ? *best : nearest_product(given, free, devices, nullptr);
 }
 
 /// "tp x dp", with the other degrees that are more than one.
@@ -161,9 +165,7 @@ std::string product_text(const Mapping& mapping) {
   return fmt::format("{},dp={}", text, mapping.data);
 }
 
-}  // namespace
-
-Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDegree free) {
+Mapping parse(std::string_view text, std::optional<int> devices, FreeDegree free, const Architecture* network) {
   const Given given = read_keys(text);
   Mapping mapping = given.mapping;
   int& degree = free == FreeDegree::tensor ? mapping.tensor : mapping.data;
@@ -177,7 +179,7 @@ Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDeg
   if (devices && all != *devices) {
     throw UserError(fmt::format("--map: {} = {} = {} devices, but there are {}; for example {}", product_names(mapping),
                                 product_values(mapping), all, *devices,
-                                product_text(nearest_product(given, free, *devices))));
+                                product_text(nearest_product(given, free, *devices, network))));
   }
   const int stage = mapping.stage_devices();
   const char* of_stage = mapping.pipeline > 1 ? " of a pipeline stage" : "";
@@ -195,6 +197,17 @@ Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDeg
         nearest_degree("etp", mapping.expert_slices, most, "", [&](int slices) { return most % slices == 0; })));
   }
   return mapping;
+}
+
+}  // namespace
+
+Mapping parse_mapping(std::string_view text, std::optional<int> devices, FreeDegree free) {
+  return parse(text, devices, free, nullptr);
+}
+
+Mapping parse_mapping_of(const Architecture& architecture, std::string_view text, std::optional<int> devices,
+                         FreeDegree free) {
+  return parse(text, devices, free, &architecture);
 }
 
 std::string to_text(const Mapping& mapping) {

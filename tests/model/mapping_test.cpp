@@ -1,5 +1,5 @@
 // Mappings as users write them, the default one, and what contradicts an architecture.
-#include "model/mapping.hpp"
+#include "model/mapping_text.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -250,6 +250,26 @@ TEST(DefaultMapping, PrefersTensorParallelism) {
   EXPECT_EQ(default_mapping(preset("Mixtral-8x7B"), 8), (Mapping{8, 1, 1}));
   EXPECT_EQ(default_mapping(preset("DeepSeek-V3"), 8), (Mapping{8, 1, 1}));
   EXPECT_EQ(default_mapping(preset("Llama-3.1-8B"), 64), (Mapping{32, 2, 1}));
+}
+
+// What a wrong product should have been is a mapping that the network takes, where it takes any.
+TEST(ParseMapping, AdviceOnProductsWorks) {
+  int advised = 0;
+  for (const char* model : {"Mixtral-8x22B", "Llama-3.1-8B", "DeepSeek-V3"}) {
+    const Architecture architecture = preset(model);
+    for (const char* text : {"tp=2,pp=100", "tp=3,dp=100", "tp=64,dp=3", "tp=2,pp=60,dp=2", "tp=2,dp=3,ep=8"}) {
+      const std::string message = user_error([&] { return parse_mapping_of(architecture, text, 128); });
+      const std::string before = "for example ";
+      const auto at = message.find(before);
+      ASSERT_NE(at, message.npos) << message;
+      Mapping nearest = parse_mapping(message.substr(at + before.size()), 128);
+      nearest.expert = std::string_view(text).ends_with("ep=8") ? 8 : 1;
+      const bool any = mapping_works(architecture, nearest, many("dgx-h200", 128));
+      EXPECT_TRUE(any || nearest.expert == 8) << model << ' ' << message;  // no experts: nothing works with ep=8
+      advised += any;
+    }
+  }
+  EXPECT_GE(advised, 13);
 }
 
 }  // namespace
