@@ -182,7 +182,8 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
   add("--top", options.top, "How many of the best placements (default 10)", "K");
   add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
       "weights=int4,kv=bf16");
-  add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
+  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
+      "ROUTING");
   add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
   add("--engine", scenario.engine, "Engine that runs it, as of predict (default none)", "NAME|FILE");
   command

@@ -70,7 +70,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--placement", list.placements, placement_help())->delimiter(',')->type_name("NAME|FILE");
   command
       .add_option("--routing", list.routings,
-                  "Expert routing: uniform, zipf:EXPONENT, or a JSON file with a histogram or trace (default uniform)")
+                  "Expert routing: uniform (drawn), even (dealt), zipf:EXPONENT, or a JSON file with a histogram or "
+                  "trace (default uniform)")
       ->type_name("ROUTING");
   command
       .add_option("--exchange", list.exchanges,

@@ -157,7 +157,8 @@ CLI::App* add_serve_command(CLI::App& app, ServeOptions& options) {
       "weights=fp8,kv=bf16");
   add("--placement", scenario.placement,
       "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
-  add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
+  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
+      "ROUTING");
   add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
       "WAY");
   add("--overlap", scenario.overlap, "What runs beside communication, as of predict (default none)", "WHAT");

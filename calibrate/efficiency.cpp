@@ -127,7 +127,7 @@ class EfficiencyCostModel final : public CostModel {
   /// What kernels of a plainer make take; nothing where they are as the work says.
   static Seconds by_shape(const Task& task, const Efficiency& kernel, Seconds per_flop, BytesPerSecond bandwidth) {
     if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape); experts != nullptr && kernel.in_series) {
-      return in_series({experts->experts, experts->rows, experts->distinct}, experts->tokens,
+      return in_series({experts->experts, experts->rows, experts->distinct, experts->even}, experts->tokens,
                        expert_times(*experts, per_flop, bandwidth));
     }
     const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);

@@ -46,6 +46,13 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+RankLoad even_load(double tokens, double top_k, double experts, double held) {
+  const auto rows = [&](double whole) { return std::ceil(whole * top_k * held / experts); };
+  const double below = std::floor(tokens), part = tokens - below;
+  const double low = rows(below), high = part > 0 ? rows(below + 1) : low;
+  return {low + part * (high - low), std::min(low, held) + part * (std::min(high, held) - std::min(low, held))};
+}
+
 BusiestRank::BusiestRank(const Routing& routing, std::int64_t ranks)
     : routing_(routing),
       spreads_(draw_spreads(routing.inclusion(), routing.top_k())),
@@ -78,6 +85,9 @@ BusiestRank::BusiestRank(const Routing& routing, std::int64_t ranks)
 RankLoad BusiestRank::load(double tokens) const {
   if (!(tokens > 0)) {
     return {};
+  }
+  if (routing_.is_even()) {
+    return even_load(tokens, top_k_, experts_, static_cast<double>(groups_.front().experts));
   }
   const double below = std::floor(tokens), part = tokens - below;
   const RankLoad low = below > 0 ? whole(below) : RankLoad{};

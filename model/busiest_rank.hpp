@@ -13,6 +13,10 @@
 
 namespace moesaic {
 
+/// Of a rank that holds `held` of the experts and gets what is left over when tokens are dealt; linear between whole
+/// numbers of tokens.
+RankLoad even_load(double tokens, double top_k, double experts, double held);
+
 /// Prepared once per (routing, ranks); derivation and accuracy in busiest_rank.cpp.
 class BusiestRank {
  public:

@@ -61,6 +61,9 @@ ExpertPlacement placed_experts(const MoeFeedForward& moe, const Routing& routing
 }
 
 Routing placed_routing(const Routing& routing, const ExpertPlacement& placement) {
+  if (routing.is_even()) {
+    return Routing::even(static_cast<std::int64_t>(placement.slots.size()), routing.top_k());
+  }
   std::vector<double> copies(static_cast<std::size_t>(placement.experts), 0.0), popularity;
   for (const std::int32_t expert : placement.slots) {
     copies[static_cast<std::size_t>(expert)] += 1;

@@ -25,6 +25,9 @@ Seconds in_series(const ExpertPart& part, double tokens, const ExpertTimes& time
   if (row <= 0) {
     return Seconds{memory};
   }
+  if (part.even) {
+    return Seconds{std::max(memory, part.rows * times.row_compute.value)};
+  }
   // E[max(w, n r)] over n > 0 is n r, and w - n r more while n <= w / r. The sum of n P(n) up to m is the mean times
   // P(n - 1 of one trial less <= m - 1).
   const double trials = std::max(1.0, tokens), mean = part.rows / part.experts;
@@ -44,7 +47,7 @@ CoProcessed co_process(const GroupedGemm& experts, int spaces, const ExpertTimes
   const int groups = static_cast<int>(std::min<double>(spaces, std::floor(experts.experts)));
   const double rows = experts.rows / std::max(groups, 1);
   const double chance = std::min(1.0, experts.rows / experts.experts / std::max(1.0, experts.tokens));
-  const double deviation = std::sqrt(rows * (1 - chance));
+  const double deviation = experts.even ? 0 : std::sqrt(rows * (1 - chance));
   CoProcessed best;
   double least = 0, light = 0;
   for (int moved = 0; moved <= groups; ++moved) {

@@ -17,7 +17,7 @@ struct ExpertTimes {
 ExpertTimes expert_times(const GroupedGemm& experts, Seconds per_flop, BytesPerSecond memory);
 
 /// Sum over the experts of `part` of the expected max(weights + n row_memory, n row_compute), where an expert's n of
-/// `tokens` tokens is binomial; nothing where n is zero.
+/// `tokens` tokens is the mean if rows are even, else binomial; nothing where n is zero.
 Seconds in_series(const ExpertPart& part, double tokens, const ExpertTimes& times);
 
 /// Experts divided between a processor and a unit beside the memory that work at once (Duplex, arXiv:2409.01141,

@@ -11,7 +11,7 @@ double used(const ExpertPart& part, double tokens) {
   if (part.experts <= 0 || part.rows <= 0) {
     return 0;
   }
-  if (tokens <= 1) {
+  if (tokens <= 1 || part.even) {
     return std::min(part.rows, part.experts);
   }
   const double chance = std::min(1.0, part.rows / part.experts / tokens);
@@ -30,8 +30,8 @@ GroupedGemm part_of(const GroupedGemm& op, const ExpertPart& part) {
 
 ResidentSplit split_resident(const GroupedGemm& op, double held, double hits) {
   ResidentSplit split;
-  split.resident = {op.experts * held, op.rows * hits, 0};
-  split.missing = {op.experts - split.resident.experts, op.rows - split.resident.rows, 0};
+  split.resident = {op.experts * held, op.rows * hits, 0, op.even};
+  split.missing = {op.experts - split.resident.experts, op.rows - split.resident.rows, 0, op.even};
   const double resident = used(split.resident, op.tokens), missing = used(split.missing, op.tokens);
   if (resident + missing <= 0) {
     return split;
@@ -68,13 +68,24 @@ double binomial_at_most(double most, double trials, double chance) {
 }
 
 LoadSplit split_by_load(const ExpertPart& part, double tokens, double most) {
-  LoadSplit split{part, {part.experts, 0, 0}};
+  LoadSplit split{part, {part.experts, 0, 0, part.even}};
   const double trials = std::max(1.0, tokens);
   if (part.experts <= 0 || part.rows <= 0 || most >= trials) {
     return split;
   }
   if (most < 1) {
-    return {{part.experts, 0, 0}, part};
+    return {split.heavy, part};
+  }
+  if (part.even) {
+    const double each = part.rows / part.distinct, fewer = std::floor(each);
+    if (most >= each) {
+      return split;
+    }
+    split.light.distinct = most >= fewer ? part.distinct * (1 - (each - fewer)) : 0;
+    split.light.rows = split.light.distinct * fewer;
+    split.heavy.distinct = part.distinct - split.light.distinct;
+    split.heavy.rows = part.rows - split.light.rows;
+    return split;
   }
   const double chance = std::min(1.0, part.rows / part.experts / trials);
   const double none = std::exp(trials * std::log1p(-std::min(chance, 1 - 1e-16)));

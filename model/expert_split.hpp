@@ -12,6 +12,7 @@ struct ExpertPart {
   double experts = 0;   ///< held
   double rows = 0;      ///< (token, expert) pairs
   double distinct = 0;  ///< experts that are used
+  bool even = false;    ///< each used one by as many rows, or one more; else an expert's rows are binomial
 };
 
 /// `experts` less than those of `op`, used by that part of the rows and of the distinct ones.
@@ -29,8 +30,8 @@ struct LoadSplit {
   ExpertPart light;
   ExpertPart heavy;
 };
-/// The experts of `part` that get at most `most` tokens of a step, and those with more. Tokens are independent: an
-/// expert's tokens are binomial.
+/// The experts of `part` that get at most `most` tokens of a step, and those with more. Where rows are not even, tokens
+/// are independent: an expert's are binomial.
 LoadSplit split_by_load(const ExpertPart& part, double tokens, double most);
 
 /// P(X <= most) for X binomial(trials, chance); trials need not be whole. For a variance above 100 the normal

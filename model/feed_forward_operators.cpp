@@ -130,6 +130,7 @@ struct Writer {
                                .top_k = number(moe.experts_per_token),
                                .hidden = hidden,
                                .width = number(moe.width) / mapping.expert_tensor(),
+                               .even = context.routing != nullptr && context.routing->is_even(),
                                .matrices = static_cast<double>(moe.matrices),
                                .arrived_by = spread && context.exchange_loads != nullptr ? exchange_kind()
                                                                                          : ExchangeKind::automatic,

@@ -58,6 +58,7 @@ struct GroupedGemm {
   double top_k = 0;
   double hidden = 0;
   double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)
+  bool even = false;    ///< the rows of every used expert are as many (see Routing::even), else binomial
   double matrices = 3;  ///< 3: gated feed-forward; 2: ungated; 1: one projection
   /// The exchange that brought the rows, sorted by expert; automatic: none, the kernel finds its rows among all
   /// tokens'.

@@ -58,6 +58,12 @@ Routing Routing::uniform(std::int64_t experts, std::int64_t top_k) {
   return {top_k, std::vector<double>(count, 1.0), std::vector<double>(count, inclusion), true};
 }
 
+Routing Routing::even(std::int64_t experts, std::int64_t top_k) {
+  Routing result = uniform(experts, top_k);
+  result.even_ = true;
+  return result;
+}
+
 Routing Routing::zipf(std::int64_t experts, std::int64_t top_k, double exponent, bool spread) {
   check_sizes(experts, top_k);
   if (!(exponent >= 0 && exponent <= kLargestExponent)) {
@@ -138,6 +144,9 @@ double Routing::distinct(double tokens) const {
   }
   if (tokens <= 1) {
     return tokens * static_cast<double>(top_k_);
+  }
+  if (even_) {
+    return std::min(static_cast<double>(inclusion_.size()), tokens * static_cast<double>(top_k_));
   }
   const auto used = [&](double inclusion) { return -std::expm1(tokens * std::log1p(-inclusion)); };
   if (uniform_) {

@@ -35,9 +35,16 @@ RankLoadTable::RankLoadTable(const Routing& routing, std::int64_t ranks)
     : ranks_(ranks),
       experts_per_rank_(static_cast<double>(routing.experts()) / static_cast<double>(ranks)),
       log_unused_(std::log1p(-static_cast<double>(routing.top_k()) / static_cast<double>(routing.experts()))),
-      uniform_(routing.is_uniform()) {
+      uniform_(routing.is_uniform() && !routing.is_even()),
+      even_(routing.is_even()),
+      top_k_(static_cast<double>(routing.top_k())),
+      experts_(static_cast<double>(routing.experts())) {
+  check_ranks(routing.experts(), ranks);
+  largest_block_ = static_cast<double>(expert_block(routing.experts(), ranks, 0).count);
+  if (even_) {
+    return;
+  }
   const BusiestRank busiest(routing, ranks);
-  const auto largest_block = static_cast<double>(expert_block(routing.experts(), ranks, 0).count);
   const double share = 1 / static_cast<double>(ranks);
   busiest_.resize(kOctaves * kPointsPerOctave + 1);
   balanced_.resize(busiest_.size());
@@ -49,12 +56,15 @@ RankLoadTable::RankLoadTable(const Routing& routing, std::int64_t ranks)
     even = {tokens * static_cast<double>(routing.top_k()) * share, routing.distinct(tokens) * share};
     RankLoad& point = busiest_[i];
     point.rows = std::max({exact.rows, before.rows, even.rows});
-    point.distinct = std::min({std::max({exact.distinct, before.distinct, even.distinct}), point.rows, largest_block});
+    point.distinct = std::min({std::max({exact.distinct, before.distinct, even.distinct}), point.rows, largest_block_});
     before = point;
   }
 }
 
 RankLoad RankLoadTable::busiest(double tokens) const {
+  if (even_) {
+    return tokens > 0 ? even_load(tokens, top_k_, experts_, largest_block_) : RankLoad{};
+  }
   const RankLoad even = balanced(tokens);
   if (ranks_ == 1) {
     return even;
@@ -64,6 +74,10 @@ RankLoad RankLoadTable::busiest(double tokens) const {
 }
 
 RankLoad RankLoadTable::balanced(double tokens) const {
+  if (even_) {
+    const double pairs = std::max(0.0, tokens * top_k_), ranks = static_cast<double>(ranks_);
+    return {pairs / ranks, std::min(pairs, experts_) / ranks};
+  }
   RankLoad load = look_up(balanced_, tokens);
   if (uniform_ && tokens > 1) {
     load.distinct = -experts_per_rank_ * std::expm1(tokens * log_unused_);

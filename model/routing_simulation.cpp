@@ -59,6 +59,9 @@ RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, 
                                     std::int64_t trials, std::uint64_t seed) {
   check_ranks(routing.experts(), ranks);
   MOESAIC_ASSERT(tokens >= 1 && tokens < (std::int64_t{1} << 32) && trials >= 1 && trials < (std::int64_t{1} << 32));
+  if (routing.is_even()) {  // nothing is drawn
+    return busiest_rank_load(routing, ranks, static_cast<double>(tokens));
+  }
   std::vector<std::size_t> chosen(static_cast<std::size_t>(routing.top_k()));
   std::vector<std::int64_t> hits(routing.inclusion().size());
   std::vector<std::pair<double, std::size_t>> times;

@@ -83,6 +83,9 @@ Routing Routing::parse(std::string_view text, std::int64_t experts, std::int64_t
   if (text == "uniform") {
     return uniform(experts, top_k);
   }
+  if (text == "even") {
+    return even(experts, top_k);
+  }
   const std::filesystem::path file(text);
   if (file.extension() == ".json" || text.find('/') != std::string_view::npos) {
     return read_file(file, experts, top_k);
@@ -91,10 +94,10 @@ Routing Routing::parse(std::string_view text, std::int64_t experts, std::int64_t
   if (name == "zipf") {
     return parse_zipf(text, experts, top_k);
   }
-  static const std::vector<std::string> kNames = {"uniform", "zipf"};
+  static const std::vector<std::string> kNames = {"uniform", "even", "zipf"};
   const auto meant = nearest_name(name, kNames);
-  throw UserError(fmt::format("unknown routing '{}'{}; allowed: uniform, zipf:EXPONENT, FILE.json", printable(text),
-                              meant ? fmt::format(" (did you mean '{}'?)", *meant) : ""));
+  throw UserError(fmt::format("unknown routing '{}'{}; allowed: uniform, even, zipf:EXPONENT, FILE.json",
+                              printable(text), meant ? fmt::format(" (did you mean '{}'?)", *meant) : ""));
 }
 
 }  // namespace moesaic

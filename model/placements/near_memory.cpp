@@ -143,7 +143,7 @@ class NearMemory final : public Placement {
       return expert_times(experts, Seconds{on.seconds_per_flop[static_cast<std::size_t>(whole.arithmetic)]},
                           BytesPerSecond{view.resources[on.memory].capacity});
     };
-    const ExpertPart all{experts.experts, experts.rows, experts.distinct};
+    const ExpertPart all{experts.experts, experts.rows, experts.distinct, experts.even};
     CoProcessed parts{all, {}};
     if (choice == UnitChoice::co_processed) {
       parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));

@@ -49,6 +49,33 @@ TEST(ExpertSeries, IsTheExpectedSum) {
   }
 }
 
+// Uneven loads cost what they wait for; where arithmetic is never the longer one, nothing.
+RC_GTEST_PROP(ExpertSeries, EvenLoadsAreTheLeast, ()) {
+  const double held = *rc::gen::inRange(1, 64);
+  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
+                          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+  ExpertPart even = all(op);
+  even.even = true;
+  const double each = op.rows / op.distinct;
+  const double by_expert =
+      op.distinct * std::max(times.weights.value + each * times.row_memory.value, each * times.row_compute.value);
+  RC_ASSERT(std::abs(in_series(even, op.tokens, times).value - by_expert) <= 1e-9 * by_expert);
+  RC_ASSERT(by_expert <= in_series(all(op), op.tokens, times).value * (1 + 1e-9));
+}
+
+TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
+  GroupedGemm op = experts(64, 4, 2);
+  op.even = true;
+  op.distinct = 4;
+  // Alike but for speed, one row as long as the weights of 1/32: three experts here take as long as one there.
+  const ExpertTimes fast{Seconds{1}, {}, Seconds{1.0 / 32}}, slow{Seconds{3}, {}, Seconds{3.0 / 32}};
+  const CoProcessed parts = co_process(op, 4, slow, fast);
+  EXPECT_DOUBLE_EQ(parts.memory.experts, 3);
+  EXPECT_DOUBLE_EQ(parts.memory.rows, 96);
+  EXPECT_DOUBLE_EQ(parts.processor.rows, 32);
+}
+
 RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
   const double held = *rc::gen::inRange(1, 64);
   const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));

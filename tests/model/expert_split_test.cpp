@@ -48,6 +48,17 @@ TEST(ExpertSplit, LargeBinomialsAreNormal) {
   }
 }
 
+TEST(ExpertSplit, EvenRowsAreTheMeanOrOneMore) {
+  const ExpertPart part{8, 20, 8, true};  // four experts of two rows, four of three
+  const LoadSplit two = split_by_load(part, 10, 2), one = split_by_load(part, 10, 1),
+                  three = split_by_load(part, 10, 3);
+  EXPECT_DOUBLE_EQ(two.light.distinct, 4);
+  EXPECT_DOUBLE_EQ(two.light.rows, 8);
+  EXPECT_DOUBLE_EQ(two.heavy.rows, 12);
+  EXPECT_DOUBLE_EQ(one.light.rows, 0);
+  EXPECT_DOUBLE_EQ(three.heavy.rows, 0);
+}
+
 RC_GTEST_PROP(ExpertSplitProperty, PartsAddUp, ()) {
   const double held = *rc::gen::inRange(2, 300), top_k = *rc::gen::inRange(1, static_cast<int>(held));
   const double tokens = *rc::gen::inRange(1, 5000);

@@ -63,6 +63,28 @@ TEST(BusiestRank, AlwaysChosenExpertSetsTheFloor) {
   }
 }
 
+// Against dealing them: pair after pair to expert 0, 1, ..., of which the first ranks hold the most.
+RC_GTEST_PROP(EvenRouting, IsDealt, ()) {
+  const auto experts = *rc::gen::inRange<std::int64_t>(1, 300);
+  const auto top_k = *rc::gen::inRange<std::int64_t>(1, std::min<std::int64_t>(experts, 9) + 1);
+  const auto blocks = *rc::gen::inRange<std::int64_t>(1, experts + 1);
+  const std::int64_t ranks = experts % blocks == 0 ? blocks : 1;  // ranks alike
+  const auto tokens = *rc::gen::inRange<std::int64_t>(1, 500);
+  const Routing even = Routing::even(experts, top_k);
+  const RankLoadTable table(even, ranks);
+  const RankLoad load = table.busiest(static_cast<double>(tokens));
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(ranks), 0);
+  for (std::int64_t pair = 0; pair < tokens * top_k; ++pair) {  // round the ranks, so that they differ by at most one
+    ++rows[static_cast<std::size_t>(pair % ranks)];
+  }
+  RC_ASSERT(load.rows == static_cast<double>(*std::max_element(rows.begin(), rows.end())));
+  RC_ASSERT(load.distinct == std::min(load.rows, static_cast<double>(experts) / static_cast<double>(ranks)));
+  RC_ASSERT(busiest_rank_load(even, ranks, static_cast<double>(tokens)).rows == load.rows);
+  RC_ASSERT(table.balanced(static_cast<double>(tokens)).rows <= load.rows);
+  RC_ASSERT(load.rows <=
+            RankLoadTable(Routing::uniform(experts, top_k), ranks).busiest(static_cast<double>(tokens)).rows + 1);
+}
+
 TEST(BusiestRank, MoreRanksThanExpertsIsAMistake) {
   const Routing routing = Routing::uniform(8, 2);
   EXPECT_THROW(busiest_rank_load(routing, 9, 1), UserError);

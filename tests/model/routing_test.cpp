@@ -99,6 +99,14 @@ TEST(Routing, NamesAreParsed) {
   EXPECT_EQ(zipf.experts(), 64);
 }
 
+TEST(Routing, EvenDealsTokensInTurn) {
+  const Routing even = Routing::parse("even", 8, 2);
+  EXPECT_TRUE(even.is_even() && even.is_uniform());
+  EXPECT_FALSE(Routing::uniform(8, 2).is_even());
+  EXPECT_DOUBLE_EQ(even.distinct(3), 6);
+  EXPECT_DOUBLE_EQ(even.distinct(5), 8);
+}
+
 class RoutingFile : public testing::Test {
  protected:
   std::string write(const std::string& text) const {
@@ -137,7 +145,7 @@ void expect_error(const std::string& text, const std::vector<std::string>& parts
 
 TEST(RoutingMistakes, InNames) {
   expect_error("unifrom", {"unifrom", "did you mean 'uniform'?"});
-  expect_error("", {"uniform", "zipf:EXPONENT", "FILE.json"});
+  expect_error("", {"uniform", "even", "zipf:EXPONENT", "FILE.json"});
   expect_error("pareto", {"'pareto'", "zipf:EXPONENT", "FILE.json"});
   expect_error("zip:1", {"did you mean 'zipf'?"});
   expect_error("zipf", {"exponent", "zipf:1.2"});
