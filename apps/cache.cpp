@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kMostUses = 200'000'000;  // of experts in a trace: a gigabyte of it
 
-double parse_number(const std::string& option, std::string_view text) {
+double number_or_percent(const std::string& option, std::string_view text) {
   const bool hundredths = text.ends_with('%');
   const std::string_view digits = hundredths ? text.substr(0, text.size() - 1) : text;
   double number = 0;
@@ -54,14 +54,6 @@ std::vector<std::pair<std::string, std::vector<std::string>>> parse_items(const 
   return items;
 }
 
-std::int64_t positive(const char* option, const std::string& text) {
-  const std::int64_t count = parse_count(option, text);
-  if (count < 1) {
-    throw UserError(fmt::format("{}: {} is not at least 1", option, count));
-  }
-  return count;
-}
-
 std::int64_t not_negative(const char* option, const std::string& text) {
   const std::int64_t count = parse_count(option, text);
   if (count < 0) {
@@ -77,9 +69,9 @@ CacheReport read_layers(const CacheOptions& options) {
     if (options.experts.empty() || options.top_k.empty()) {
       throw UserError("give --model, or --experts and --top-k");
     }
-    report.experts = positive("--experts", options.experts);
-    report.top_k = positive("--top-k", options.top_k);
-    report.layers = options.layers.empty() ? 1 : positive("--layers", options.layers);
+    report.experts = parse_positive("--experts", options.experts);
+    report.top_k = parse_positive("--top-k", options.top_k);
+    report.layers = options.layers.empty() ? 1 : parse_positive("--layers", options.layers);
     report.what = "layers by numbers";
   } else {
     if (!options.experts.empty() || !options.top_k.empty()) {
@@ -100,7 +92,7 @@ CacheReport read_layers(const CacheOptions& options) {
     if (report.layers == 0) {
       throw UserError(fmt::format("--model: {} has no routed experts", printable(architecture.name)));
     }
-    report.layers = options.layers.empty() ? report.layers : positive("--layers", options.layers);
+    report.layers = options.layers.empty() ? report.layers : parse_positive("--layers", options.layers);
     report.what = architecture.name;
   }
   if (report.top_k > report.experts) {
@@ -120,10 +112,10 @@ Locality read_locality(const CacheOptions& options, const Routing& routing, Loca
       }
       const std::string& value = values.front();
       const std::size_t at = value.find('@');
-      const double number = parse_number("--locality " + key, std::string_view(value).substr(0, at));
+      const double number = number_or_percent("--locality " + key, std::string_view(value).substr(0, at));
       if (key == "srp") {
         const std::int64_t segment =
-            at == std::string::npos ? 16 : positive("--locality srp=...@M", value.substr(at + 1));
+            at == std::string::npos ? 16 : parse_positive("--locality srp=...@M", value.substr(at + 1));
         target = {number, segment};
       } else {
         double& member = key == "repeat"       ? wanted.locality.repeat
@@ -165,11 +157,11 @@ RoutingTrace choose_trace(const CacheOptions& options, CacheReport& report, std:
     if (options.routing != "uniform") {
       throw UserError("--load-deviation: makes its own popularity; leave out --routing");
     }
-    const double deviation = parse_number("--load-deviation", options.load_deviation);
+    const double deviation = number_or_percent("--load-deviation", options.load_deviation);
     routing = routing_of_deviation(report.experts, report.top_k, deviation);
     report.routing = fmt::format("of load deviation {:.4g}%", deviation * 100);
   }
-  LocalTrace wanted{report.layers, positive("--tokens", options.tokens), seed, {}};
+  LocalTrace wanted{report.layers, parse_positive("--tokens", options.tokens), seed, {}};
   if (static_cast<double>(wanted.tokens) * static_cast<double>(wanted.layers * report.top_k) >
       static_cast<double>(kMostUses)) {
     throw UserError(fmt::format("--tokens: {} tokens of {} layers use experts {} times; allowed are {}", wanted.tokens,
@@ -184,10 +176,10 @@ RoutingTrace choose_trace(const CacheOptions& options, CacheReport& report, std:
 double read_capacity(const std::string& text, const CacheReport& report) {
   double experts = 0;
   if (text.ends_with('x')) {
-    experts = parse_number("--capacity", std::string_view(text).substr(0, text.size() - 1)) *
+    experts = number_or_percent("--capacity", std::string_view(text).substr(0, text.size() - 1)) *
               static_cast<double>(report.top_k);
   } else {
-    const double number = parse_number("--capacity", text);
+    const double number = number_or_percent("--capacity", text);
     const bool share = text.ends_with('%') || (number > 0 && number < 1);
     experts = share ? number * static_cast<double>(report.experts) : number;
   }
@@ -206,11 +198,11 @@ Prefetch read_prefetch(const std::string& text, const CacheReport& report) {
   for (const auto& [key, values] : parse_items("--prefetch", text, {"accuracy", "extra", "window"})) {
     for (const std::string& value : values) {
       if (key == "accuracy") {
-        prefetch.accuracy.push_back(parse_number("--prefetch accuracy", value));
+        prefetch.accuracy.push_back(number_or_percent("--prefetch accuracy", value));
       } else if (key == "extra") {
         prefetch.extra = parse_count("--prefetch extra", value);
       } else {
-        prefetch.window = parse_number("--prefetch window", value);
+        prefetch.window = number_or_percent("--prefetch window", value);
       }
     }
   }
@@ -285,11 +277,11 @@ CLI::App* add_cache_command(CLI::App& app, CacheOptions& options) {
 std::string cache_result(const CacheOptions& options, bool rich) {
   CacheReport report = read_layers(options);
   CacheQuestion question;
-  question.batch = positive("--batch", options.batch);
+  question.batch = parse_positive("--batch", options.batch);
   question.warm_up = not_negative("--warm-up", options.warm_up);
   question.pinned_layers = not_negative("--pinned-layers", options.pinned_layers);
   question.seed = static_cast<std::uint64_t>(not_negative("--seed", options.seed));
-  question.look_ahead = positive("--look-ahead", options.look_ahead);
+  question.look_ahead = parse_positive("--look-ahead", options.look_ahead);
   question.request = not_negative("--document", options.document);
   question.score_weight = options.score_weight;
   question.shared = options.shared;
@@ -305,7 +297,7 @@ std::string cache_result(const CacheOptions& options, bool rich) {
   for (const std::string& capacity : options.capacities) {
     capacities.push_back(read_capacity(capacity, report));
   }
-  report.segment = positive("--segment", options.segment);
+  report.segment = parse_positive("--segment", options.segment);
   report.batch = question.batch;
   const RoutingTrace trace = choose_trace(options, report, question.seed, question.request);
   report.tokens = trace.tokens();
@@ -329,7 +321,7 @@ std::string cache_result(const CacheOptions& options, bool rich) {
   if (options.batching) {
     BatchingQuestion batching;
     batching.batch = question.batch;
-    batching.waiting = options.waiting.empty() ? 4 * question.batch : positive("--waiting", options.waiting);
+    batching.waiting = options.waiting.empty() ? 4 * question.batch : parse_positive("--waiting", options.waiting);
     batching.document = question.request > 0 ? question.request : trace.tokens();
     report.batching = distinct_experts(trace, batching);
   } else if (!options.waiting.empty()) {

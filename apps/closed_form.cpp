@@ -93,7 +93,7 @@ const std::vector<Group>& groups() {
   return kGroups;
 }
 
-std::string list_text() {
+std::string form_list() {
   std::string text;
   for (const ClosedForm& form : closed_forms()) {
     text += fmt::format("{:<16} {}\n", form.name, form.about);
@@ -125,7 +125,7 @@ CLI::App* add_closed_form_command(CLI::App& app, ClosedFormOptions& options) {
 
 std::string closed_form_result(const ClosedFormOptions& options, bool rich) {
   if (options.list) {
-    return list_text();
+    return form_list();
   }
   if (options.form.empty()) {
     throw UserError("closed-form needs the name of a form; moesaic closed-form --list shows them");

@@ -7,11 +7,11 @@
 namespace moesaic {
 namespace {
 
-ClosedFormReport report_of(const ClosedFormInput& input) {
+ClosedFormReport idea_report(const ClosedFormInput& input) {
   return {.form = input.form(), .subject = "", .results = {}};
 }
 
-constexpr double kMostLayers = 10000, kMostExperts = 1e6;
+constexpr double kMostFormLayers = 10000, kMostExperts = 1e6;
 
 }  // namespace
 
@@ -42,8 +42,8 @@ const ClosedForm& find_closed_form(std::string_view name) {
 }
 
 ClosedFormReport pre_gated_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
-  FetchedBlocks blocks{.blocks = input.count("layers", kMostLayers),
+  ClosedFormReport report = idea_report(input);
+  FetchedBlocks blocks{.blocks = input.count("layers", kMostFormLayers),
                        .other = input.quantity_or("other-time", Seconds{}),
                        .gate = input.quantity_or("gate-time", Seconds{}),
                        .experts = input.quantity_or("expert-time", Seconds{}),
@@ -75,9 +75,9 @@ ClosedFormReport pre_gated_report(const ClosedFormInput& input) {
 }
 
 ClosedFormReport ring_memory_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
-  Ring ring{.layers = static_cast<std::int64_t>(input.count("layers", kMostLayers)),
-            .slots = static_cast<std::int64_t>(input.count("slots", kMostLayers)),
+  ClosedFormReport report = idea_report(input);
+  Ring ring{.layers = static_cast<std::int64_t>(input.count("layers", kMostFormLayers)),
+            .slots = static_cast<std::int64_t>(input.count("slots", kMostFormLayers)),
             .load = {},
             .compute = input.quantity_or("compute-time", Seconds{})};
   const auto passes = static_cast<std::int64_t>(input.count_or("passes", 1, 1000));
@@ -103,7 +103,7 @@ ClosedFormReport ring_memory_report(const ClosedFormInput& input) {
 }
 
 ClosedFormReport attention_split_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
+  ClosedFormReport report = idea_report(input);
   const AttentionSplit split{input.quantity<Seconds>("cpu-time"), input.quantity_or("copy-time", Seconds{}),
                              input.quantity<Seconds>("gpu-time")};
   report.add_share("best_share", "best share on the CPU", best_split(split));
@@ -115,7 +115,7 @@ ClosedFormReport attention_split_report(const ClosedFormInput& input) {
 }
 
 ClosedFormReport pipelined_layer_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
+  ClosedFormReport report = idea_report(input);
   const LayerWork work{.gpu = input.quantity_or("gpu-time", Seconds{}),
                        .cpu = input.quantity_or("cpu-time", Seconds{}),
                        .to_gpu = input.quantity_or("to-gpu", Bytes{}),
@@ -131,8 +131,8 @@ ClosedFormReport pipelined_layer_report(const ClosedFormInput& input) {
 }
 
 ClosedFormReport expert_misses_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
-  const ExpertMisses misses{.layers = input.count("layers", kMostLayers),
+  ClosedFormReport report = idea_report(input);
+  const ExpertMisses misses{.layers = input.count("layers", kMostFormLayers),
                             .per_token = input.count_or("top-k", 1, kMostExperts),
                             .hit = input.share_or("hit", 0),
                             .expert = input.quantity<Bytes>("expert-bytes"),

@@ -11,7 +11,7 @@
 namespace moesaic {
 namespace {
 
-double parse_number(const std::string& key, std::string_view text) {
+double plain_number(const std::string& key, std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
@@ -44,7 +44,7 @@ std::string ClosedFormInput::text(const std::string& key) const {
 }
 
 double ClosedFormInput::number(const std::string& key, double least, double most) const {
-  return in_range(key, parse_number(key, text(key)), least, most);
+  return in_range(key, plain_number(key, text(key)), least, most);
 }
 
 double ClosedFormInput::number_or(const std::string& key, double fallback, double least, double most) const {
@@ -73,9 +73,9 @@ double ClosedFormInput::share_or(const std::string& key, double fallback) const 
   }
   const std::string typed = given_.at(key);
   if (typed.ends_with('%')) {
-    return in_range(key, parse_number(key, std::string_view(typed).substr(0, typed.size() - 1)), 0, 100) / 100;
+    return in_range(key, plain_number(key, std::string_view(typed).substr(0, typed.size() - 1)), 0, 100) / 100;
   }
-  return in_range(key, parse_number(key, typed), 0, 1);
+  return in_range(key, plain_number(key, typed), 0, 1);
 }
 
 std::vector<double> ClosedFormInput::percents(const std::string& key) const {
@@ -83,7 +83,7 @@ std::vector<double> ClosedFormInput::percents(const std::string& key) const {
   std::vector<double> percents;
   for (std::size_t at = 0; at <= typed.size();) {
     const std::size_t comma = std::min(typed.find(',', at), typed.size());
-    percents.push_back(in_range(key, parse_number(key, std::string_view(typed).substr(at, comma - at)), 0, 100));
+    percents.push_back(in_range(key, plain_number(key, std::string_view(typed).substr(at, comma - at)), 0, 100));
     at = comma + 1;
   }
   return percents;

@@ -12,9 +12,9 @@
 namespace moesaic {
 namespace {
 
-constexpr double kMostTokens = 1e6;  // of a prompt or a generation
+constexpr double kMostFormTokens = 1e6;  // of a prompt or a generation
 
-ClosedFormReport report_of(const ClosedFormInput& input) {
+ClosedFormReport system_report(const ClosedFormInput& input) {
   return {.form = input.form(), .subject = input.model_name(), .results = {}};
 }
 
@@ -54,7 +54,8 @@ void add_saturation(const ClosedFormInput& input, const AlikeLayers& model, Clos
 
 /// Eqs 3, 4 and 7, and the second stage.
 void add_generation(const ClosedFormInput& input, const AlikeLayers& model, ClosedFormReport& report) {
-  const double prompt = input.number("prompt", 1, kMostTokens), generated = input.count("generated", kMostTokens);
+  const double prompt = input.number("prompt", 1, kMostFormTokens),
+               generated = input.count("generated", kMostFormTokens);
   report.add("memory_efficiency", "tokens in parallel for a token of KV (Eq 3)",
              moe_lens::memory_efficiency(prompt, generated));
   report.add("printed_memory_efficiency", "as its closed form is printed",
@@ -63,7 +64,7 @@ void add_generation(const ClosedFormInput& input, const AlikeLayers& model, Clos
              moe_lens::effective_kv(Bytes{1}, prompt, generated).value);
   const auto kv = input.quantity_if<Bytes>("kv");
   const auto requests = input.number_if("requests", 1, 1e12);
-  const double block = input.count_or("block", 1, kMostTokens);
+  const double block = input.count_or("block", 1, kMostFormTokens);
   if (!kv && !requests) {
     return;
   }
@@ -93,7 +94,7 @@ void add_generation(const ClosedFormInput& input, const AlikeLayers& model, Clos
 }  // namespace
 
 ClosedFormReport moe_lens_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
+  ClosedFormReport report = system_report(input);
   const AlikeLayers model = input.model();
   add_intensity(input, model, report);
   add_saturation(input, model, report);
@@ -143,7 +144,7 @@ ClosedFormReport roofline_report(const ClosedFormInput& input) {
 }
 
 ClosedFormReport lightning_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
+  ClosedFormReport report = system_report(input);
   const AlikeLayers model = input.model();
   lightning::Machine machine{.gpu_memory = input.quantity<Bytes>("gpu-memory"),
                              .cpu_memory = input.quantity<Bytes>("cpu-memory"),
@@ -155,7 +156,7 @@ ClosedFormReport lightning_report(const ClosedFormInput& input) {
                              .devices = input.count_or("devices", 1, 1024)};
   machine.gpu_share = input.share_or("gpu-share", machine.gpu_share);
   machine.cpu_share = input.share_or("cpu-share", machine.cpu_share);
-  const lightning::Load load{input.number("prompt", 1, kMostTokens), input.count("generated", kMostTokens)};
+  const lightning::Load load{input.number("prompt", 1, kMostFormTokens), input.count("generated", kMostFormTokens)};
   if (load.generated < 2) {
     throw UserError("--generated: found 1, the first token is prefill's: allowed are 2 and more");
   }
@@ -224,7 +225,7 @@ void add_phase(ClosedFormReport& report, const std::string& key, const std::stri
 }  // namespace
 
 ClosedFormReport flexgen_report(const ClosedFormInput& input) {
-  ClosedFormReport report = report_of(input);
+  ClosedFormReport report = system_report(input);
   const AlikeLayers model = input.model();
   flexgen::Rates rates;
   rates.to_gpu = input.has("link") ? input.quantity<BytesPerSecond>("link") : rates.to_gpu;
@@ -232,7 +233,7 @@ ClosedFormReport flexgen_report(const ClosedFormInput& input) {
   rates.cpu_decode_attention =
       input.has("cpu-compute") ? input.quantity<FlopsPerSecond>("cpu-compute") : rates.cpu_decode_attention;
   rates.prefill_products = input.has("compute") ? input.quantity<FlopsPerSecond>("compute") : rates.prefill_products;
-  const flexgen::Load load{input.number("prompt", 1, kMostTokens), input.count("generated", kMostTokens)};
+  const flexgen::Load load{input.number("prompt", 1, kMostFormTokens), input.count("generated", kMostFormTokens)};
   const flexgen::Policy policy{.micro_batch = static_cast<std::int64_t>(input.count("micro-batch", 1e6)),
                                .micro_batches = static_cast<std::int64_t>(input.count("micro-batches", 1e6)),
                                .weights = shares(input, "weights-on"),

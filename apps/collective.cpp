@@ -47,7 +47,7 @@ Bytes parse_bytes(const std::string& text) {
 }
 
 /// Everything that both kinds of question need.
-struct Setting {
+struct CollectiveSetting {
   Machine machine;
   CollectiveLinks links;
   int ranks = 1;
@@ -56,8 +56,8 @@ struct Setting {
   Fabric fabric;
 };
 
-Setting make_setting(const CollectiveOptions& options) {
-  Setting setting;
+CollectiveSetting make_setting(const CollectiveOptions& options) {
+  CollectiveSetting setting;
   setting.machine = read_machine(load_machine_config(options.machine));
   const std::int64_t devices = setting.machine.total_devices();
   const std::int64_t ranks = options.ranks > 0 ? options.ranks : devices;
@@ -133,7 +133,7 @@ CollectiveAlgorithm choose(const CollectiveOptions& options, const Collective& c
                               printable(options.algorithm), suggest(options.algorithm, names), fmt::join(names, ", ")));
 }
 
-CollectiveReport report_of(const Setting& setting, const CollectiveOptions& options) {
+CollectiveReport report_of(const CollectiveSetting& setting, const CollectiveOptions& options) {
   return {.machine = setting.machine.name,
           .what = "",
           .ranks = setting.ranks,
@@ -154,7 +154,7 @@ int shift_of(const CollectiveOptions& options, int ranks) {
 }
 
 CollectiveReport collective_report(const CollectiveOptions& options, CollectiveKind kind) {
-  Setting setting = make_setting(options);
+  CollectiveSetting setting = make_setting(options);
   setting.fabric.topology = setting.topology ? &*setting.topology : nullptr;
   const Collective collective{kind, parse_bytes(options.bytes), setting.ranks, shift_of(options, setting.ranks)};
   const CollectiveAlgorithm algorithm = choose(options, collective, setting.links);
@@ -212,7 +212,7 @@ std::vector<Demanded> exchange_demands(const ExchangeRows& rows, ExchangeKind ki
 }
 
 CollectiveReport exchange_report(const CollectiveOptions& options, bool combine) {
-  Setting setting = make_setting(options);
+  CollectiveSetting setting = make_setting(options);
   setting.fabric.topology = setting.topology ? &*setting.topology : nullptr;
   check_exchange(options, setting.ranks);
   ExchangeKind kind = parse_exchange(options.exchange);

@@ -35,14 +35,6 @@ ExpertLayers expert_layers(const Architecture& architecture) {
   return result;
 }
 
-std::int64_t positive(const char* option, const std::string& text) {
-  const std::int64_t count = parse_count(option, text);
-  if (count < 1) {
-    throw UserError(fmt::format("{}: {} is not at least 1", option, count));
-  }
-  return count;
-}
-
 template <class Rule>
 Rule parse_rule(const char* option, const std::string& text, std::initializer_list<Rule> rules) {
   std::vector<std::string> names;
@@ -58,7 +50,7 @@ Rule parse_rule(const char* option, const std::string& text, std::initializer_li
 GroupLimit group_limit(const ExpertsOptions& options, const MoeFeedForward& moe) {
   GroupLimit limit{moe.groups, moe.node_limit};
   if (!options.groups.empty()) {
-    limit.groups = positive("--groups", options.groups);
+    limit.groups = parse_positive("--groups", options.groups);
   }
   if (!options.top_groups.empty()) {
     limit.most = parse_count("--top-groups", options.top_groups);
@@ -110,7 +102,7 @@ std::string choose_routing(const ExpertsOptions& options, const ExpertLayers& la
   question.trace =
       synthetic_trace({.experts = experts,
                        .top_k = top_k,
-                       .layers = options.layers.empty() ? layers.count : positive("--layers", options.layers),
+                       .layers = options.layers.empty() ? layers.count : parse_positive("--layers", options.layers),
                        .tokens = std::max(kTokens, kTokensPerRank * question.grid.ranks),
                        .exponent = exponent_of(options.routing),
                        .affinity = *options.affinity,
@@ -174,11 +166,11 @@ std::string experts(const ExpertsOptions& options, bool rich) {
   const ExpertLayers layers = expert_layers(architecture);
   PlacementQuestion question;
   question.hidden = architecture.hidden;
-  question.grid.ranks = positive("--ranks", options.ranks);
+  question.grid.ranks = parse_positive("--ranks", options.ranks);
   question.grid.per_node = options.ranks_per_node.empty() ? std::min<std::int64_t>(machine.devices, question.grid.ranks)
-                                                          : positive("--ranks-per-node", options.ranks_per_node);
+                                                          : parse_positive("--ranks-per-node", options.ranks_per_node);
   question.redundant = parse_count("--redundant", options.redundant);
-  question.tokens = static_cast<double>(positive("--tokens", options.tokens));
+  question.tokens = static_cast<double>(parse_positive("--tokens", options.tokens));
   question.copies =
       parse_rule("--copies", options.copies, {CopyRule::per_expert, CopyRule::per_rank, CopyRule::per_node});
   question.hits.replicas = parse_rule("--replicas", options.replicas, {ReplicaRule::even, ReplicaRule::own_node});

@@ -21,8 +21,6 @@
 namespace moesaic {
 namespace {
 
-std::string number(std::int64_t count) { return count_text(static_cast<double>(count)); }
-
 /// What of a placement a search takes as given.
 HybridDescription assumed_of(const std::vector<std::string>& sets) {
   constexpr std::array<std::string_view, 5> kGiven = {"experts.prefetch", "experts.deferred", "experts.host_tokens",
@@ -134,8 +132,8 @@ OffloadReport report_of(const OffloadQuestion& question, const SearchGoal& goal,
   report.load = fmt::format("{} of {} + {} tokens",
                             !question.batch        ? "any number of requests"
                             : *question.batch == 1 ? "1 request"
-                                                   : number(*question.batch) + " requests",
-                            number(question.load.input), number(question.load.output));
+                                                   : integer_text(*question.batch) + " requests",
+                            integer_text(question.load.input), integer_text(question.load.output));
   report.goal = goal;
   report.counts = outcome.counts;
   report.stopped = outcome.stopped;

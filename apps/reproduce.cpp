@@ -51,7 +51,7 @@ std::vector<CatalogEntry> chosen_studies(const std::vector<std::string>& typed) 
   return studies;
 }
 
-std::string list_text() {
+std::string study_list() {
   std::string text;
   for (const CatalogEntry& entry : list_catalog("studies")) {
     const Study study = read_study(Config::load(entry.file));
@@ -76,7 +76,7 @@ CLI::App* add_reproduce_command(CLI::App& app, ReproduceOptions& options) {
 void run_reproduce(const ReproduceOptions& options, const std::string& command, const Console& console) {
   check_output("-o", options.output_file);
   if (options.list) {
-    write_result(list_text(), options.output_file, console.out);
+    write_result(study_list(), options.output_file, console.out);
     return;
   }
   std::vector<Reproduction> studies;

@@ -17,14 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kMostTokens = 1 << 28;
+constexpr std::int64_t kMostTraceTokens = 1 << 28;
 
 std::vector<RequestLengths> read_json(const fs::path& file) {
   const Config config = Config::load(file);
   const auto tokens = [](const Config& value) {
     const std::int64_t count = value.positive();
-    if (count > kMostTokens) {
-      value.fail(fmt::format("{} is more than {} tokens", count, kMostTokens));
+    if (count > kMostTraceTokens) {
+      value.fail(fmt::format("{} is more than {} tokens", count, kMostTraceTokens));
     }
     return count;
   };
@@ -69,9 +69,9 @@ std::vector<RequestLengths> read_csv(const std::string& text, const std::string&
   }
   const auto tokens = [&](std::size_t column) {
     const std::optional<double> value = parse_number(table[column]);
-    if (!value || *value < 1 || *value > static_cast<double>(kMostTokens) || *value != std::floor(*value)) {
+    if (!value || *value < 1 || *value > static_cast<double>(kMostTraceTokens) || *value != std::floor(*value)) {
       refuse(table.line(), fmt::format("{}: '{}' is not a whole number of tokens from 1 to {}", table.header()[column],
-                                       printable(table[column]), kMostTokens));
+                                       printable(table[column]), kMostTraceTokens));
     }
     return static_cast<std::int64_t>(*value);
   };

@@ -133,6 +133,14 @@ std::int64_t parse_count(const std::string& option, const std::string& text) {
   return value;
 }
 
+std::int64_t parse_positive(const std::string& option, const std::string& text) {
+  const std::int64_t value = parse_count(option, text);
+  if (value < 1) {
+    throw UserError(option + ": " + std::to_string(value) + " is not at least 1");
+  }
+  return value;
+}
+
 void read_count(const std::string& option, const std::string& text, std::int64_t& value) {
   if (!text.empty()) {
     value = parse_count(option, text);

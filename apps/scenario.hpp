@@ -69,7 +69,9 @@ std::vector<NamedScenario> combine(const ScenarioList& list);
 
 /// Reads a whole number; `option` names it in the message.
 std::int64_t parse_count(const std::string& option, const std::string& text);
-/// The same, where anything was typed.
+/// The same, at least 1.
+std::int64_t parse_positive(const std::string& option, const std::string& text);
+/// As parse_count(), where anything was typed.
 void read_count(const std::string& option, const std::string& text, std::int64_t& value);
 
 }  // namespace moesaic

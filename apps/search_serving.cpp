@@ -11,8 +11,6 @@
 namespace moesaic {
 namespace {
 
-std::string number(std::int64_t count) { return count_text(static_cast<double>(count)); }
-
 /// The scenario's words with the counts read.
 Scenario scenario_of(const SearchOptions& options) {
   Scenario scenario = options.scenario;
@@ -34,7 +32,8 @@ ServingSpace serving_space(const SearchOptions& options) {
   const std::int64_t there = parts.machine.total_devices();
   const std::int64_t devices = scenario.devices.value_or(parts.machine.devices);
   if (devices > there) {
-    throw UserError(fmt::format("--devices: {} has {}, not {}", parts.machine.name, number(there), number(devices)));
+    throw UserError(
+        fmt::format("--devices: {} has {}, not {}", parts.machine.name, integer_text(there), integer_text(devices)));
   }
   question.devices = static_cast<int>(devices);
   question.mappings = list_mappings(parts.architecture, parts.machine, {.devices = question.devices});
@@ -62,14 +61,14 @@ namespace {
 [[noreturn]] void fail_unfit(const ServingSpace& space, const SearchOutcome& outcome) {
   const ServingQuestion& question = space.question();
   std::string message = fmt::format("--devices: no mapping of {} fits on {} of {}", question.architecture.name,
-                                    number(question.devices), question.machine.name);
+                                    integer_text(question.devices), question.machine.name);
   if (outcome.nearest_fit) {
     const std::size_t mapping = *outcome.nearest_fit;
     message += fmt::format("; the nearest, {}, lacks {} on each device", to_text(question.mappings[mapping]),
                            to_text(outcome.missing));
     const FitAdvice advice = fit_advice(space.deployment(mapping), space.smallest_load(mapping));
-    message += advice.fewest_devices ? fmt::format("; {} devices would hold it ({})", number(*advice.fewest_devices),
-                                                   *advice.fewest_mapping)
+    message += advice.fewest_devices ? fmt::format("; {} devices would hold it ({})",
+                                                   integer_text(*advice.fewest_devices), *advice.fewest_mapping)
                                      : "; no number of devices up to 4,096 would hold it";
   }
   throw UserError(message);
@@ -77,7 +76,7 @@ namespace {
 
 /// Nothing is fast enough: the fastest that there is, for each time asked for.
 [[noreturn]] void fail_slow(const ServingSpace& space, const SearchGoal& goal) {
-  std::string message = fmt::format("--slo: no mapping of {} devices keeps ", number(space.question().devices));
+  std::string message = fmt::format("--slo: no mapping of {} devices keeps ", integer_text(space.question().devices));
   std::string best;
   const auto add = [&](const char* key, const std::optional<Seconds>& most, SearchObjective objective) {
     if (!most) {
@@ -115,8 +114,9 @@ SearchReport report_of(const ServingSpace& space, const SearchGoal& goal, const 
   report.model = question.architecture.name;
   report.machine = question.machine.name;
   report.cost_model = question.cost->name();
-  report.load = fmt::format("{} tokens in, {} out", number(question.load.input), number(question.load.output)) +
-                (question.batch ? fmt::format(", {} requests at once", number(*question.batch)) : "");
+  report.load =
+      fmt::format("{} tokens in, {} out", integer_text(question.load.input), integer_text(question.load.output)) +
+      (question.batch ? fmt::format(", {} requests at once", integer_text(*question.batch)) : "");
   report.devices = question.devices;
   report.goal = goal;
   report.counts = outcome.counts;

@@ -11,8 +11,6 @@ namespace {
 
 constexpr int kMostVirtualStages = 8;
 
-std::string number(std::int64_t count) { return count_text(static_cast<double>(count)); }
-
 /// The words of `moesaic train` that mean the same; what varies has the default.
 TrainOptions train_options(const SearchOptions& options) {
   TrainOptions train = options.train;
@@ -63,7 +61,7 @@ void check_counts(const Training& training) {
                                         to_text(question.mappings[*outcome.nearest_fit]), to_text(outcome.missing))
                           : "";
   throw UserError(fmt::format("--devices: no mapping of {} fits on {} of {}{}", predictor.architecture().name,
-                              number(question.mappings.front().devices()), predictor.machine().name, nearest));
+                              integer_text(question.mappings.front().devices()), predictor.machine().name, nearest));
 }
 
 }  // namespace
@@ -82,8 +80,8 @@ TrainingSpace training_space(const SearchOptions& options) {
   const Machine& machine = predictor->machine();
   const std::int64_t devices = train.devices > 0 ? train.devices : machine.devices;
   if (devices > machine.total_devices()) {
-    throw UserError(
-        fmt::format("--devices: {} has {}, not {}", machine.name, number(machine.total_devices()), number(devices)));
+    throw UserError(fmt::format("--devices: {} has {}, not {}", machine.name, integer_text(machine.total_devices()),
+                                integer_text(devices)));
   }
   question.mappings = list_mappings(predictor->architecture(), machine,
                                     {.devices = static_cast<int>(devices),
@@ -106,10 +104,10 @@ void check_found(const TrainingSpace& space, const SearchGoal& goal, const Searc
     throw UserError(fmt::format("--devices: so many devices divide nothing of {}", predictor.architecture().name));
   }
   if (counts.candidates() == 0) {
-    throw UserError(
-        fmt::format("--global-batch: {} sequences divide into micro-batches under none of {} mappings; try "
-                    "a multiple of the devices",
-                    number(question.training.global_batch), number(static_cast<std::int64_t>(space.size()))));
+    throw UserError(fmt::format(
+        "--global-batch: {} sequences divide into micro-batches under none of {} mappings; try "
+        "a multiple of the devices",
+        integer_text(question.training.global_batch), integer_text(static_cast<std::int64_t>(space.size()))));
   }
   if (counts.evaluated + counts.pruned == 0) {
     fail_unfit(space, outcome);
@@ -131,8 +129,8 @@ SearchReport report_of(const TrainingSpace& space, const SearchGoal& goal, const
   report.model = question.predictor->architecture().name;
   report.machine = question.predictor->machine().name;
   report.cost_model = question.predictor->cost().name();
-  report.load = fmt::format("steps of {} sequences of {} tokens", number(question.training.global_batch),
-                            number(question.training.sequence));
+  report.load = fmt::format("steps of {} sequences of {} tokens", integer_text(question.training.global_batch),
+                            integer_text(question.training.sequence));
   report.devices = question.mappings.front().devices();
   report.goal = goal;
   report.counts = outcome.counts;

@@ -18,7 +18,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::int64_t kMostDevices = 1 << 20;
+constexpr std::int64_t kMostTrainingDevices = 1 << 20;
 constexpr double kMostCapacity = 1000;
 
 /// Whether the mapping's text gives a key.
@@ -33,14 +33,10 @@ bool gives(std::string_view map, std::string_view key) {
   return false;
 }
 
-bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
-                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
-}
-
 std::optional<int> devices_of(const TrainOptions& options, const Machine& machine) {
-  if (options.devices < 0 || options.devices > kMostDevices) {
-    throw UserError(fmt::format("--devices: {} is not a whole number from 1 to {}", options.devices, kMostDevices));
+  if (options.devices < 0 || options.devices > kMostTrainingDevices) {
+    throw UserError(
+        fmt::format("--devices: {} is not a whole number from 1 to {}", options.devices, kMostTrainingDevices));
   }
   if (options.devices > 0) {
     return static_cast<int>(options.devices);

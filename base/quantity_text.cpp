@@ -50,41 +50,41 @@ std::string counted(double value, std::span<const Step> steps) {
   return scaled(value, steps);
 }
 
-constexpr Step kTime[] = {{1e-9, "ns"}, {1e-6, "us"}, {1e-3, "ms"}, {1, "s"}};
-constexpr Step kLongTime[] = {{1, "s"}, {120, "min"}, {7200, "h"}};
-constexpr Step kSize[] = {{1, "B"}, {1e3, "kB"}, {1e6, "MB"}, {1e9, "GB"}, {1e12, "TB"}, {1e15, "PB"}};
-constexpr Step kCount[] = {{1, "FLOP"},    {1e3, "kFLOP"},  {1e6, "MFLOP"},
-                           {1e9, "GFLOP"}, {1e12, "TFLOP"}, {1e15, "PFLOP"}};
-constexpr Step kEnergy[] = {{1e-12, "pJ"}, {1e-9, "nJ"}, {1e-6, "uJ"}, {1e-3, "mJ"},
-                            {1, "J"},      {1e3, "kJ"},  {1e6, "MJ"}};
-constexpr Step kPower[] = {{1e-3, "mW"}, {1, "W"}, {1e3, "kW"}, {1e6, "MW"}};
+constexpr Step kTimeSteps[] = {{1e-9, "ns"}, {1e-6, "us"}, {1e-3, "ms"}, {1, "s"}};
+constexpr Step kLongTimeSteps[] = {{1, "s"}, {120, "min"}, {7200, "h"}};
+constexpr Step kSizeSteps[] = {{1, "B"}, {1e3, "kB"}, {1e6, "MB"}, {1e9, "GB"}, {1e12, "TB"}, {1e15, "PB"}};
+constexpr Step kCountSteps[] = {{1, "FLOP"},    {1e3, "kFLOP"},  {1e6, "MFLOP"},
+                                {1e9, "GFLOP"}, {1e12, "TFLOP"}, {1e15, "PFLOP"}};
+constexpr Step kEnergySteps[] = {{1e-12, "pJ"}, {1e-9, "nJ"}, {1e-6, "uJ"}, {1e-3, "mJ"},
+                                 {1, "J"},      {1e3, "kJ"},  {1e6, "MJ"}};
+constexpr Step kPowerSteps[] = {{1e-3, "mW"}, {1, "W"}, {1e3, "kW"}, {1e6, "MW"}};
 
 }  // namespace
 
 std::string to_text(Seconds value) {
   const double size = std::abs(value.value);
-  if (size >= kLongTime[2].factor) {
+  if (size >= kLongTimeSteps[2].factor) {
     return digits(value.value / 3600) + " h";
   }
-  if (size >= kLongTime[1].factor) {
+  if (size >= kLongTimeSteps[1].factor) {
     return digits(value.value / 60) + " min";
   }
-  return size == 0 ? "0 s" : scaled(value.value, kTime);
+  return size == 0 ? "0 s" : scaled(value.value, kTimeSteps);
 }
 
-std::string to_text(Bytes value) { return counted(value.value, kSize); }
+std::string to_text(Bytes value) { return counted(value.value, kSizeSteps); }
 
-std::string to_text(Flops value) { return counted(value.value, kCount); }
+std::string to_text(Flops value) { return counted(value.value, kCountSteps); }
 
-std::string to_text(BytesPerSecond value) { return counted(value.value, kSize) + "/s"; }
+std::string to_text(BytesPerSecond value) { return counted(value.value, kSizeSteps) + "/s"; }
 
-std::string to_text(FlopsPerSecond value) { return counted(value.value, kCount) + "/s"; }
+std::string to_text(FlopsPerSecond value) { return counted(value.value, kCountSteps) + "/s"; }
 
 std::string to_text(FlopsPerByte value) { return digits(value.value) + " FLOP/B"; }
 
-std::string to_text(Watts value) { return value.value == 0 ? "0 W" : scaled(value.value, kPower); }
+std::string to_text(Watts value) { return value.value == 0 ? "0 W" : scaled(value.value, kPowerSteps); }
 
-std::string to_text(Joules value) { return value.value == 0 ? "0 J" : scaled(value.value, kEnergy); }
+std::string to_text(Joules value) { return value.value == 0 ? "0 J" : scaled(value.value, kEnergySteps); }
 
 std::string to_text(Dollars value) {
   const double size = std::abs(value.value);

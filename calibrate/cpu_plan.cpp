@@ -6,14 +6,13 @@
 #include <cmath>
 
 #include "base/quantity_text.hpp"
+#include "calibrate/measured_facts.hpp"
 
 namespace moesaic {
 namespace {
 
-constexpr double kMiB = 1024.0 * 1024;
-
 /// Without scales.
-double element_bytes(DType dtype) {
+double weight_bytes(DType dtype) {
   return dtype == DType::fp32 ? 4 : dtype == DType::bf16 ? 2 : dtype == DType::int8 ? 1 : 0.5;
 }
 
@@ -61,7 +60,7 @@ void add_streams(std::vector<CpuPoint>& plan, const cpu::Processor& processor, c
 
 void add_layer(std::vector<CpuPoint>& plan, const cpu::Processor& processor, std::size_t library, DType dtype, int n,
                int k, const std::vector<int>& rows, bool essential = false, int most_copies = 256) {
-  const Bytes weights{element_bytes(dtype) * n * k};
+  const Bytes weights{weight_bytes(dtype) * n * k};
   if (!fits(processor, 2 * weights)) {
     return;
   }
@@ -91,7 +90,7 @@ void add_decode(std::vector<CpuPoint>& plan, const cpu::Processor& processor, co
                 DType storage) {
   constexpr Bytes kMost{300e6};  // filling more takes longer than reading it
   const double elements = 2.0 * shape.sequences * shape.context * shape.kv_heads * shape.head_dim;
-  const Bytes cache{elements * element_bytes(storage)};
+  const Bytes cache{elements * weight_bytes(storage)};
   if (cache < kMost && fits(processor, cache)) {
     plan.push_back({DecodePoint{shape, storage, copies_for(processor, cache)}});
   }
@@ -99,7 +98,7 @@ void add_decode(std::vector<CpuPoint>& plan, const cpu::Processor& processor, co
 
 void add_experts(std::vector<CpuPoint>& plan, const cpu::Processor& processor, cpu::ExpertShape shape, DType storage,
                  const std::vector<int>& tokens) {
-  const Bytes weights{element_bytes(storage) * 3 * shape.hidden * shape.inter * shape.experts};
+  const Bytes weights{weight_bytes(storage) * 3 * shape.hidden * shape.inter * shape.experts};
   shape.most_tokens = *std::max_element(tokens.begin(), tokens.end());
   if (fits(processor, weights)) {
     for (const int count : tokens) {
@@ -165,7 +164,7 @@ void add_kernels(std::vector<CpuPoint>& plan, const cpu::Processor& processor,
   }
 }
 
-struct Describe {
+struct CpuPointText {
   const std::vector<cpu::GemmLibrary>& libraries;
 
   std::string operator()(const DispatchPoint& point) const {
@@ -211,7 +210,7 @@ std::vector<CpuPoint> cpu_plan(const cpu::Processor& processor, const std::vecto
 }
 
 std::string describe(const CpuPoint& point, const std::vector<cpu::GemmLibrary>& libraries) {
-  return std::visit(Describe{libraries}, point.what);
+  return std::visit(CpuPointText{libraries}, point.what);
 }
 
 }  // namespace moesaic

@@ -17,13 +17,13 @@ using Json = nlohmann::ordered_json;
 constexpr double kNarrow = 0.5;  // of what a link should carry: it is another link
 constexpr std::string_view kDatasheet = "the catalog's figure for this device, from its datasheet";
 
-std::string_view text(CopyDirection direction) {
+std::string_view short_text(CopyDirection direction) {
   return direction == CopyDirection::to_device ? "host to device"
          : direction == CopyDirection::to_host ? "device to host"
                                                : "both ways";
 }
 
-std::string bandwidth_line(const GpuBandwidth& one) {
+std::string gpu_bandwidth_line(const GpuBandwidth& one) {
   return fmt::format("{} {} of {}: {}", one.level, one.stream, to_text(one.footprint), to_text(one.rate));
 }
 
@@ -37,13 +37,13 @@ std::string joined(const List& list, const Line& line) {
 }
 
 std::string copy_line(const GpuCopy& copy) {
-  return fmt::format("{} {} of {}: {} ({})", copy.pinned ? "pinned" : "pageable", text(copy.direction),
+  return fmt::format("{} {} of {}: {} ({})", copy.pinned ? "pinned" : "pageable", short_text(copy.direction),
                      to_text(copy.bytes), to_text(copy.rate), to_text(copy.timing.median));
 }
 
 std::string overlap_line(const GpuOverlap& overlap) {
   return fmt::format("copies {} beside a product: the product takes {:.2f} times as long, the copies {:.2f} times",
-                     text(overlap.direction), overlap.product, overlap.copy);
+                     short_text(overlap.direction), overlap.product, overlap.copy);
 }
 
 void add_units(const GpuFacts& facts, Json& device, Json& sources) {
@@ -75,8 +75,8 @@ void add_units(const GpuFacts& facts, Json& device, Json& sources) {
 }
 
 void add_memory(const GpuFacts& facts, const GpuBandwidth& measured, Json& device, Json& sources) {
-  const std::string here = fmt::format("measured here, achieved and not theoretical: {}, {}", bandwidth_line(measured),
-                                       repeats(measured.timing));
+  const std::string here = fmt::format("measured here, achieved and not theoretical: {}, {}",
+                                       gpu_bandwidth_line(measured), repeats(measured.timing));
   const BytesPerSecond rate = facts.datasheet ? facts.datasheet->memory.bandwidth : measured.rate;
   device["memory"] = {{"capacity", to_text(facts.properties.memory)}, {"bandwidth", to_text(rate)}};
   if (facts.properties.l2.value > 0) {
@@ -85,7 +85,7 @@ void add_memory(const GpuFacts& facts, const GpuBandwidth& measured, Json& devic
   }
   sources["memory.capacity"] = "the CUDA runtime: memory of the device";
   sources["memory.bandwidth"] = facts.datasheet ? fmt::format("{}; {}", kDatasheet, here) : here;
-  std::string all = "all bandwidths measured here: " + joined(facts.bandwidth, bandwidth_line);
+  std::string all = "all bandwidths measured here: " + joined(facts.bandwidth, gpu_bandwidth_line);
   for (const GpuLatency& one : facts.latency) {
     all += fmt::format("; one dependent load in {} ({}): {}", one.level, to_text(one.footprint), to_text(one.load));
   }
@@ -232,7 +232,8 @@ std::string gpu_facts_text(const GpuFacts& facts) {
   }
   for (const GpuCopy& copy : facts.copies) {
     line("host link", to_text(copy.rate),
-         fmt::format("{} {} of {}", copy.pinned ? "pinned" : "pageable", text(copy.direction), to_text(copy.bytes)),
+         fmt::format("{} {} of {}", copy.pinned ? "pinned" : "pageable", short_text(copy.direction),
+                     to_text(copy.bytes)),
          copy.timing.spread);
   }
   for (const GpuPeerCopy& copy : facts.peer_copies) {

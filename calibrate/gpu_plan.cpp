@@ -7,12 +7,12 @@
 
 #include "base/error.hpp"
 #include "calibrate/kernel_model.hpp"
+#include "calibrate/measured_facts.hpp"
 #include "model/routing.hpp"
 
 namespace moesaic {
 namespace {
 
-constexpr double kMiB = 1024.0 * 1024;
 constexpr Bytes kSmallCopy{4096}, kLargeCopy{64 * kMiB};
 constexpr Seconds kLongestCall{15e-3};  // at peak rates
 constexpr double kLargestShare = 0.25;  // of the device's memory, for the data of one point
@@ -29,12 +29,12 @@ KernelMachine figures(const cuda::DeviceProperties& device) {
   return machine;
 }
 
-struct Demand {
+struct GpuDemand {
   Seconds call{};  ///< at peak rates
   Bytes data{};
 };
 
-Demand demand(const cuda::DeviceProperties& device, const GpuKernelPoint& point) {
+GpuDemand demand(const cuda::DeviceProperties& device, const GpuKernelPoint& point) {
   const KernelSetting setting{point.family, kernel_formats(point.dtype, point.kv_dtype), point.kernel, figures(device)};
   const KernelTerms terms = kernel_point(setting, point.shape).terms;
   double data = std::max(terms.footprint, terms.memory / setting.machine.seconds_per_byte);
@@ -92,7 +92,7 @@ class Planner {
   }
 
   void add(Lane& lane, const GpuKernelPoint& point, bool essential = false) const {
-    const Demand needs = demand(device_, point);
+    const GpuDemand needs = demand(device_, point);
     if (has(point.dtype) && has(point.kv_dtype) && needs.call < kLongestCall &&
         needs.data < device_.memory * kLargestShare) {
       lane.push_back({point, essential});
@@ -456,7 +456,7 @@ Seconds expected_time(const cuda::DeviceProperties& device, const GpuPoint& poin
   if (kernel == nullptr) {
     return kSetUp + 10 * kShort;
   }
-  const Demand needs = demand(device, *kernel);
+  const GpuDemand needs = demand(device, *kernel);
   return kSetUp + 2 * needs.data / nominal_bandwidth(device) + std::max(kShort, needs.call * (kCalls / kOfPeak));
 }
 

@@ -18,7 +18,7 @@ std::string_view text(cuda::Stream stream) {
   return kNames[static_cast<std::size_t>(stream)];
 }
 
-struct Describe {
+struct GpuPointText {
   std::string operator()(const GpuLaunchPoint& point) const {
     return point.graph ? "empty kernels in a graph" : "empty kernels, launched one by one";
   }
@@ -56,6 +56,6 @@ struct Describe {
 
 }  // namespace
 
-std::string describe(const GpuPoint& point) { return std::visit(Describe{}, point.what); }
+std::string describe(const GpuPoint& point) { return std::visit(GpuPointText{}, point.what); }
 
 }  // namespace moesaic

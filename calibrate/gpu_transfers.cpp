@@ -168,12 +168,12 @@ int ranks_of(const GpuKernelPoint& point) { return static_cast<int>(std::llround
 std::optional<GpuOverlap> measure_overlap(const GpuBench& bench, CopyDirection direction,
                                           const cuda::Patience& patience) {
   // Weights of a layer stream in while a product of a prompt's tokens runs.
-  constexpr double kSize = 4096, kRows = 2048;
+  constexpr double kProductSize = 4096, kProductRows = 2048;
   constexpr Bytes kCopy{16 * 1024 * 1024};
   cuda::Runtime& runtime = bench.runtime;
   const bool modern = bench.device.major >= 8;
-  const PreparedWorks product =
-      prepare(bench, {Family::gemm, modern ? "bf16" : "fp16", "", "cublaslt", {kSize, kSize, kRows}});
+  const PreparedWorks product = prepare(
+      bench, {Family::gemm, modern ? "bf16" : "fp16", "", "cublaslt", {kProductSize, kProductSize, kProductRows}});
   const cuda::Owned host = cuda::allocate_pinned(runtime, kCopy), device = cuda::allocate(runtime, kCopy);
   const cuda::Owned second = cuda::create_stream(runtime);
   const Drain drain(runtime, second.get()), drain_first(runtime, bench.stream);

@@ -8,12 +8,12 @@
 namespace moesaic {
 namespace {
 
-constexpr double kBf16 = 2, kFloat = 4;
+constexpr double kBf16Bytes = 2, kFloatBytes = 4;
 constexpr std::uint64_t kSeed = 20251127;
 
 int whole(double value) { return static_cast<int>(std::llround(value)); }
 
-double element_bytes(DType dtype) {
+double value_bytes(DType dtype) {
   return dtype == DType::fp32 ? 4 : dtype == DType::fp8 || dtype == DType::int8 ? 1 : 2;
 }
 
@@ -86,7 +86,7 @@ class Builder {
 
   void product(int m, int n, int k, int batch) {
     const DType dtype = parse_dtype(point_.dtype);
-    const double element = element_bytes(dtype), rows = double(m) * batch;
+    const double element = value_bytes(dtype), rows = double(m) * batch;
     const Bytes weights{element * n * k * batch};
     const int count = turns(weights);
     const Copies w(data(), weights, count);
@@ -94,14 +94,17 @@ class Builder {
     const char* x = nullptr;
     if (dtype == DType::fp8) {  // a linear layer gets its input in bf16
       char* quantized = data().output({rows * k});
-      auto* scales = reinterpret_cast<float*>(data().output({kFloat * rows * k / 128}));
-      before.emplace_back(cuda::QuantizeWork{
-          .rows = m * batch, .width = k, .x = data().input({kBf16 * rows * k}), .out = quantized, .scales = scales});
+      auto* scales = reinterpret_cast<float*>(data().output({kFloatBytes * rows * k / 128}));
+      before.emplace_back(cuda::QuantizeWork{.rows = m * batch,
+                                             .width = k,
+                                             .x = data().input({kBf16Bytes * rows * k}),
+                                             .out = quantized,
+                                             .scales = scales});
       x = quantized;
     } else {
       x = data().input({element * rows * k});
     }
-    char* y = data().output({kFloat * rows * n});
+    char* y = data().output({kFloatBytes * rows * n});
     for (int i = 0; i < count; ++i) {
       cuda::Chain chain = before;
       chain.emplace_back(
@@ -122,11 +125,11 @@ class Builder {
   void skinny() {
     const DType dtype = parse_dtype(point_.dtype);
     const int n = whole(at(0)), k = whole(at(1)), m = whole(at(2));
-    const Bytes weights{element_bytes(dtype) * n * k};
+    const Bytes weights{value_bytes(dtype) * n * k};
     const int count = turns(weights);
     const Copies w(data(), weights, count);
-    const char* x = data().input({kBf16 * m * k});
-    char* y = data().output({kBf16 * m * n});
+    const char* x = data().input({kBf16Bytes * m * k});
+    char* y = data().output({kBf16Bytes * m * n});
     for (int i = 0; i < count; ++i) {
       add({cuda::GemvWork{.dtype = dtype, .m = m, .n = n, .k = k, .x = x, .w = w[i], .y = y}});
     }
@@ -170,7 +173,7 @@ class Builder {
     const double group = std::ceil(double(work.q_heads) / work.kv_heads / kHeadsOfBlock);
     work.splits = splits(work.sequences * work.kv_heads * group, read, kBlocksEach);
     work.scale = static_cast<float>(1 / std::sqrt(work.head_dim));
-    const double row = element_bytes(work.kv_dtype) * work.kv_heads * work.head_dim;
+    const double row = value_bytes(work.kv_dtype) * work.kv_heads * work.head_dim;
     // Pages that a window has left behind are in no cache: copies of them would not fit, and nobody reads them.
     const int pages = work.pages_per_sequence - (context - read) / work.page_tokens;
     const Bytes cache{row * work.sequences * pages * work.page_tokens};
@@ -179,9 +182,9 @@ class Builder {
     const Copies k(data(), cache, count), v(data(), cache, count);
     work.page_table = page_table(work.sequences, work.pages_per_sequence, pages);
     work.contexts = contexts(work.sequences, context);
-    work.q = data().input({kBf16 * values * work.head_dim});
-    work.partial = reinterpret_cast<float*>(data().output({kFloat * values * work.splits * (work.head_dim + 2)}));
-    work.out = data().output({kBf16 * values * work.head_dim});
+    work.q = data().input({kBf16Bytes * values * work.head_dim});
+    work.partial = reinterpret_cast<float*>(data().output({kFloatBytes * values * work.splits * (work.head_dim + 2)}));
+    work.out = data().output({kBf16Bytes * values * work.head_dim});
     for (int i = 0; i < count; ++i) {
       work.k = k[i];
       work.v = v[i];
@@ -197,15 +200,15 @@ class Builder {
     constexpr int kBlocksEach = 1;  // what its shared memory allows
     work.splits = splits(work.sequences * std::ceil(work.heads / kHeadsOfBlock), context, kBlocksEach);
     work.scale = static_cast<float>(1 / std::sqrt(row));
-    const Bytes cache{kBf16 * row * work.sequences * work.pages_per_sequence * work.page_tokens};
+    const Bytes cache{kBf16Bytes * row * work.sequences * work.pages_per_sequence * work.page_tokens};
     const int count = turns(cache);
     const double values = double(work.sequences) * work.heads;
     const Copies rows(data(), cache, count);
     work.page_table = page_table(work.sequences, work.pages_per_sequence, work.pages_per_sequence);
     work.contexts = contexts(work.sequences, context);
-    work.q = data().input({kBf16 * values * row});
-    work.partial = reinterpret_cast<float*>(data().output({kFloat * values * work.splits * (work.latent + 2)}));
-    work.out = data().output({kBf16 * values * work.latent});
+    work.q = data().input({kBf16Bytes * values * row});
+    work.partial = reinterpret_cast<float*>(data().output({kFloatBytes * values * work.splits * (work.latent + 2)}));
+    work.out = data().output({kBf16Bytes * values * work.latent});
     for (int i = 0; i < count; ++i) {
       work.cache = rows[i];
       add({work});
@@ -221,8 +224,8 @@ class Builder {
                                     .window = whole(at(6))};
     work.scale = static_cast<float>(1 / std::sqrt(work.head_dim));
     const double tokens = double(work.sequences) * work.tokens;
-    const Bytes queries{kBf16 * tokens * work.q_heads * work.head_dim};
-    const Bytes keys{kBf16 * tokens * work.kv_heads * work.head_dim};
+    const Bytes queries{kBf16Bytes * tokens * work.q_heads * work.head_dim};
+    const Bytes keys{kBf16Bytes * tokens * work.kv_heads * work.head_dim};
     const int count = turns(queries + 2 * keys);
     const Copies q(data(), queries, count), k(data(), keys, count), v(data(), keys, count);
     work.out = data().output(queries);
@@ -252,20 +255,20 @@ class Builder {
     const int hidden = whole(at(0)), top_k = whole(at(2)), count = whole(at(3)), tokens = whole(at(8));
     const int inter = whole(at(1) / at(5)), rows = tokens * top_k;
     const double matrix = double(hidden) * inter;
-    const Bytes first{2 * kBf16 * matrix * count}, second{kBf16 * matrix * count};
+    const Bytes first{2 * kBf16Bytes * matrix * count}, second{kBf16Bytes * matrix * count};
     const int copies = turns(first + second);
     // Few tokens read few experts: other tokens, other experts.
     const int others = turns((first + second) * (std::min(double(rows), double(count)) / count));
     const Copies gate_up(data(), first, copies), down(data(), second, copies);
-    const char* x = data().input({kBf16 * tokens * hidden});
+    const char* x = data().input({kBf16Bytes * tokens * hidden});
     const std::vector<float> even(static_cast<std::size_t>(rows), 1.0F / static_cast<float>(top_k));
     const float* weights = data().upload(even);
-    auto* offsets = reinterpret_cast<std::int32_t*>(data().output({kFloat * (count + 1)}));
-    auto* row_of_choice = reinterpret_cast<std::int32_t*>(data().output({kFloat * rows}));
-    char* sorted = data().output({kBf16 * rows * hidden});
-    char* inner = data().output({kBf16 * rows * inter});
-    char* outer = data().output({kBf16 * rows * hidden});
-    char* out = data().output({kBf16 * tokens * hidden});
+    auto* offsets = reinterpret_cast<std::int32_t*>(data().output({kFloatBytes * (count + 1)}));
+    auto* row_of_choice = reinterpret_cast<std::int32_t*>(data().output({kFloatBytes * rows}));
+    char* sorted = data().output({kBf16Bytes * rows * hidden});
+    char* inner = data().output({kBf16Bytes * rows * inter});
+    char* outer = data().output({kBf16Bytes * rows * hidden});
+    char* out = data().output({kBf16Bytes * tokens * hidden});
     constexpr int kMostRoutings = 16;
     for (int i = 0; i < std::max(copies, std::min(others, kMostRoutings)); ++i) {
       const std::int32_t* ids = data().upload(choices(tokens, count, top_k, i));
@@ -309,8 +312,8 @@ class Builder {
     const int width = whole(at(0)), rows = whole(at(1));
     const double values = double(rows) * width;
     const int count = turns({3 * values});
-    const Copies x(data(), {kBf16 * values}, count), out(data(), {values}, count);
-    auto* scales = reinterpret_cast<float*>(data().output({kFloat * values / 128}));
+    const Copies x(data(), {kBf16Bytes * values}, count), out(data(), {values}, count);
+    auto* scales = reinterpret_cast<float*>(data().output({kFloatBytes * values / 128}));
     for (int i = 0; i < count; ++i) {
       add({cuda::QuantizeWork{.rows = rows, .width = width, .x = x[i], .out = out[i], .scales = scales}});
     }
@@ -322,11 +325,11 @@ class Builder {
     if (point_.kernel == "routing") {
       constexpr int kTopK = 8;
       const int top_k = std::min(kTopK, width);
-      const Bytes one{kFloat * values};
+      const Bytes one{kFloatBytes * values};
       const int count = turns(one);
       const Copies logits(data(), one, count);
-      auto* ids = reinterpret_cast<std::int32_t*>(data().output({kFloat * tokens * top_k}));
-      auto* weights = reinterpret_cast<float*>(data().output({kFloat * tokens * top_k}));
+      auto* ids = reinterpret_cast<std::int32_t*>(data().output({kFloatBytes * tokens * top_k}));
+      auto* weights = reinterpret_cast<float*>(data().output({kFloatBytes * tokens * top_k}));
       for (int i = 0; i < count; ++i) {
         add({cuda::RouteWork{.tokens = tokens,
                              .experts = width,
@@ -338,8 +341,8 @@ class Builder {
       return;
     }
     const bool gated = point_.kernel == "activation", rotates = point_.kernel == "rotary";
-    const Bytes one{kBf16 * values * (gated ? 2 : 1)};
-    const int count = turns(rotates ? one : one + Bytes{kBf16 * values});
+    const Bytes one{kBf16Bytes * values * (gated ? 2 : 1)};
+    const int count = turns(rotates ? one : one + Bytes{kBf16Bytes * values});
     const Copies x(data(), one, count);
     if (rotates) {
       constexpr int kHead = 128;
@@ -350,8 +353,8 @@ class Builder {
       }
       return;
     }
-    const Copies out(data(), {kBf16 * values}, count);
-    const char* weight = data().input({kBf16 * width});
+    const Copies out(data(), {kBf16Bytes * values}, count);
+    const char* weight = data().input({kBf16Bytes * width});
     for (int i = 0; i < count; ++i) {
       if (gated) {
         add({cuda::SiluMulWork{.rows = tokens, .width = width, .x = x[i], .out = out[i]}});
@@ -378,13 +381,13 @@ PreparedWorks prepare(const GpuBench& bench, const GpuStatePoint& point) {
                                  .heads = static_cast<int>(point.shape.heads),
                                  .head_dim = static_cast<int>(point.shape.head_dim)};
   const double heads = double(work.sequences) * work.heads, dim = work.head_dim;
-  const Bytes state{kFloat * heads * dim * dim};
+  const Bytes state{kFloatBytes * heads * dim * dim};
   const int count = turns_for(bench.device, 2 * state);
   work.decay = works.data.upload(std::vector<float>(static_cast<std::size_t>(work.heads), 0.9F));
-  work.q = works.data.input({kBf16 * heads * dim});
-  work.k = works.data.input({kBf16 * heads * dim});
-  work.v = works.data.input({kBf16 * heads * dim});
-  work.out = works.data.output({kBf16 * heads * dim});
+  work.q = works.data.input({kBf16Bytes * heads * dim});
+  work.k = works.data.input({kBf16Bytes * heads * dim});
+  work.v = works.data.input({kBf16Bytes * heads * dim});
+  work.out = works.data.output({kBf16Bytes * heads * dim});
   for (int i = 0; i < count; ++i) {
     work.state = reinterpret_cast<float*>(works.data.zeros(state));
     works.chains.push_back({work});
@@ -412,7 +415,7 @@ PreparedWorks prepare(const GpuBench& bench, const GpuIssuePoint& point) {
   // As many blocks as keep a multiprocessor busy, and enough rounds for some hundred microseconds.
   const int blocks = (point.tensor ? 2 : 8) * std::max(1, bench.device.multiprocessors);
   PreparedWorks works = empty(bench);
-  auto* out = reinterpret_cast<float*>(works.data.output({kFloat * blocks * 256}));
+  auto* out = reinterpret_cast<float*>(works.data.output({kFloatBytes * blocks * 256}));
   if (point.tensor) {
     works.chains.push_back({cuda::TensorIssueWork{.dtype = point.dtype, .loops = 2048, .blocks = blocks, .out = out}});
   } else {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kMayBeZero = {"window", "prefix_len", "skew", "num_sms",
                                                         "balanced_by_copies"};
-constexpr double kLargest = 1e15;  // beyond it not every whole number is a double
+constexpr double kLargestWhole = 1e15;  // beyond it not every whole number is a double
 constexpr std::size_t kLongestName = 200;
 
 void check_name(std::string_view column, std::string_view text) {
@@ -68,9 +68,9 @@ void MeasurementSink::add(std::uint32_t key, const ShapeValues& shape, Seconds l
   for (std::size_t i = 0; i < family.shape.size(); ++i) {
     const double value = shape[i];
     const bool may_be_zero = std::find(kMayBeZero.begin(), kMayBeZero.end(), family.shape[i]) != kMayBeZero.end();
-    if (!(value <= kLargest) || value < 0 || (value == 0 && !may_be_zero)) {
+    if (!(value <= kLargestWhole) || value < 0 || (value == 0 && !may_be_zero)) {
       throw BadRow(fmt::format("{}: '{}' is not {} number up to {:g}", family.shape[i], value,
-                               may_be_zero ? "zero or a positive" : "a positive", kLargest));
+                               may_be_zero ? "zero or a positive" : "a positive", kLargestWhole));
     }
   }
   if (!(latency.value > 0) || !std::isfinite(latency.value)) {

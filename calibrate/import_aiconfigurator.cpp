@@ -13,7 +13,7 @@ using Texts = std::span<const std::string_view>;
 using Described = std::pair<Family, TableDescription>;
 
 // Key columns, in this order in every description; further ones follow.
-enum : std::size_t { kDevice, kFramework, kVersion, kOperation, kKernel, kDtype, kCache, kGemm };
+enum : std::size_t { kDevice, kFramework, kEngineVersion, kOperation, kKernel, kDtype, kCache, kGemmDtype };
 
 /// These tables write "float16" for 16 bits; what ran was bfloat16, and newer tables say so.
 std::string_view sixteen_bits(std::string_view dtype) { return dtype == "float16" ? "bfloat16" : dtype; }
@@ -21,7 +21,7 @@ std::string_view sixteen_bits(std::string_view dtype) { return dtype == "float16
 MeasurementKey key(Family family, Texts t, std::string_view dtype, std::string_view kv_dtype, std::string kernel) {
   return {family,
           device_name(t[kDevice]),
-          stack_name(t[kFramework], t[kVersion]),
+          stack_name(t[kFramework], t[kEngineVersion]),
           dtype_name(sixteen_bits(dtype)),
           dtype_name(sixteen_bits(kv_dtype)),
           std::move(kernel)};
@@ -50,17 +50,13 @@ MeasurementKey module_key(Texts t) {
   if (dtype != "bf16") {
     kernel += "/q-" + dtype;
   }
-  return key(family, t, t[kGemm], t[kCache], std::move(kernel));
+  return key(family, t, t[kGemmDtype], t[kCache], std::move(kernel));
 }
 
 /// Messages are counted in elements there.
 void in_bytes(const MeasurementKey& key, ShapeValues& shape) {
   const bool one_byte = key.dtype == "int8" || key.dtype.starts_with("fp8");
   shape = {shape[0] * (one_byte ? 1 : 2), shape[1], shape[1]};
-}
-
-void count_matrices(const MeasurementKey& key, ShapeValues& shape) {
-  shape[4] = expert_matrices(key.kernel, shape[0], shape[1], shape[2], shape[3]);
 }
 
 TableDescription milliseconds(std::vector<std::string_view> more_keys, MeasurementKey (*make_key)(Texts),
@@ -172,7 +168,7 @@ std::vector<Described> describe_tables() {
             // The version is NCCL's, whatever the framework column says.
             return MeasurementKey{Family::collective,
                                   device_name(t[kDevice]),
-                                  stack_name("nccl", t[kVersion]),
+                                  stack_name("nccl", t[kEngineVersion]),
                                   dtype_name(t[kDtype]),
                                   "",
                                   collective_name(t[kOperation])};
@@ -191,10 +187,10 @@ std::vector<Described> describe_tables() {
 }  // namespace
 
 RowReader aiconfigurator_table(const CsvTable& table, const std::string& /*file*/) {
-  static const std::vector<Described> kTables = describe_tables();
+  static const std::vector<Described> kAiconfiguratorTables = describe_tables();
   std::vector<RowReader> readers;
   std::string_view dtype;
-  for (const auto& [family, description] : kTables) {
+  for (const auto& [family, description] : kAiconfiguratorTables) {
     // Descriptions of one table agree in the columns of its formats.
     const std::string_view own = description.key_columns[kDtype];
     const bool same = readers.empty() || own == dtype;

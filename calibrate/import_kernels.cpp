@@ -11,11 +11,6 @@ namespace {
 
 using Texts = std::span<const std::string_view>;
 
-void count_matrices(const MeasurementKey& key, ShapeValues& shape) {
-  static_assert(kMostShapeColumns >= 5);
-  shape[4] = expert_matrices(key.kernel, shape[0], shape[1], shape[2], shape[3]);
-}
-
 void fill_node(const MeasurementKey&, ShapeValues& shape) { shape[2] = shape[1]; }  // all GPUs in one node
 
 /// The table counts nodes: GPUs are spread over them evenly.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "calibrate/import_names.hpp"
+
 namespace moesaic {
 namespace {
 
@@ -22,6 +24,11 @@ std::size_t shape_index(Family family, std::string_view column) {
   const auto found = std::find(shape.begin(), shape.end(), column);
   MOESAIC_ASSERT(found != shape.end());
   return static_cast<std::size_t>(found - shape.begin());
+}
+
+void count_matrices(const MeasurementKey& key, ShapeValues& shape) {
+  static_assert(kMostShapeColumns >= 5);
+  shape[4] = expert_matrices(key.kernel, shape[0], shape[1], shape[2], shape[3]);
 }
 
 RowReader described_table(const CsvTable& table, const TableDescription& description, Family family) {

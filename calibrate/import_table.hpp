@@ -36,6 +36,9 @@ struct TableDescription {
 /// A reader if the table has all columns of the description.
 RowReader described_table(const CsvTable& table, const TableDescription& description, Family family);
 
+/// Fills in how many matrices an expert has, which tables of routed experts do not say.
+void count_matrices(const MeasurementKey& key, ShapeValues& shape);
+
 /// The position of a shape column of the family.
 std::size_t shape_index(Family family, std::string_view column);
 

@@ -21,6 +21,9 @@ struct KernelEstimate {
 /// Of a surface that was fitted on another device: at least as unsure as such transfers were found to be.
 KernelEstimate widen_borrowed(KernelEstimate estimate);
 
+/// Residuals are kept as whole numbers of this.
+inline constexpr double kResidualUnit = 1e-4;
+
 struct KernelSurface {
   Family family = Family::gemm;
   std::string dtype;

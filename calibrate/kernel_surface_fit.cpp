@@ -12,7 +12,6 @@ namespace moesaic {
 namespace {
 
 constexpr double kLeastDeviation = 2e-3;  ///< timers do not resolve less
-constexpr double kUnit = 1e-4;            ///< residuals are kept as whole numbers of this
 constexpr std::size_t kMostKnots = 40;
 constexpr std::uint32_t kFewShapes = 12;
 
@@ -26,7 +25,7 @@ std::uint32_t fold_of(std::uint32_t group, int folds) {
 
 void quantise(std::vector<float>& values) {
   for (float& value : values) {
-    value = static_cast<float>(std::round(static_cast<double>(value) / kUnit) * kUnit);
+    value = static_cast<float>(std::round(static_cast<double>(value) / kResidualUnit) * kResidualUnit);
   }
 }
 

@@ -16,9 +16,7 @@
 namespace moesaic {
 namespace {
 
-constexpr Seconds kQuick{10};
-constexpr Seconds kLongestPoint{2};
-constexpr double kNoisyShare = 0.1;
+constexpr Seconds kLongestCpuPoint{2};
 
 /// One run over the plan. Each measure() times one point and keeps what it says.
 class CpuRun {
@@ -58,7 +56,7 @@ class CpuRun {
       if (i == plan.size() / 2) {
         look_for_noise();
       }
-      rule_ = {.budget = std::min(left / static_cast<double>(plan.size() - i), kLongestPoint)};
+      rule_ = {.budget = std::min(left / static_cast<double>(plan.size() - i), kLongestCpuPoint)};
       rule_.warm_up = rule_.budget * 0.2;
       measure_point(plan[i]);
     }

@@ -17,12 +17,10 @@
 namespace moesaic {
 namespace {
 
-constexpr Seconds kQuick{10};
-constexpr Seconds kLongestPoint{0.5};
+constexpr Seconds kLongestGpuPoint{0.5};
 constexpr Seconds kWarmUp{2};             // until an idle GPU has its full clock, and then what its power allows
 constexpr double kWarmUpShare = 1. / 64;  // of a short budget
 constexpr Bytes kRandom{64 * 1024 * 1024}, kGemmWorkspace{64 * 1024 * 1024};
-constexpr double kNoisyShare = 0.1;
 
 /// The catalog's device of this name, if it is one of NVIDIA's.
 std::optional<Device> catalog_device(const std::string& name) {
@@ -127,7 +125,7 @@ class GpuRun {
         continue;
       }
       patience_ = {
-          {.budget = std::min(std::max(left, Seconds{}) / static_cast<double>(plan.size() - i), kLongestPoint)},
+          {.budget = std::min(std::max(left, Seconds{}) / static_cast<double>(plan.size() - i), kLongestGpuPoint)},
           options_.clock,
           options_.stop};
       patience_.rule.warm_up = std::min(patience_.rule.budget * 0.2, Seconds{5e-3});

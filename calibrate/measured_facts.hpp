@@ -10,6 +10,8 @@
 
 namespace moesaic {
 
+inline constexpr double kMiB = 1024.0 * 1024;
+
 struct MeasureProgress {
   std::size_t done = 0;
   std::size_t total = 0;

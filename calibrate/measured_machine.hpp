@@ -11,6 +11,11 @@
 
 namespace moesaic {
 
+/// A budget below which few and small points are measured.
+inline constexpr Seconds kQuick{10};
+/// Of all points: with more noisy ones the whole run counts as noisy.
+inline constexpr double kNoisyShare = 0.1;
+
 /// "AMD EPYC 7742 64-Core Processor" is "amd-epyc-7742-64-core-processor"; `fallback` where nothing is left.
 std::string name_with_dashes(const std::string& text, const std::string& fallback);
 

@@ -68,7 +68,7 @@ struct Table {
   LayerPart (*read_part)(const StepRow&) = nullptr;
 };
 
-constexpr Table kTables[] = {
+constexpr Table kStepTables[] = {
     {"e2e/splitwise_prompt_token_times.csv", read_splitwise_step},
     {"e2e/cent_paper_a100_baselines.csv", read_cent_step},
     {"e2e/serving_gpu_ttft_tpot.csv", read_serving_step},
@@ -129,7 +129,7 @@ MeasuredSteps read_measured_steps(const fs::path& folder) {
   }
   MeasuredSteps steps;
   bool any = false;
-  for (const Table& table : kTables) {
+  for (const Table& table : kStepTables) {
     std::ifstream stream(folder / table.file, std::ios::binary);
     if (!stream) {
       continue;
@@ -141,7 +141,7 @@ MeasuredSteps read_measured_steps(const fs::path& folder) {
   }
   if (!any) {
     throw UserError(fmt::format("{}: none of the tables of measured steps, such as {}", printable(folder.string(), 400),
-                                kTables[0].file));
+                                kStepTables[0].file));
   }
   return steps;
 }

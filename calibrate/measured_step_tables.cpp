@@ -10,11 +10,11 @@
 namespace moesaic {
 namespace {
 
-struct Renamed {
+struct RenamedModel {
   std::string_view theirs, ours;
 };
 
-constexpr Renamed kModels[] = {
+constexpr RenamedModel kRenamedModels[] = {
     {"llama2-70b", "meta-llama/Llama-2-70b-hf"},
     {"Llama2-70B", "meta-llama/Llama-2-70b-hf"},
     {"Llama2-7B", "meta-llama/Llama-2-7b-hf"},
@@ -70,7 +70,7 @@ bool is_inferencemax(std::int64_t input, std::int64_t output, const StepRow& row
 }  // namespace
 
 std::string model_name(std::string_view theirs) {
-  for (const Renamed& model : kModels) {
+  for (const RenamedModel& model : kRenamedModels) {
     if (model.theirs == theirs) {
       return std::string(model.ours);
     }

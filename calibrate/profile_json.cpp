@@ -14,8 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
-constexpr double kUnit = 1e-4;  ///< residuals are whole numbers of this
+constexpr int kProfileVersion = 1;
 
 std::string floats_text(std::span<const float> values) {
   std::string text;
@@ -25,11 +24,11 @@ std::string floats_text(std::span<const float> values) {
   return text;
 }
 
-/// Whole numbers of kUnit; a run of n equal ones is written "value*n".
+/// Whole numbers of kResidualUnit; a run of n equal ones is written "value*n".
 std::string residuals_text(std::span<const float> values) {
   std::string text;
   for (std::size_t i = 0; i < values.size();) {
-    const long number = std::lround(static_cast<double>(values[i]) / kUnit);
+    const long number = std::lround(static_cast<double>(values[i]) / kResidualUnit);
     std::size_t run = 1;
     while (i + run < values.size() && values[i + run] == values[i]) {
       ++run;
@@ -147,7 +146,7 @@ std::vector<float> read_residuals(const Config& config) {
   constexpr std::size_t kMost = 1U << 22;
   std::vector<float> values;
   for (Numbers numbers(config); !numbers.done(); numbers.separator()) {
-    const auto value = static_cast<float>(numbers.next<std::int32_t>() * kUnit);
+    const auto value = static_cast<float>(numbers.next<std::int32_t>() * kResidualUnit);
     const std::uint32_t run = numbers.skip('*') ? numbers.next<std::uint32_t>() : 1;
     if (run > kMost - values.size()) {
       config.fail("holds too many values");
@@ -275,7 +274,8 @@ KernelSurface read_surface(const Config& config) {
 }  // namespace
 
 std::string profile_json(const Profile& profile) {
-  Json json{{"kind", "kernel profile"}, {"version", kVersion}, {"device", profile.device}, {"stack", profile.stack}};
+  Json json{
+      {"kind", "kernel profile"}, {"version", kProfileVersion}, {"device", profile.device}, {"stack", profile.stack}};
   Json files = Json::object(), shapes = Json::object();
   for (const auto& [file, rows] : profile.provenance.files) {
     files[file] = rows;
@@ -295,8 +295,8 @@ Profile read_profile(const Config& config) {
   Profile profile;
   constexpr std::array<std::string_view, 2> kNotes{"kind", "sources"};
   config.ignore(kNotes);
-  if (config.at("version").integer() != kVersion) {
-    config.at("version").fail(fmt::format("this program reads version {}", kVersion));
+  if (config.at("version").integer() != kProfileVersion) {
+    config.at("version").fail(fmt::format("this program reads version {}", kProfileVersion));
   }
   profile.device = config.at("device").string();
   profile.stack = config.at("stack").string();

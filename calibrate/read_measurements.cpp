@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kExtensions = {".csv", ".jsonl", ".json", ".txt"};
 constexpr std::uintmax_t kLargestFile = std::uintmax_t{2} << 30;
-constexpr std::array<TableImporter, 7> kTables = {rate_table,  own_table,   kernel_table,        exchange_table,
-                                                  layer_table, vidur_table, aiconfigurator_table};
+constexpr std::array<TableImporter, 7> kTableImporters = {rate_table,  own_table,   kernel_table,        exchange_table,
+                                                          layer_table, vidur_table, aiconfigurator_table};
 
 /// All files under the paths in the order in which they are read; a file that is named twice is read once.
 std::vector<fs::path> files_under(const std::vector<fs::path>& paths) {
@@ -67,7 +67,7 @@ std::string read_text(const fs::path& file) {
 /// False if nobody knows the table.
 bool read_table(const std::string& text, const std::string& file, const ReadOptions& options, MeasurementSink& sink) {
   CsvTable table(text);
-  for (const TableImporter importer : kTables) {
+  for (const TableImporter importer : kTableImporters) {
     if (const RowReader read_row = importer(table, file)) {
       sink.begin_file(file);
       while (table.next()) {

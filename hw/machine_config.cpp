@@ -14,14 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kKinds = {"cluster", "node", "device", "host"};
+const std::vector<std::string> kMachineKinds = {"cluster", "node", "device", "host"};
 
 // What a configuration describes; without a "kind" its members tell.
 std::string kind_of(const Config& config) {
   if (const auto kind = config.find("kind")) {
     std::string text = kind->string();
-    if (std::find(kKinds.begin(), kKinds.end(), text) == kKinds.end()) {
-      kind->fail(fmt::format("unknown kind '{}'{}", printable(text), suggest(text, kKinds)));
+    if (std::find(kMachineKinds.begin(), kMachineKinds.end(), text) == kMachineKinds.end()) {
+      kind->fail(fmt::format("unknown kind '{}'{}", printable(text), suggest(text, kMachineKinds)));
     }
     return text;
   }
@@ -146,7 +146,9 @@ std::vector<MachineSummary> list_machines() {
     const Config config = Config::load(entry.file);
     machines.push_back({entry.name, kind_of(config), config.string_or("description", "")});
   }
-  const auto rank = [](const MachineSummary& machine) { return std::find(kKinds.begin(), kKinds.end(), machine.kind); };
+  const auto rank = [](const MachineSummary& machine) {
+    return std::find(kMachineKinds.begin(), kMachineKinds.end(), machine.kind);
+  };
   std::stable_sort(machines.begin(), machines.end(),
                    [&](const MachineSummary& a, const MachineSummary& b) { return rank(a) < rank(b); });
   return machines;

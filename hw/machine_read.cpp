@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::string_view kNotes[] = {"kind", "vendor", "description", "sources"};
+constexpr std::string_view kMachineNotes[] = {"kind", "vendor", "description", "sources"};
 constexpr std::int64_t kMostDevices = 1 << 20;
 constexpr int kMostDevicesOnHostLinks = 16;  // what one host has slots for
 
@@ -104,7 +104,7 @@ std::vector<Unit> read_units(const Config& config, const Memory& memory) {
 }
 
 Memory read_memory(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kMachineNotes);
   Memory memory{above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
                 config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
   if (const auto spaces = config.find("spaces")) {
@@ -160,7 +160,7 @@ AttainedShares read_attained(const Config& owner) {
 }
 
 Device read_device(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kMachineNotes);
   Device device;
   device.name = config.at("name").string();
   device.vendor = config.string_or("vendor", "");
@@ -190,7 +190,7 @@ Device read_device(const Config& config) {
 }
 
 Host read_host(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kMachineNotes);
   Host host;
   if (const auto sockets = config.find("sockets")) {
     host.sockets = count(*sockets, 1);  // all figures are of all sockets together
@@ -250,7 +250,7 @@ std::shared_ptr<const TopologyDescription> read_machine_fabric(const Config& con
 }  // namespace
 
 Machine read_machine(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kMachineNotes);
   Machine machine;
   machine.name = config.at("name").string();
   machine.device = read_device(config.at("device"));

@@ -15,7 +15,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::string_view kNotes[] = {"kind", "description", "sources"};
+constexpr std::string_view kTopologyNotes[] = {"kind", "description", "sources"};
 constexpr std::int64_t kMostOfAKind = 1 << 14, kMostNodes = 1 << 20;  // products of four fit 64 bits
 
 int count(const Config& config, std::int64_t least, std::int64_t most) {
@@ -170,7 +170,7 @@ Link read_topology_link(const Config& config) {
 }
 
 TopologyDescription read_topology(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kTopologyNotes);
   TopologyDescription description;
   description.name = config.at("name").string();
   if (const auto fabric = config.find("fabric")) {

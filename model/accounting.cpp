@@ -4,11 +4,10 @@
 #include <cmath>
 
 #include "model/operator.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t count) { return static_cast<double>(count); }
 
 // Keys that one layer's queries see in total. `window` 0: all.
 double pairs(double tokens, double context, double window, bool chunked, bool causal) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "model/real.hpp"
+
 namespace moesaic {
 namespace {
-
-double real(std::int64_t count) { return static_cast<double>(count); }
 
 // Sum of a property over all layers.
 template <class Property>
@@ -55,6 +55,11 @@ ParameterCount count_parameters(const Architecture& architecture) {
 
 double kv_elements_per_token(const Architecture& architecture) {
   return over_layers(architecture, [](const LayerKind& kind) { return kv_elements_per_token(kind.attention); });
+}
+
+bool has_experts(const Architecture& architecture) {
+  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
+                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
 }
 
 Bytes cache_bytes(const Architecture& architecture, const Precision& precision, double context) {

@@ -62,6 +62,9 @@ struct Architecture {
   std::int64_t count_of_kind(int kind) const;
 };
 
+/// Whether any layer routes its tokens to experts.
+bool has_experts(const Architecture& architecture);
+
 /// Reads a Hugging Face config.json. A field that changes the cost and is not understood is a UserError naming it, and
 /// so is an unknown model_type (the nearest is named).
 Architecture read_architecture(const Config& config);

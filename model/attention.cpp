@@ -4,11 +4,10 @@
 #include <type_traits>
 
 #include "base/error.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t count) { return static_cast<double>(count); }
 
 template <class... Cases>
 struct Overloaded : Cases... {

@@ -3,18 +3,17 @@
 #include <cmath>
 
 #include "model/operator_shapes.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
 namespace {
 
-double number(std::int64_t value) { return static_cast<double>(value); }
-
-struct Writer {
+struct AttentionWriter {
   const LayerContext& context;
   const RankBatch& batch;
   std::vector<Operator>& out;
   const Precision& precision = *context.precision;
-  double hidden = number(context.hidden);
+  double hidden = real(context.hidden);
   double ranks = context.mapping.tensor;
   int context_ranks = context.mapping.context;
 
@@ -74,33 +73,33 @@ struct Writer {
   }
 
   void operator()(const SoftmaxAttention& a) const {
-    const double heads = number(a.heads) / ranks;
-    const double kv_heads = std::max(1.0, number(a.kv_heads) / ranks);
-    const double q_width = heads * number(a.qk_dim) * (a.output_gate ? 2 : 1);
-    const double kv_width = kv_heads * number(a.qk_dim + a.v_dim);
+    const double heads = real(a.heads) / ranks;
+    const double kv_heads = std::max(1.0, real(a.kv_heads) / ranks);
+    const double q_width = heads * real(a.qk_dim) * (a.output_gate ? 2 : 1);
+    const double kv_width = kv_heads * real(a.qk_dim + a.v_dim);
     begin();
     if (a.experts > 0) {
-      const double top_k = number(a.experts_per_token);
+      const double top_k = real(a.experts_per_token);
       out.push_back({OperatorKind::router, "attention router",
                      Gemm{.m = batch.tokens,
-                          .n = number(a.experts),
+                          .n = real(a.experts),
                           .k = hidden,
                           .weights = precision.router_weights,
                           .activations = precision.activations,
                           .arithmetic = precision.embedding_arithmetic}});
       project("kv", batch.tokens, kv_width, hidden);
-      grouped_projection("expert queries", number(a.experts), top_k, hidden, q_width / top_k);
+      grouped_projection("expert queries", real(a.experts), top_k, hidden, q_width / top_k);
     } else {
       project("qkv", batch.tokens, q_width + kv_width, hidden);
     }
-    rotate(heads * number(a.qk_dim) + kv_heads * number(a.qk_dim), precision.kv.bytes(kv_width));
-    const double o_width = heads * number(a.v_dim);
+    rotate(heads * real(a.qk_dim) + kv_heads * real(a.qk_dim), precision.kv.bytes(kv_width));
+    const double o_width = heads * real(a.v_dim);
     for (const BatchGroup& group : batch.groups) {
-      const double read = attention_read_tokens(group.new_tokens, group.context, number(a.window), a.chunked);
+      const double read = attention_read_tokens(group.new_tokens, group.context, real(a.window), a.chunked);
       append_context_gather(group, context, read, precision.activations.bytes(kv_width),
-                            precision.activations.bytes(heads * number(a.qk_dim) + kv_width), out);
-      out.push_back(scores(group, heads, kv_heads, number(a.qk_dim), number(a.v_dim), number(a.window), a.chunked,
-                           precision, context_ranks));
+                            precision.activations.bytes(heads * real(a.qk_dim) + kv_width), out);
+      out.push_back(scores(group, heads, kv_heads, real(a.qk_dim), real(a.v_dim), real(a.window), a.chunked, precision,
+                           context_ranks));
       append_context_combine(group, context, heads, o_width, out);
     }
     const std::size_t reader = out.size();
@@ -112,8 +111,8 @@ struct Writer {
                                  .type = precision.activations}});
     }
     if (a.experts > 0) {
-      const double top_k = number(a.experts_per_token);
-      grouped_projection("expert outputs", number(a.experts), top_k, o_width / top_k, hidden);
+      const double top_k = real(a.experts_per_token);
+      grouped_projection("expert outputs", real(a.experts), top_k, o_width / top_k, hidden);
     } else {
       project("o", batch.tokens, hidden, o_width);
     }
@@ -124,17 +123,16 @@ struct Writer {
   /// MLA: prefill rebuilds keys and values of every head from the latent (unabsorbed), decode attends in the latent
   /// (absorbed). The latent is not split by tensor parallelism.
   void operator()(const LatentAttention& a) const {
-    const double heads = number(a.heads) / ranks;
-    const double nope = number(a.nope_dim), rope = number(a.rope_dim), v = number(a.v_dim), rank = number(a.kv_rank);
-    const double query_in = a.q_rank > 0 ? number(a.q_rank) : hidden;
+    const double heads = real(a.heads) / ranks;
+    const double nope = real(a.nope_dim), rope = real(a.rope_dim), v = real(a.v_dim), rank = real(a.kv_rank);
+    const double query_in = a.q_rank > 0 ? real(a.q_rank) : hidden;
     begin();
-    project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? number(a.q_rank) : 0), hidden);
+    project("latent down", batch.tokens, rank + rope + (a.q_rank > 0 ? real(a.q_rank) : 0), hidden);
     project("q up", batch.tokens, heads * (nope + rope), query_in);
     rotate(heads * rope + rope, precision.kv.bytes(rank + rope) + precision.index_keys.bytes(indexer_key_elements(a)));
     const double latent = rank + rope;
     const Bytes token_bytes = precision.activations.bytes(latent) + precision.index_keys.bytes(indexer_key_elements(a));
-    const Bytes query_bytes =
-        precision.activations.bytes((heads + 1) * latent + number(a.indexer.heads * a.indexer.dim));
+    const Bytes query_bytes = precision.activations.bytes((heads + 1) * latent + real(a.indexer.heads * a.indexer.dim));
     double decode_tokens = 0, rebuilt_tokens = 0;
     for (const BatchGroup& group : batch.groups) {
       if (group.new_tokens == 1) {
@@ -153,7 +151,7 @@ struct Writer {
     project("kv up", rebuilt_tokens, heads * (nope + v), rank);
     for (const BatchGroup& group : batch.groups) {
       const bool absorbed = group.new_tokens == 1;
-      const double window = number(a.indexer.top_k);
+      const double window = real(a.indexer.top_k);
       if (absorbed) {
         append_context_gather(group, context, 0, token_bytes, query_bytes, out);
       }
@@ -177,7 +175,7 @@ struct Writer {
 
   /// DeepSeek Sparse Attention's lightning indexer: light heads score every cached token; its keys are cached too.
   void index(const LatentAttention& a, double query_in) const {
-    const double heads = number(a.indexer.heads), dim = number(a.indexer.dim);
+    const double heads = real(a.indexer.heads), dim = real(a.indexer.dim);
     project("index q", batch.tokens, heads * dim, query_in);
     project("index k", batch.tokens, dim + heads, hidden);
     for (const BatchGroup& group : batch.groups) {
@@ -213,7 +211,7 @@ struct Writer {
   }
 
   void operator()(const LightningAttention& a) const {
-    const double heads = number(a.heads) / ranks, dim = number(a.head_dim), width = heads * dim;
+    const double heads = real(a.heads) / ranks, dim = real(a.head_dim), width = heads * dim;
     begin();
     project("qkv and gate", batch.tokens, 4 * width, hidden);
     for (const BatchGroup& group : batch.groups) {
@@ -231,8 +229,8 @@ struct Writer {
   }
 
   void operator()(const GatedDeltaNet& a) const {
-    const double key_heads = std::max(1.0, number(a.key_heads) / ranks), value_heads = number(a.value_heads) / ranks;
-    const double keys = key_heads * number(a.key_dim), values = value_heads * number(a.value_dim);
+    const double key_heads = std::max(1.0, real(a.key_heads) / ranks), value_heads = real(a.value_heads) / ranks;
+    const double keys = key_heads * real(a.key_dim), values = value_heads * real(a.value_dim);
     begin();
     project("qkvz", batch.tokens, 2 * keys + 2 * values, hidden);
     project("ba", batch.tokens, 2 * value_heads, hidden);
@@ -240,13 +238,13 @@ struct Writer {
     out.push_back({OperatorKind::activation, "convolution",
                    Elementwise{.elements_read = batch.tokens * convolved,
                                .elements_written = batch.tokens * convolved,
-                               .flops_per_element = 2 * number(a.conv_kernel),
+                               .flops_per_element = 2 * real(a.conv_kernel),
                                .type = precision.activations,
-                               .weights = precision.router_weights.bytes(convolved * number(a.conv_kernel))}});
-    const double state = value_heads * number(a.key_dim) * number(a.value_dim);
+                               .weights = precision.router_weights.bytes(convolved * real(a.conv_kernel))}});
+    const double state = value_heads * real(a.key_dim) * real(a.value_dim);
     for (const BatchGroup& group : batch.groups) {
       // A part of a sequence also turns the state that it finds: a matrix of keys by keys a head.
-      update("delta rule", a, group, state, state + value_heads * number(a.key_dim) * number(a.key_dim),
+      update("delta rule", a, group, state, state + value_heads * real(a.key_dim) * real(a.key_dim),
              convolved + values);
     }
     const std::size_t reader = out.size();
@@ -265,7 +263,7 @@ struct Writer {
 
 void append_attention(const Attention& attention, const LayerContext& context, const RankBatch& batch,
                       std::vector<Operator>& out) {
-  std::visit(Writer{context, batch, out}, attention);
+  std::visit(AttentionWriter{context, batch, out}, attention);
 }
 
 }  // namespace moesaic

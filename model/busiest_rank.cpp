@@ -42,7 +42,6 @@ constexpr double kFewPairs = 32;
 constexpr double kNormalVariance = 144;  // above it, rows are taken as continuous
 constexpr double kPopular = 0.25;        // inclusion of experts that are counted apart
 constexpr double kDetailedExperts = 8;   // per rank; with more, distinct hardly bends from one row to the next
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
@@ -171,7 +170,7 @@ BusiestRank::PartCounts BusiestRank::part_counts(const Group& group, double toke
     if (pairs > kFewPairs || routing_.is_uniform()) {
       const double possible = tokens * std::min(static_cast<double>(part.experts.size()), top_k_);
       counts[i] = count_with({tokens * part.inclusion, tokens * part.spread * variance_factor},
-                             pairs > kFewPairs ? kInfinity : possible);
+                             pairs > kFewPairs ? std::numeric_limits<double>::infinity() : possible);
       continue;
     }
     counts[i] = {.first = 0, .chances = {1.0}, .up_to = {1.0}};

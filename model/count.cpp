@@ -9,7 +9,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kNegligible = 1e-9;
+constexpr double kNegligibleTail = 1e-9;
 constexpr double kRareCase = 1e-4;
 
 void finish(Count& count) {
@@ -160,7 +160,7 @@ void add_largest(std::span<const Count> counts, std::span<const double> alike, s
   }
   const double possible = total ? total_chance(counts, alike, last, *total) : 0;
   std::vector<double> reaches(counts.size()), claims(counts.size());
-  for (double value = first, at_most = 0; value <= last && at_most < 1 - kNegligible; ++value) {
+  for (double value = first, at_most = 0; value <= last && at_most < 1 - kNegligibleTail; ++value) {
     double product = 1;
     for (std::size_t i = 0; i < counts.size(); ++i) {
       const double below = counts[i].at_most(value);

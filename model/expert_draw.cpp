@@ -11,8 +11,8 @@
 namespace moesaic {
 namespace {
 
-constexpr int kMostRejections = 64;  // then the experts left are searched instead
-constexpr double kCancelled = 1e-6;  // of the total weight: below it a difference is summed again
+constexpr int kMostRejectedDraws = 64;  // then the experts left are searched instead
+constexpr double kCancelled = 1e-6;     // of the total weight: below it a difference is summed again
 
 }  // namespace
 
@@ -95,7 +95,7 @@ double ExpertDraw::weight_left() const {
 
 // Rejecting what may not be chosen leaves the chances of the rest in proportion.
 std::size_t ExpertDraw::next(Draws& draws, double left) const {
-  for (int i = 0; i < kMostRejections && left > kCancelled * total_; ++i) {
+  for (int i = 0; i < kMostRejectedDraws && left > kCancelled * total_; ++i) {
     const std::size_t column = draws.below(weights_.size());
     const std::size_t expert = draws.word() * 0x1p-32 < threshold_[column] ? column : alias_[column];
     if (weights_[expert] > 0 && allowed(expert)) {

@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr std::string_view kNames[] = {"auto", "normal", "low-latency", "all-to-all"};
+constexpr std::string_view kExchangeNames[] = {"auto", "normal", "low-latency", "all-to-all"};
 
 /// Rows of one rank for each token of one rank; those of a block's slices are alike.
 ExchangeLoad load_of(const ExpertHits& hits, CopyRule rule, const ExchangeRanks& ranks) {
@@ -30,15 +30,15 @@ ExchangeLoad load_of(const ExpertHits& hits, CopyRule rule, const ExchangeRanks&
 
 }  // namespace
 
-std::string_view name(ExchangeKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
+std::string_view name(ExchangeKind kind) { return kExchangeNames[static_cast<std::size_t>(kind)]; }
 
 ExchangeKind parse_exchange(std::string_view text) {
-  const auto* found = std::find(std::begin(kNames), std::end(kNames), text);
-  if (found == std::end(kNames)) {
+  const auto* found = std::find(std::begin(kExchangeNames), std::end(kExchangeNames), text);
+  if (found == std::end(kExchangeNames)) {
     throw UserError("--exchange: unknown way '" + printable(text) + "'" +
-                    suggest(text, std::vector<std::string>(std::begin(kNames), std::end(kNames))));
+                    suggest(text, std::vector<std::string>(std::begin(kExchangeNames), std::end(kExchangeNames))));
   }
-  return static_cast<ExchangeKind>(found - std::begin(kNames));
+  return static_cast<ExchangeKind>(found - std::begin(kExchangeNames));
 }
 
 ExchangeLoads exchange_loads(const MoeFeedForward& moe, const Routing& routing, const ExchangeRanks& ranks) {

@@ -1,9 +1,9 @@
 #include "model/feed_forward.hpp"
 
+#include "model/real.hpp"
+
 namespace moesaic {
 namespace {
-
-double real(std::int64_t count) { return static_cast<double>(count); }
 
 double matrices(std::int64_t count, std::int64_t hidden, std::int64_t width) {
   return real(count) * real(hidden) * real(width);

@@ -3,18 +3,17 @@
 #include <cmath>
 
 #include "model/operator_shapes.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
 namespace {
 
-double number(std::int64_t value) { return static_cast<double>(value); }
-
-struct Writer {
+struct FeedForwardWriter {
   const LayerContext& context;
   const RankBatch& batch;
   std::vector<Operator>& out;
   const Precision& precision = *context.precision;
-  double hidden = number(context.hidden);
+  double hidden = real(context.hidden);
 
   /// A feed-forward that every token of this rank passes, `ranks`-way tensor parallel.
   void dense(const char* up, const char* down, double tokens, double width, double matrices, double ranks) const {
@@ -40,7 +39,7 @@ struct Writer {
   void operator()(const DenseFeedForward& ffn) const {
     out.push_back(norm(block_tokens(batch, context), context));
     append_gather(context, batch, "gather feed-forward", out);
-    dense("up", "down", batch.tokens, number(ffn.width), ffn.matrices, context.mapping.tensor);
+    dense("up", "down", batch.tokens, real(ffn.width), ffn.matrices, context.mapping.tensor);
     append_reduction(context, batch, "reduce feed-forward", out);
   }
 
@@ -56,7 +55,7 @@ struct Writer {
   void exchange_pairs(const MoeFeedForward& moe, bool combine, double tokens, double imbalance,
                       StorageType wire) const {
     const Mapping& mapping = context.mapping;
-    const Bytes sent = wire.bytes(tokens * number(moe.experts_per_token) * imbalance * hidden);
+    const Bytes sent = wire.bytes(tokens * real(moe.experts_per_token) * imbalance * hidden);
     const auto across_slices = [&] {
       append_collective(combine ? CollectiveKind::reduce_scatter : CollectiveKind::all_gather,
                         combine ? "reduce slices" : "gather slices", mapping.expert_tensor_group(),
@@ -83,7 +82,7 @@ struct Writer {
     }
     if (context.exchange_loads == nullptr) {
       const double copies =
-          distinct_blocks(number(moe.experts), number(moe.experts_per_token), mapping.expert) * mapping.expert_tensor();
+          distinct_blocks(real(moe.experts), real(moe.experts_per_token), mapping.expert) * mapping.expert_tensor();
       const Bytes sent = wire.bytes(tokens * copies * imbalance * hidden);
       append_collective(CollectiveKind::all_to_all, label, RankGroup{ranks, 1}, sent, out);
       return;
@@ -95,8 +94,8 @@ struct Writer {
                                   .kind = kind,
                                   .tokens = tokens,
                                   .hidden = hidden,
-                                  .top_k = number(moe.experts_per_token),
-                                  .experts = number(moe.experts + mapping.redundant),
+                                  .top_k = real(moe.experts_per_token),
+                                  .experts = real(moe.experts + mapping.redundant),
                                   .ranks = ranks,
                                   .nodes = context.nodes,
                                   .scale_up_rows = tokens * rows.scale_up,
@@ -107,14 +106,14 @@ struct Writer {
   void append_router(const MoeFeedForward& moe, double routed) const {
     out.push_back({OperatorKind::router, "router",
                    Gemm{.m = routed,
-                        .n = number(moe.experts) + (moe.shared_gate ? 1 : 0),
+                        .n = real(moe.experts) + (moe.shared_gate ? 1 : 0),
                         .k = hidden,
                         .weights = precision.router_weights,
                         .activations = precision.activations,
                         .arithmetic = precision.embedding_arithmetic}});
     out.push_back({OperatorKind::router, "top-k",
-                   Elementwise{.elements_read = routed * number(moe.experts),
-                               .elements_written = 2 * routed * number(moe.experts_per_token),
+                   Elementwise{.elements_read = routed * real(moe.experts),
+                               .elements_written = 2 * routed * real(moe.experts_per_token),
                                .flops_per_element = 4,
                                .type = {DType::fp32, 32}}});
   }
@@ -125,11 +124,11 @@ struct Writer {
                    GroupedGemm{.tokens = tokens,
                                .rows = used.rows,
                                .distinct = used.distinct,
-                               .experts = number(moe.experts + mapping.redundant) / mapping.expert,
+                               .experts = real(moe.experts + mapping.redundant) / mapping.expert,
                                .ranks = static_cast<double>(mapping.expert),
-                               .top_k = number(moe.experts_per_token),
+                               .top_k = real(moe.experts_per_token),
                                .hidden = hidden,
-                               .width = number(moe.width) / mapping.expert_tensor(),
+                               .width = real(moe.width) / mapping.expert_tensor(),
                                .even = context.routing != nullptr && context.routing->is_even(),
                                .matrices = static_cast<double>(moe.matrices),
                                .arrived_by = spread && context.exchange_loads != nullptr ? exchange_kind()
@@ -146,7 +145,7 @@ struct Writer {
     const Mapping& mapping = context.mapping;
     append_gather(context, batch, "gather shared", out);
     const bool whole = spread && !mapping.sequence;  // every device has the whole shared experts
-    dense("shared up", "shared down", whole ? own_tokens : batch.tokens, number(moe.shared_width), moe.matrices,
+    dense("shared up", "shared down", whole ? own_tokens : batch.tokens, real(moe.shared_width), moe.matrices,
           whole ? 1 : mapping.tensor);
     if (mapping.sequence) {
       append_reduction(context, batch, "reduce shared", out);
@@ -184,7 +183,7 @@ struct Writer {
     const RankLoad even = context.routing->balanced(part_tokens);
     RankLoad used = context.balanced_routing ? even : context.routing->busiest(part_tokens);
     if (context.capacity_factor > 0) {
-      used = {even.rows * context.capacity_factor, number(moe.experts + mapping.redundant) / mapping.expert};
+      used = {even.rows * context.capacity_factor, real(moe.experts + mapping.redundant) / mapping.expert};
     }
     const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
     if (spread) {
@@ -228,7 +227,7 @@ struct Writer {
 
 void append_feed_forward(const FeedForward& feed_forward, const LayerContext& context, const RankBatch& batch,
                          std::vector<Operator>& out) {
-  std::visit(Writer{context, batch, out}, feed_forward);
+  std::visit(FeedForwardWriter{context, batch, out}, feed_forward);
 }
 
 }  // namespace moesaic

@@ -23,7 +23,7 @@ struct Ending {
   auto operator<=>(const Ending&) const = default;
 };
 
-struct Step {
+struct FoldStep {
   Cost cost;
   std::size_t begin = 0;
   std::size_t period = 1;
@@ -36,7 +36,7 @@ struct Step {
 std::vector<LayerBlock> fold_layers(const std::vector<int>& layers) {
   const std::size_t count = layers.size();
   const std::size_t longest = std::min(count, kLongestPeriod);
-  std::vector<Step> best(count + 1);
+  std::vector<FoldStep> best(count + 1);
   std::vector<std::vector<Ending>> endings(longest + 1, std::vector<Ending>(count + 1));
   std::vector<std::size_t> equal_run(longest + 1, 0);  // latest layers that equal those one period before
   for (std::size_t end = 1; end <= count; ++end) {
@@ -59,7 +59,7 @@ std::vector<LayerBlock> fold_layers(const std::vector<int>& layers) {
   }
   std::vector<LayerBlock> blocks;
   for (std::size_t end = count; end > 0; end = best[end].begin) {
-    const Step& step = best[end];
+    const FoldStep& step = best[end];
     const auto first = layers.begin() + static_cast<std::ptrdiff_t>(step.begin);
     blocks.push_back({{first, first + static_cast<std::ptrdiff_t>(step.period)},
                       static_cast<std::int64_t>((end - step.begin) / step.period)});

@@ -75,12 +75,12 @@ Architecture read_opt(const Config& config) {
   return architecture;
 }
 
-constexpr Family kFamilies[] = {
+constexpr Family kDenseFamilies[] = {
     {"llama", read_llama}, {"mistral", read_mistral}, {"qwen2", read_qwen2}, {"qwen3", read_qwen3}, {"opt", read_opt},
 };
 
 }  // namespace
 
-std::span<const Family> dense_families() { return kFamilies; }
+std::span<const Family> dense_families() { return kDenseFamilies; }
 
 }  // namespace moesaic::huggingface

@@ -169,7 +169,7 @@ Architecture read_minimax(const Config& config) {
   return architecture;
 }
 
-constexpr Family kFamilies[] = {
+constexpr Family kHybridFamilies[] = {
     {"gpt_oss", read_gpt_oss},       {"llama4", read_llama4},      {"llama4_text", read_llama4_text},
     {"qwen3_next", read_qwen3_next}, {"minimax_m1", read_minimax}, {"minimax_text_01", read_minimax},
     {"minimax", read_minimax},
@@ -177,6 +177,6 @@ constexpr Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> hybrid_families() { return kFamilies; }
+std::span<const Family> hybrid_families() { return kHybridFamilies; }
 
 }  // namespace moesaic::huggingface

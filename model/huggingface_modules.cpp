@@ -19,7 +19,6 @@ constexpr Parts kAttention{true, false, false, false};
 constexpr Parts kDense{false, true, false, false};
 constexpr Parts kExperts{false, false, true, false};
 constexpr Parts kFeedForward{false, true, true, false};
-constexpr Parts kLinear{true, true, true, false};
 constexpr Parts kEmbedding{false, false, false, true};
 
 bool has_any(std::string_view name, std::initializer_list<std::string_view> words) {
@@ -101,7 +100,7 @@ std::optional<Parts> parts_of(std::string_view name) {
               {"q_proj", "k_proj", "v_proj", "o_proj", "qkv", "kv_a_proj", "kv_b_proj", "q_a_proj", "q_b_proj"})) {
     return attention_parts(name);
   }
-  return name == "linear" || layer_of(name) ? std::optional(kLinear) : std::nullopt;
+  return name == "linear" || layer_of(name) ? std::optional(kLinearLayers) : std::nullopt;
 }
 
 struct Coverage {

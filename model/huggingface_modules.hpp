@@ -19,6 +19,9 @@ struct Parts {
   }
 };
 
+/// The layers of matrices that quantization schemes mean by "Linear": all but the input table and lm_head.
+inline constexpr Parts kLinearLayers{true, true, true, false};
+
 /// The classes that a list of module names, globs or "re:" patterns covers. A class counts as covered if a name covers
 /// it in every layer, or names single layers that are at least half of all. Throws UserError for a name that means no
 /// known part.

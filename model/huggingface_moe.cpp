@@ -149,7 +149,7 @@ Architecture read_deepseek_v32(const Config& config) {
   return deepseek_layers(config, attention);
 }
 
-constexpr Family kFamilies[] = {
+constexpr Family kMoeFamilies[] = {
     {"mixtral", read_mixtral},
     {"phimoe", read_phimoe},
     {"olmoe", read_olmoe},
@@ -165,6 +165,6 @@ constexpr Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> moe_families() { return kFamilies; }
+std::span<const Family> moe_families() { return kMoeFamilies; }
 
 }  // namespace moesaic::huggingface

@@ -96,7 +96,7 @@ Architecture read_glam(const Config& config) {
   return architecture;
 }
 
-constexpr Family kFamilies[] = {
+constexpr Family kOwnNameFamilies[] = {
     {"dbrx", read_dbrx},
     {"jetmoe", read_jetmoe},
     {"", read_grok, "widening_factor"},
@@ -105,6 +105,6 @@ constexpr Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> own_name_families() { return kFamilies; }
+std::span<const Family> own_name_families() { return kOwnNameFamilies; }
 
 }  // namespace moesaic::huggingface

@@ -14,7 +14,6 @@ namespace moesaic::huggingface {
 namespace {
 
 constexpr std::int64_t kMostBits = 16;
-constexpr Parts kLinear{true, true, true, false};
 
 // Format of one element of `bits` bits.
 DType element_type(std::int64_t bits, bool floating) {
@@ -72,7 +71,7 @@ void read_compressed_tensors(const Config& quantization, std::int64_t layers, Pr
       format.arithmetic = read_scheme(*activations).dtype;
     }
     const auto targets = group.find("targets");
-    const Parts wanted = targets ? covered_parts(targets->elements(), layers) : kLinear;
+    const Parts wanted = targets ? covered_parts(targets->elements(), layers) : kLinearLayers;
     apply(precision,
           {wanted.attention && open.attention, wanted.dense && open.dense, wanted.experts && open.experts,
            wanted.embedding},

@@ -15,8 +15,8 @@ namespace moesaic {
 namespace {
 
 constexpr double kMostEntries = 1 << 28;
-constexpr std::int64_t kMostExperts = 2048;                       // of which flows are kept in full
-constexpr std::uint32_t kOrders = 0, kPartners = 1, kTokens = 2;  // what random words are for
+constexpr std::int64_t kMostFlowExperts = 2048;                               // of which flows are kept in full
+constexpr std::uint32_t kOrderWords = 0, kPartnerWords = 1, kTokenWords = 2;  // what random words are for
 
 /// 0 .. count-1 in a random order (Fisher and Yates).
 std::vector<std::size_t> random_order(std::size_t count, Draws draws) {
@@ -46,9 +46,9 @@ std::vector<std::vector<std::pair<std::size_t, double>>> rank_shares(const Exper
 }  // namespace
 
 LayerFlows layer_flows(const RoutingTrace& trace) {
-  if (trace.layers.size() > 1 && trace.experts > kMostExperts) {
+  if (trace.layers.size() > 1 && trace.experts > kMostFlowExperts) {
     throw UserError(
-        fmt::format("routing trace: {} experts in several layers; allowed: {}", trace.experts, kMostExperts));
+        fmt::format("routing trace: {} experts in several layers; allowed: {}", trace.experts, kMostFlowExperts));
   }
   const auto experts = static_cast<std::size_t>(trace.experts);
   const double each = 1 / static_cast<double>(trace.tokens());
@@ -95,8 +95,8 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
   std::vector<std::int32_t> drawn(k), mine(k);
   for (std::int64_t layer = 0; layer < options.layers; ++layer) {
     const auto word = static_cast<std::uint32_t>(layer);
-    const std::vector<std::size_t> order = random_order(ranked.size(), Draws(options.seed, kOrders, word));
-    const std::vector<std::size_t> partner = random_order(ranked.size(), Draws(options.seed, kPartners, word));
+    const std::vector<std::size_t> order = random_order(ranked.size(), Draws(options.seed, kOrderWords, word));
+    const std::vector<std::size_t> partner = random_order(ranked.size(), Draws(options.seed, kPartnerWords, word));
     std::vector<double> popularity(ranked.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
       popularity[order[i]] = ranked[i];
@@ -104,7 +104,7 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
     ExpertDraw draw(Routing::histogram(options.top_k, std::move(popularity)), {});
     std::vector<std::int32_t> chosen;
     for (std::int64_t token = 0; token < options.tokens; ++token) {
-      Draws draws(options.seed, kTokens + word, static_cast<std::uint32_t>(token));
+      Draws draws(options.seed, kTokenWords + word, static_cast<std::uint32_t>(token));
       draw.draw(draws, drawn);
       std::size_t count = 0;
       for (std::size_t i = 0; i < k && layer > 0; ++i) {
@@ -128,7 +128,7 @@ RoutingTrace synthetic_trace(const SyntheticTrace& options) {
 
 Routing shuffled(const Routing& routing, std::uint64_t seed) {
   const auto popularity = routing.popularity();
-  const std::vector<std::size_t> order = random_order(popularity.size(), Draws(seed, kOrders, 0));
+  const std::vector<std::size_t> order = random_order(popularity.size(), Draws(seed, kOrderWords, 0));
   std::vector<double> result(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     result[order[i]] = popularity[i];

@@ -29,12 +29,7 @@ bool copies_fill_nodes(int replica, int all, const Machine& machine) {
 class Lister {
  public:
   Lister(const Architecture& architecture, const Machine& machine, const MappingSpace& space)
-      : architecture_(architecture),
-        machine_(machine),
-        space_(space),
-        experts_(std::any_of(architecture.kinds.begin(), architecture.kinds.end(), [](const LayerKind& kind) {
-          return std::holds_alternative<MoeFeedForward>(kind.feed_forward);
-        })) {}
+      : architecture_(architecture), machine_(machine), space_(space), experts_(has_experts(architecture)) {}
 
   std::vector<Mapping> list() {
     std::vector<int> sizes = divisors_of(space_.devices);

@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/real.hpp"
 #include "model/step.hpp"
 
 namespace moesaic {
 namespace {
 
-double number(std::int64_t value) { return static_cast<double>(value); }
-
 /// Share of one layer's cache that one rank holds: KV heads are split by tensor parallelism down to one head a rank;
 /// the MLA latent is not split at all.
 double cache_share(const Attention& attention, int tensor) {
   if (const auto* softmax = std::get_if<SoftmaxAttention>(&attention)) {
-    return 1 / std::min<double>(tensor, number(softmax->kv_heads));
+    return 1 / std::min<double>(tensor, real(softmax->kv_heads));
   }
   return std::holds_alternative<LatentAttention>(attention) ? 1.0 : 1.0 / tensor;
 }
@@ -39,7 +38,7 @@ SequenceBytes sequence_bytes(const StepPlan& plan, const PipelineStage& stage, d
   SequenceBytes result;
   for (std::size_t i = 0; i < architecture.kinds.size(); ++i) {
     const Attention& attention = architecture.kinds[i].attention;
-    const double layers = number(stage.layers_of_kind[i]);
+    const double layers = real(stage.layers_of_kind[i]);
     const double kept =
         layers * cached_tokens(attention, context) * cache_share(attention, tensor) / plan.mapping().context;
     const Bytes cache = plan.precision().kv.bytes(kept * kv_elements_per_token(attention)) +
@@ -60,22 +59,22 @@ double widest_intermediate(const StepPlan& plan) {
   double widest = 0;
   for (const LayerKind& kind : architecture.kinds) {
     if (const auto* dense = std::get_if<DenseFeedForward>(&kind.feed_forward)) {
-      widest = std::max(widest, number(dense->width) * dense->matrices / mapping.tensor);
+      widest = std::max(widest, real(dense->width) * dense->matrices / mapping.tensor);
     } else {
       const auto& moe = std::get<MoeFeedForward>(kind.feed_forward);
       // Rows of the routed experts on one rank, a token that it works on itself: the stage's tokens over the copies of
       // the experts and their groups, gathered beside the result.
       const double tokens = static_cast<double>(mapping.data) * mapping.context / mapping.expert_data();
-      const double even = number(moe.experts_per_token) * tokens / mapping.expert;
+      const double even = real(moe.experts_per_token) * tokens / mapping.expert;
       const double rows = even * std::max(1.0, plan.features().capacity_factor);
-      widest = std::max(widest, rows * (number(moe.width) * moe.matrices / mapping.expert_tensor() +
-                                        2 * number(architecture.hidden)));
+      widest = std::max(
+          widest, rows * (real(moe.width) * moe.matrices / mapping.expert_tensor() + 2 * real(architecture.hidden)));
     }
     if (const auto* softmax = std::get_if<SoftmaxAttention>(&kind.attention)) {
-      widest = std::max(widest, number(softmax->heads * (softmax->qk_dim + softmax->v_dim)) / mapping.tensor);
+      widest = std::max(widest, real(softmax->heads * (softmax->qk_dim + softmax->v_dim)) / mapping.tensor);
     } else if (const auto* latent = std::get_if<LatentAttention>(&kind.attention)) {
       widest =
-          std::max(widest, number(latent->heads * (2 * latent->nope_dim + 2 * latent->rope_dim + 2 * latent->v_dim)) /
+          std::max(widest, real(latent->heads * (2 * latent->nope_dim + 2 * latent->rope_dim + 2 * latent->v_dim)) /
                                mapping.tensor);
     }
   }
@@ -110,7 +109,7 @@ Bytes fetched_at_once(const StepPlan& plan, std::size_t kind, double tokens, con
   if (moe == nullptr || homes.fetched_layers == 0) {
     return {};
   }
-  const double chosen = number(moe->experts_per_token) / number(moe->experts);
+  const double chosen = real(moe->experts_per_token) / real(moe->experts);
   const double used = -std::expm1(std::max(1.0, tokens) * std::log1p(-std::min(chosen, 1 - 1e-16)));
   const double missing = (1 - homes.experts_on_device) * std::min(1.0, used * (1 + homes.prefetch_extra));
   return plan.layer_parts(kind).experts * missing;
@@ -151,8 +150,8 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
     const Bytes kept = weights.on_device
                            ? weights.total()
                            : weights.dense * homes.dense_on_device + weights.experts * homes.experts_on_device;
-    layers += kept * number(stage.layers_of_kind[i]);
-    away += (weights.total() - kept) * number(architecture.count_of_kind(static_cast<int>(i)));
+    layers += kept * real(stage.layers_of_kind[i]);
+    away += (weights.total() - kept) * real(architecture.count_of_kind(static_cast<int>(i)));
     largest_streamed =
         std::max(largest_streamed, weights.dense * (1 - homes.dense_on_device) +
                                        weights.experts * (homes.streams_experts ? 1 - homes.experts_on_device : 0));
@@ -180,10 +179,10 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double logits = stage.last ? 2 * (mapping.pipeline == 1 ? sequences : decoded) : 0;
   // Of batches that take turns one computes, the others keep their residual streams and normalised inputs.
   memory.device.activations =
-      activation.bytes(tokens * (4 * number(architecture.hidden) + widest_intermediate(plan) / homes.batches) +
-                       logits * number(architecture.vocabulary));
+      activation.bytes(tokens * (4 * real(architecture.hidden) + widest_intermediate(plan) / homes.batches) +
+                       logits * real(architecture.vocabulary));
   if (ranks > 1) {
-    memory.device.buffers += activation.bytes(2 * tokens * number(architecture.hidden));
+    memory.device.buffers += activation.bytes(2 * tokens * real(architecture.hidden));
   }
   if (mapping.context > 1) {
     memory.device.buffers += passed_on(plan, load, std::min(sequences, std::ceil(load.step_tokens / load.prompt)));

@@ -14,7 +14,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kLeastGain = 1e-9;  // of the cost: less may be rounding
+constexpr double kLeastGainOfCost = 1e-9;  // of the cost: less may be rounding
 
 /// The largest two of a stream, and where the second was.
 struct TopTwo {
@@ -57,7 +57,7 @@ bool swap_while_better(const AssignmentProblem& problem, ClusterNodes& nodes, st
   bool improved = false;
   while (true) {
     const std::vector<AssignmentProblem::Pair> pairs = slowest_beside(problem, nodes, layer);
-    double best = sum_of(pairs) * (1 - kLeastGain);
+    double best = sum_of(pairs) * (1 - kLeastGainOfCost);
     std::pair<std::size_t, std::size_t> swap{0, 0};
     for (const AssignmentProblem::Pair& pair : pairs) {
       for (std::size_t other = 0; other < mine.size(); ++other) {

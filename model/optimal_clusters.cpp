@@ -13,9 +13,9 @@
 namespace moesaic {
 namespace {
 
-constexpr std::size_t kMostColumns = 4000;  // a root relaxation beyond takes CBC minutes
+constexpr std::size_t kMostClusterColumns = 4000;  // a root relaxation beyond takes CBC minutes
 
-constexpr double kLeastGain = 1e-9;  // of the mean: less may be rounding
+constexpr double kLeastGainOfMean = 1e-9;  // of the mean: less may be rounding
 
 double deviation(const std::vector<Indices>& clusters, std::span<const double> loads, double mean) {
   double sum = 0;
@@ -45,7 +45,7 @@ void improve(std::vector<Indices>& clusters, std::span<const double> loads, doub
             const double moved = loads[mine] - loads[theirs];
             const double before = std::abs(sums[a] - mean) + std::abs(sums[b] - mean);
             const double after = std::abs(sums[a] - moved - mean) + std::abs(sums[b] + moved - mean);
-            if (after < before - kLeastGain * mean) {
+            if (after < before - kLeastGainOfMean * mean) {
               std::swap(mine, theirs);
               sums[a] -= moved;
               sums[b] += moved;
@@ -146,7 +146,7 @@ ExpertClusters optimal_clusters(std::span<const double> loads, std::int64_t clus
   result.deviation = {deviation(best, sorted, mean), size == 1 ? 0 : simple_bound(sorted, size, mean)};
   if (size == 1 || count == 1) {
     result.deviation.bound = result.deviation.value;
-  } else if (result.deviation.value - result.deviation.bound > enough && sorted.size() * count <= kMostColumns) {
+  } else if (result.deviation.value - result.deviation.bound > enough && sorted.size() * count <= kMostClusterColumns) {
     const ProgramSolution solution = solve(program_of(sorted, count, mean), start_of(best, sorted, mean),
                                            {.seconds = options.seconds, .nodes = options.nodes, .gap = enough});
     result.in_time = solution.in_time;

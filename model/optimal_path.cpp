@@ -97,15 +97,15 @@ struct Splits {
 
 using Names = std::vector<std::size_t>;  // of a split's blocks -> the block of the split before whose node it shares
 
-struct Step {
+struct PathStep {
   double length = std::numeric_limits<double>::infinity();
   std::size_t next = 0;
   Names names;
 };
 
 /// The cheapest way on from every split of one layer.
-std::vector<Step> steps_of(const AssignmentProblem& problem, std::size_t layer, const Splits& all,
-                           const std::vector<double>& onward) {
+std::vector<PathStep> steps_of(const AssignmentProblem& problem, std::size_t layer, const Splits& all,
+                               const std::vector<double>& onward) {
   const std::size_t count = all.blocks.size(), nodes = problem.nodes;
   std::vector<BlockCosts> costs(count * count);
   for (std::size_t from = 0; from < count; ++from) {
@@ -113,7 +113,7 @@ std::vector<Step> steps_of(const AssignmentProblem& problem, std::size_t layer, 
       costs[from * count + to] = costs_of(problem, layer, all.blocks[from], all.blocks[to]);
     }
   }
-  std::vector<Step> steps(all.splits.size());
+  std::vector<PathStep> steps(all.splits.size());
   Names names(nodes);
   for (std::size_t p = 0; p < steps.size(); ++p) {
     for (std::size_t q = 0; q < steps.size(); ++q) {
@@ -153,12 +153,12 @@ double splits(std::size_t clusters, std::size_t nodes) {
 
 ClusterNodes shortest_path(const AssignmentProblem& problem) {
   const Splits all(problem);
-  std::vector<std::vector<Step>> steps(problem.flow.size());
+  std::vector<std::vector<PathStep>> steps(problem.flow.size());
   std::vector<double> onward(all.splits.size(), 0.0);
   for (std::size_t layer = problem.flow.size(); layer-- > 0;) {
     steps[layer] = steps_of(problem, layer, all, onward);
     std::transform(steps[layer].begin(), steps[layer].end(), onward.begin(),
-                   [](const Step& step) { return step.length; });
+                   [](const PathStep& step) { return step.length; });
   }
   ClusterNodes result;
   auto split = static_cast<std::size_t>(std::min_element(onward.begin(), onward.end()) - onward.begin());
@@ -172,7 +172,7 @@ ClusterNodes shortest_path(const AssignmentProblem& problem) {
       }
     }
     if (layer < steps.size()) {
-      const Step& step = steps[layer][split];
+      const PathStep& step = steps[layer][split];
       Names next(problem.nodes);
       for (std::size_t j = 0; j < problem.nodes; ++j) {
         next[j] = node_of[step.names[j]];

@@ -13,14 +13,15 @@
 namespace moesaic {
 namespace {
 
-constexpr std::size_t kMostColumns = 6000;  // beyond, CBC neither improves nor proves anything within a minute
+constexpr std::size_t kMostProgramColumns = 6000;  // beyond, CBC neither improves nor proves anything within a minute
 
 using Row = IntegerProgram::Row;
 constexpr double kFree = 1e30;
 
-class Writer {
+class ProgramWriter {
  public:
-  explicit Writer(const AssignmentProblem& problem) : problem_(problem), g_(problem.clusters), n_(problem.nodes) {
+  explicit ProgramWriter(const AssignmentProblem& problem)
+      : problem_(problem), g_(problem.clusters), n_(problem.nodes) {
     double largest = 0;
     for (const std::vector<double>& flow : problem.flow) {
       largest = std::max(largest, *std::max_element(flow.begin(), flow.end()) * problem.per_network);
@@ -173,10 +174,10 @@ class Writer {
 NodeSearch by_integer_program(const AssignmentProblem& problem, const ClusterNodes& start,
                               const OptimalOptions& options) {
   NodeSearch search{start, 0, true};
-  if (Writer::columns(problem) > kMostColumns) {
+  if (ProgramWriter::columns(problem) > kMostProgramColumns) {
     return search;
   }
-  const Writer writer(problem);
+  const ProgramWriter writer(problem);
   // Renamed so that the first layer has its clusters' nodes in order, as the program breaks the symmetry.
   std::vector<int> name(problem.nodes, -1);
   int names = 0;

@@ -10,14 +10,14 @@
 namespace moesaic {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames = {"none", "shared", "two-batch", "chunks"};
+constexpr std::array<std::string_view, 4> kOverlapNames = {"none", "shared", "two-batch", "chunks"};
 
 }  // namespace
 
 Overlap parse_overlap(std::string_view text) {
   const std::string_view name = text.substr(0, text.find('='));
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] != name) {
+  for (std::size_t i = 0; i < kOverlapNames.size(); ++i) {
+    if (kOverlapNames[i] != name) {
       continue;
     }
     Overlap overlap{static_cast<OverlapKind>(i)};
@@ -37,11 +37,11 @@ Overlap parse_overlap(std::string_view text) {
     return overlap;
   }
   throw UserError("--overlap: unknown overlap '" + printable(text) + "'" +
-                  suggest(name, std::vector<std::string>(kNames.begin(), kNames.end())));
+                  suggest(name, std::vector<std::string>(kOverlapNames.begin(), kOverlapNames.end())));
 }
 
 std::string to_text(const Overlap& overlap) {
-  std::string text(kNames[static_cast<std::size_t>(overlap.kind)]);
+  std::string text(kOverlapNames[static_cast<std::size_t>(overlap.kind)]);
   return overlap.kind == OverlapKind::chunks ? text + "=" + std::to_string(overlap.chunks) : text;
 }
 

@@ -14,8 +14,9 @@
 namespace moesaic {
 namespace {
 
-constexpr double kNegligible = 1e-10;
-constexpr double kTolerance = 1e-7;  // by which halving the step may change a probability; what is left is 1/15 of it
+constexpr double kNegligibleChance = 1e-10;
+constexpr double kChanceTolerance =
+    1e-7;  // by which halving the step may change a probability; what is left is 1/15 of it
 constexpr int kFewestIntervals = 64, kMostIntervals = 8192;
 
 // Adds one event of probability p to the distribution of a count; counts of size() or more drop out.
@@ -101,10 +102,10 @@ std::vector<double> inclusion_probabilities(std::span<const double> popularity, 
     std::transform(rates.begin(), rates.end(), inclusion.begin(), [&](double rate) { return positive(rate) ? 1 : 0; });
   } else {
     Race race(rates, k);
-    const double first = race.log_time(1 - kNegligible);  // before it, whoever rings is among the first k
-    const double last = race.log_time(kNegligible);
+    const double first = race.log_time(1 - kNegligibleChance);  // before it, whoever rings is among the first k
+    const double last = race.log_time(kNegligibleChance);
     double change = 1;
-    for (int intervals = kFewestIntervals; change > kTolerance && intervals <= kMostIntervals; intervals *= 2) {
+    for (int intervals = kFewestIntervals; change > kChanceTolerance && intervals <= kMostIntervals; intervals *= 2) {
       std::vector<double> finer(rates.size());
       std::transform(rates.begin(), rates.end(), finer.begin(),
                      [&](double rate) { return -std::expm1(-rate * std::exp(first)); });

@@ -4,11 +4,10 @@
 #include <string_view>
 
 #include "model/operator_shapes.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
 namespace {
-
-double number(std::int64_t value) { return static_cast<double>(value); }
 
 /// Which parallelism a collective of attention or of the feed-forward part serves.
 Parallelism serves(const Operator& op, const Mapping& mapping, bool of_attention) {
@@ -95,7 +94,7 @@ void append_experts(const GroupedGemm& g, const Mapping& mapping, std::vector<Tr
   move(kUnpermute, own_rows);
 }
 
-struct Writer {
+struct TrainingWriter {
   const LayerContext& context;
   const Training& training;
   TrainingLayer& layer;
@@ -167,7 +166,7 @@ bool recomputed_selectively(const Operator& op, bool written_attention) {
 }
 
 RankBatch training_batch(const Training& training, const Mapping& mapping) {
-  const double sequences = number(training.micro_batch), tokens = number(training.sequence);
+  const double sequences = real(training.micro_batch), tokens = real(training.sequence);
   RankBatch batch;
   batch.groups.push_back({sequences, tokens, 0});
   batch.sequences = sequences;
@@ -179,7 +178,7 @@ RankBatch training_batch(const Training& training, const Mapping& mapping) {
 TrainingLayer training_layer(const LayerKind& kind, const LayerContext& context, const RankBatch& batch,
                              const Training& training) {
   TrainingLayer layer;
-  const Writer writer{context, training, layer};
+  const TrainingWriter writer{context, training, layer};
   std::vector<Operator> operators;
   append_attention(kind.attention, context, batch, operators);
   writer.forward(operators, true);
@@ -196,10 +195,10 @@ TrainingLayer training_input(const LayerContext& context, const RankBatch& batch
   TrainingLayer layer;
   std::vector<Operator> operators;
   append_input(context, batch, operators);
-  const Writer writer{context, {}, layer};
+  const TrainingWriter writer{context, {}, layer};
   writer.forward(operators, false);
   layer.dense_parameters =
-      number(context.hidden) * (number(context.vocabulary) / context.mapping.tensor + number(learned_positions));
+      real(context.hidden) * (real(context.vocabulary) / context.mapping.tensor + real(learned_positions));
   writer.finish(layer.operators.size(), Recompute::none);
   return layer;
 }
@@ -208,7 +207,7 @@ TrainingLayer training_output(const LayerContext& context, const RankBatch& batc
   TrainingLayer layer;
   std::vector<Operator> operators;
   append_output(context, batch, operators);
-  const Writer writer{context, {}, layer};
+  const TrainingWriter writer{context, {}, layer};
   writer.forward(operators, false);
   writer.finish(layer.operators.size(), Recompute::none);
   return layer;

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/quantity_text.hpp"
+#include "reports/names.hpp"
 #include "reports/table.hpp"
 #include "reports/terminal.hpp"
 
@@ -14,8 +15,6 @@ namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string percent(double share) { return fmt::format("{:.1f}%", share * 100); }
 
 Json row_json(const CacheReport& report, const CacheReport::Row& row) {
   Json layers = Json::array();
@@ -60,8 +59,9 @@ std::string cache_text(const CacheReport& report, const TextStyle& style) {
   text += fmt::format("  routing {}{}\n", printable(report.routing), locality_text(report));
   text += fmt::format(
       "  SRP({}) {}, rho-hat {:.2f}; load deviation {}; {} as the token before; used again after {:.1f} tokens\n\n",
-      report.segment, percent(report.segments.performance), report.segments.size_ratio,
-      percent(report.measured.load_deviation), percent(report.measured.repeat), report.measured.temporal_distance);
+      report.segment, percent_text(report.segments.performance), report.segments.size_ratio,
+      percent_text(report.measured.load_deviation), percent_text(report.measured.repeat),
+      report.measured.temporal_distance);
   const bool prefetches = std::any_of(report.rows.begin(), report.rows.end(),
                                       [](const CacheReport::Row& row) { return row.prefetch.has_value(); });
   const bool bytes = report.expert > Bytes{};
@@ -78,7 +78,7 @@ std::string cache_text(const CacheReport& report, const TextStyle& style) {
   Table table(columns);
   for (const CacheReport::Row& row : report.rows) {
     std::vector<std::string> cells = {fmt::format("{:g}", row.experts), std::string(name(row.policy)),
-                                      percent(row.cache.all().rate()),
+                                      percent_text(row.cache.all().rate()),
                                       fmt::format("{:.2f}", row.cache.misses_per_step())};
     if (bytes) {
       cells.push_back(to_text(report.expert * row.cache.misses_per_step()));
@@ -86,7 +86,7 @@ std::string cache_text(const CacheReport& report, const TextStyle& style) {
     }
     if (row.prefetch) {
       const auto steps = static_cast<double>(row.prefetch->steps);
-      cells.push_back(percent(row.prefetch->rate()));
+      cells.push_back(percent_text(row.prefetch->rate()));
       cells.push_back(fmt::format("{:.2f}", static_cast<double>(row.prefetch->late()) / steps));
       cells.push_back(fmt::format("{:.2f}", static_cast<double>(row.prefetch->wasted()) / steps));
     }

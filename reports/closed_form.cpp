@@ -12,7 +12,11 @@
 
 namespace moesaic {
 
+namespace {
+
 using Json = nlohmann::ordered_json;
+
+}  // namespace
 
 void ClosedFormReport::keep(Result result) {
   if (!std::isfinite(result.value)) {

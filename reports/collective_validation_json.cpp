@@ -3,26 +3,20 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/collective_validation.hpp"
+#include "reports/json_values.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// JSON has no NaN and no infinity: those are null.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json errors_json(double median, double p90) {
-  return {{"median_abs_error", number(median)}, {"p90_abs_error", number(p90)}};
-}
-
 void add_scores(Json& json, const JudgedGroup& scores) {
   json["rows"] = scores.rows;
-  json["median_abs_error"] = number(scores.median_abs_error);
-  json["p90_abs_error"] = number(scores.p90_abs_error);
-  json["bias"] = number(scores.bias);
-  json["coverage50"] = number(scores.coverage50);
-  json["coverage90"] = number(scores.coverage90);
+  json["median_abs_error"] = number_json(scores.median_abs_error);
+  json["p90_abs_error"] = number_json(scores.p90_abs_error);
+  json["bias"] = number_json(scores.bias);
+  json["coverage50"] = number_json(scores.coverage50);
+  json["coverage90"] = number_json(scores.coverage90);
   json["closed_form"] = errors_json(scores.roofline_median, scores.roofline_p90);
   json["one_efficiency"] = errors_json(scores.constant_median, scores.constant_p90);
 }
@@ -34,7 +28,7 @@ Json target_json(const std::vector<CollectiveGroup>& groups, NodePlace place) {
   for (const CollectiveGroup& group : groups) {
     if (group.place == place && group.by == "place") {
       json["rows"] = group.scores.rows;
-      json["median_abs_error"] = number(group.scores.median_abs_error);
+      json["median_abs_error"] = number_json(group.scores.median_abs_error);
       json["met"] = group.scores.median_abs_error <= target;
     }
   }
@@ -53,9 +47,9 @@ void add_worst(Json& all, const Validation& validation, const CollectiveGroup& p
                    {"device", key.device},
                    {"dtype", key.dtype},
                    {"shape", shape_text(measurement, key.family)},
-                   {"measured_s", number(row.measured)},
-                   {"predicted_s", number(row.predicted)},
-                   {"error", number(row.error())},
+                   {"measured_s", number_json(row.measured)},
+                   {"predicted_s", number_json(row.predicted)},
+                   {"error", number_json(row.error())},
                    {"file", validation.measurements.files[measurement.file]},
                    {"line", measurement.line}});
   }

@@ -16,15 +16,6 @@
 namespace moesaic {
 namespace {
 
-constexpr int kRow = 58;    // pixels of three bars
-constexpr int kAxis = 120;  // pixels of axis, title and legend
-
-std::string rows_text(std::size_t rows) { return count_text(static_cast<double>(rows)) + " rows"; }
-
-std::string pair_text(double median, double p90) {
-  return std::isfinite(median) ? percent_text(median) + " / " + percent_text(p90) : "-";
-}
-
 /// What one chart shows: collectives or exchanges of one place, predicted in one way.
 std::vector<KindRows> chart_kinds(const Validation& validation) {
   std::map<std::tuple<NodePlace, Family, JudgeMode>, RowSet> sets;
@@ -72,7 +63,7 @@ std::string figures(const std::vector<KindRows>& kinds) {
            "Each bar runs from the median of |predicted / measured - 1| to its 90th percentile: further left is "
            "better. The roofline is the closed form of the fastest algorithm at peak figures, with its latencies.",
        .wide = true,
-       .height = kAxis + kRow * static_cast<int>(kinds.size()),
+       .height = kScoreAxis + kScoreRow * static_cast<int>(kinds.size()),
        .table = ""},
       "");
   for (std::size_t i = 0; i < kinds.size(); ++i) {

@@ -14,11 +14,7 @@
 namespace moesaic {
 namespace {
 
-std::string pair_text(double median, double p90) {
-  return std::isfinite(median) ? percent_text(median) + " / " + percent_text(p90) : "-";
-}
-
-std::vector<Column> score_columns(std::vector<Column> first) {
+std::vector<Column> collective_columns(std::vector<Column> first) {
   for (const char* head : {"rows", "median", "p90", "bias", "in 50%", "in 90%", "closed form", "one efficiency"}) {
     first.push_back({head, Align::right});
   }
@@ -45,7 +41,7 @@ void add(Table& table, std::vector<std::string> cells, const JudgedGroup& scores
 }
 
 std::string targets_text(const std::vector<CollectiveGroup>& groups, const TextStyle& style) {
-  std::vector<Column> columns = score_columns({{"ranks"}});
+  std::vector<Column> columns = collective_columns({{"ranks"}});
   columns.insert(columns.end(), {{"target", Align::right}, {""}});
   Table table(columns);
   for (const CollectiveGroup& group : groups) {
@@ -60,7 +56,7 @@ std::string targets_text(const std::vector<CollectiveGroup>& groups, const TextS
 }
 
 std::string groups_text(const std::vector<CollectiveGroup>& groups, NodePlace place, const TextStyle& style) {
-  Table table(score_columns({{"by"}, {"group"}}));
+  Table table(collective_columns({{"by"}, {"group"}}));
   std::string last;
   for (const CollectiveGroup& group : groups) {
     if (group.place == place && group.by != "place") {

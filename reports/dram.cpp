@@ -37,10 +37,6 @@ std::string_view verb(StreamKind kind) {
   MOESAIC_ASSERT(false);
 }
 
-std::string percent(double share) { return fmt::format("{:.1f}%", share * 100); }
-
-std::string integer(std::int64_t value) { return count_text(static_cast<double>(value)); }
-
 Table bandwidths(const DramReport& report) {
   Table table({{"path"},
                {"nominal", Align::right},
@@ -51,7 +47,7 @@ Table bandwidths(const DramReport& report) {
                {"energy per bit", Align::right}});
   for (const DramReport::Row& row : report.rows) {
     const BytesPerSecond attained = row.stream.bandwidth();
-    table.add({row.path.name, to_text(row.nominal), to_text(attained), percent(attained / row.nominal),
+    table.add({row.path.name, to_text(row.nominal), to_text(attained), percent_text(attained / row.nominal),
                row.closed_form ? to_text(row.stream.moved / *row.closed_form) : "-", to_text(row.stream.time),
                fmt::format("{:.2f} pJ", total_per_bit(row))});
   }
@@ -92,8 +88,8 @@ Table commands(const DramReport& report) {
                {"refresh", Align::right}});
   for (const DramReport::Row& row : report.rows) {
     const DramCommands& sent = row.stream.commands;
-    table.add({row.path.name, std::to_string(row.path.banks), integer(sent.activate), integer(sent.precharge),
-               integer(sent.read), integer(sent.write), integer(sent.refresh)});
+    table.add({row.path.name, std::to_string(row.path.banks), integer_text(sent.activate), integer_text(sent.precharge),
+               integer_text(sent.read), integer_text(sent.write), integer_text(sent.refresh)});
   }
   return table;
 }

@@ -3,15 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/experts.hpp"
+#include "reports/json_values.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "1";
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+constexpr const char* kExpertsVersion = "1";
 
 Json question_json(const PlacementReport& report) {
   const PlacementQuestion& question = report.question;
@@ -27,18 +26,18 @@ Json question_json(const PlacementReport& report) {
           {"ranks", question.grid.ranks},
           {"ranks_per_node", question.grid.per_node},
           {"redundant", question.redundant},
-          {"tokens_per_rank", number(question.tokens)},
+          {"tokens_per_rank", number_json(question.tokens)},
           {"copies", name(question.copies)},
           {"replicas", name(question.hits.replicas)},
-          {"dispatch_row_bytes", number(report.comparison.dispatch_row.value)},
-          {"combine_row_bytes", number(report.comparison.combine_row.value)},
+          {"dispatch_row_bytes", number_json(report.comparison.dispatch_row.value)},
+          {"combine_row_bytes", number_json(report.comparison.combine_row.value)},
           {"layers", report.comparison.layers}};
 }
 
 Json direction_json(const Busiest& sent, const Busiest& received, Bytes row) {
-  return {{"mean_bytes", number(sent.mean * row.value)},
-          {"busiest_sender_bytes", number(sent.most * row.value)},
-          {"busiest_receiver_bytes", number(received.most * row.value)}};
+  return {{"mean_bytes", number_json(sent.mean * row.value)},
+          {"busiest_sender_bytes", number_json(sent.most * row.value)},
+          {"busiest_receiver_bytes", number_json(received.most * row.value)}};
 }
 
 // Combining sends the same copies the other way: who received most sends most.
@@ -54,10 +53,10 @@ Json moves_json(const PlacementAnswer& p) {
   if (!p.moves) {
     return nullptr;
   }
-  return {{"same_rank", number(p.moves->local)},
-          {"same_node", number(p.moves->node)},
-          {"slowest_pairs_seconds", number(p.moves->worst.value)},
-          {"bound_seconds", p.moves_bound ? number(p.moves_bound->value) : Json(nullptr)}};
+  return {{"same_rank", number_json(p.moves->local)},
+          {"same_node", number_json(p.moves->node)},
+          {"slowest_pairs_seconds", number_json(p.moves->worst.value)},
+          {"bound_seconds", p.moves_bound ? number_json(p.moves_bound->value) : Json(nullptr)}};
 }
 
 Json placement_json(const PlacementAnswer& p, const PlacementComparison& comparison) {
@@ -67,12 +66,12 @@ Json placement_json(const PlacementAnswer& p, const PlacementComparison& compari
   const bool optimum = p.name == "optimum";
   return {{"name", p.name},
           {"slots_per_rank", p.slots_per_rank},
-          {"imbalance", number(p.traffic.imbalance)},
-          {"deviation", number(p.deviation.value)},
-          {"deviation_bound", optimum ? number(p.deviation.bound) : Json(nullptr)},
-          {"distinct_ranks", number(p.traffic.distinct_ranks)},
-          {"distinct_nodes", number(p.traffic.distinct_nodes)},
-          {"local_activation", number(p.traffic.local_activation)},
+          {"imbalance", number_json(p.traffic.imbalance)},
+          {"deviation", number_json(p.deviation.value)},
+          {"deviation_bound", optimum ? number_json(p.deviation.bound) : Json(nullptr)},
+          {"distinct_ranks", number_json(p.traffic.distinct_ranks)},
+          {"distinct_nodes", number_json(p.traffic.distinct_nodes)},
+          {"local_activation", number_json(p.traffic.local_activation)},
           {"dispatch", traffic_json(p.traffic, comparison.dispatch_row, false)},
           {"combine", traffic_json(p.traffic, comparison.combine_row, true)},
           {"next_layer", moves_json(p)},
@@ -86,7 +85,8 @@ std::string experts_json(const PlacementReport& report) {
   for (const PlacementAnswer& p : report.comparison.placements) {
     placements.push_back(placement_json(p, report.comparison));
   }
-  const Json json = {{"version", kVersion}, {"question", question_json(report)}, {"placements", std::move(placements)}};
+  const Json json = {
+      {"version", kExpertsVersion}, {"question", question_json(report)}, {"placements", std::move(placements)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

@@ -13,6 +13,8 @@
 namespace moesaic {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 constexpr std::size_t kMostLines = 40;
 
 double rate(const FlowsReport& report, std::size_t flow) {
@@ -49,7 +51,6 @@ std::string flows_text(const FlowsReport& report, const TextStyle& style) {
 }
 
 std::string flows_json(const FlowsReport& report) {
-  using Json = nlohmann::ordered_json;
   Json flows = Json::array();
   for (std::size_t i = 0; i < report.flows.size(); ++i) {
     flows.push_back({{"source", report.flows[i].source},

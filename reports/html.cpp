@@ -64,6 +64,11 @@ std::string html_share(std::string_view text, double share) {
   return fmt::format("<span class=\"share\" style=\"--share:{:.1f}%\">{}</span>", percent, html_text(text));
 }
 
+std::string html_metric(std::string_view name, std::string_view value, std::string_view remark) {
+  return fmt::format("<div class=\"metric\"><span>{}</span><strong>{}</strong><small>{}</small></div>\n",
+                     html_text(name), html_text(value), html_text(remark));
+}
+
 std::string json_for_script(std::string json) {
   for (std::size_t at = 0; (at = json.find('<', at)) != std::string::npos;) {
     json.replace(at, 1, "\\u003c");

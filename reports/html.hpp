@@ -22,6 +22,9 @@ std::string html_table(const HtmlTable& table);
 /// A cell with a number over a bar of a share (0..1) of the cell.
 std::string html_share(std::string_view text, double share);
 
+/// One figure of the row of large ones at the head of a page.
+std::string html_metric(std::string_view name, std::string_view value, std::string_view remark);
+
 /// JSON inside a script element: no '<' is left, so that no text can end the element.
 std::string json_for_script(std::string json);
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "reports/json_values.hpp"
 #include "reports/report.hpp"
 #include "reports/summary.hpp"
 
@@ -13,23 +14,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "1";
-
-// JSON has no NaN and no infinity: those are null.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+constexpr const char* kPredictionVersion = "1";
 
 Json whole(double value) {
   constexpr double kMost = 9e18;  // below 2^63
   return std::abs(value) < kMost ? Json(static_cast<std::int64_t>(std::llround(value))) : Json(nullptr);
 }
-
-template <class T>
-Json maybe(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-// Text of any origin: what is not UTF-8 is replaced rather than refused.
-std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n'; }
 
 Json load_json(const Load& load) {
   return {{"batch", load.batch}, {"input", load.input}, {"output", load.output}, {"step_tokens", load.step_tokens}};
@@ -60,9 +50,9 @@ Json memory_json(const ReplicaMemory& memory) {
 Json advice_json(const FitAdvice& advice) {
   return {{"largest_batch", whole(advice.largest_batch)},
           {"longest_context", whole(advice.longest_context)},
-          {"fewest_devices", maybe(advice.fewest_devices)},
-          {"fewest_devices_mapping", maybe(advice.fewest_mapping)},
-          {"smaller_type", maybe(advice.smaller_type)}};
+          {"fewest_devices", optional_json(advice.fewest_devices)},
+          {"fewest_devices_mapping", optional_json(advice.fewest_mapping)},
+          {"smaller_type", optional_json(advice.smaller_type)}};
 }
 
 // A phase in JSON; every time is null when nothing runs.
@@ -70,7 +60,7 @@ class PhaseJson {
  public:
   PhaseJson(const PhasePrediction& phase, bool runs) : phase_(phase), runs_(runs) {}
 
-  Json time(Seconds value) const { return runs_ ? number(value.value) : Json(nullptr); }
+  Json time(Seconds value) const { return runs_ ? number_json(value.value) : Json(nullptr); }
 
   Json limit(const char* seconds_key) const {
     const LimitPrediction& limit = phase_.limit;
@@ -83,8 +73,10 @@ class PhaseJson {
   Json waterfall() const {
     Json json = Json::array();
     for (const WaterfallBar& bar : runs_ ? phase_.waterfall : std::vector<WaterfallBar>{}) {
-      json.push_back(
-          {{"id", bar.id}, {"name", bar.name}, {"seconds", number(bar.seconds.value)}, {"resource", bar.resource}});
+      json.push_back({{"id", bar.id},
+                      {"name", bar.name},
+                      {"seconds", number_json(bar.seconds.value)},
+                      {"resource", bar.resource}});
     }
     return json;
   }
@@ -93,8 +85,8 @@ class PhaseJson {
     Json json = Json::object();
     for (const ResourceUse& use : runs_ ? phase_.resources : std::vector<ResourceUse>{}) {
       // Both directions of a link have one path: the busier one counts.
-      if (!json.contains(use.resource) || json[use.resource] < number(use.utilisation)) {
-        json[use.resource] = number(use.utilisation);
+      if (!json.contains(use.resource) || json[use.resource] < number_json(use.utilisation)) {
+        json[use.resource] = number_json(use.utilisation);
       }
     }
     return json;
@@ -103,7 +95,7 @@ class PhaseJson {
   Json prefill() const {
     return {{"seconds", time(phase_.seconds)}, {"limit_seconds", time(phase_.limit.seconds)},
             {"limit", limit("seconds")},       {"waterfall", waterfall()},
-            {"resources", resources()},        {"steps", runs_ ? number(phase_.steps) : Json(nullptr)}};
+            {"resources", resources()},        {"steps", runs_ ? number_json(phase_.steps) : Json(nullptr)}};
   }
 
   Json decode() const {
@@ -121,7 +113,7 @@ class PhaseJson {
 Json elasticity_json(const Prediction& prediction) {
   Json json = Json::object();
   for (const Elasticity& elasticity : runs(prediction) ? prediction.elasticity : std::vector<Elasticity>{}) {
-    json[elasticity.figure] = number(elasticity.throughput);
+    json[elasticity.figure] = number_json(elasticity.throughput);
   }
   return json;
 }
@@ -131,7 +123,7 @@ Json interval_json(Seconds value, const Interval& interval, bool runs) {
     return nullptr;
   }
   const auto times = [&](double low, double high) {
-    return Json{number(value.value * low), number(value.value * high)};
+    return Json{number_json(value.value * low), number_json(value.value * high)};
   };
   return {{"p50", times(interval.low50, interval.high50)}, {"p90", times(interval.low90, interval.high90)}};
 }
@@ -139,16 +131,16 @@ Json interval_json(Seconds value, const Interval& interval, bool runs) {
 Json work_energy_json(const WorkEnergy& energy) {
   Json units = Json::object();
   for (const UnitWorkEnergy& unit : energy.units) {
-    units[unit.unit] = {{"memory", number(unit.memory.value)}, {"arithmetic", number(unit.arithmetic.value)}};
+    units[unit.unit] = {{"memory", number_json(unit.memory.value)}, {"arithmetic", number_json(unit.arithmetic.value)}};
   }
-  return {{"total", number(energy.total().value)}, {"units", units}, {"links", number(energy.links.value)}};
+  return {{"total", number_json(energy.total().value)}, {"units", units}, {"links", number_json(energy.links.value)}};
 }
 
 void add_prediction(Json& json, const Prediction& p) {
   const PhaseJson prefill(p.prefill, runs(p));
   const PhaseJson decode(p.decode, runs(p));
-  const auto value = [&p](auto quantity) { return runs(p) ? number(quantity.value) : Json(nullptr); };
-  json["version"] = kVersion;
+  const auto value = [&p](auto quantity) { return runs(p) ? number_json(quantity.value) : Json(nullptr); };
+  json["version"] = kPredictionVersion;
   json["model"] = p.model;
   json["machine"] = p.machine;
   json["mapping"] = p.mapping;
@@ -188,16 +180,16 @@ Json operator_json(const OperatorRow& row, Seconds step) {
           {"operator", row.operator_},
           {"kind", row.kind},
           {"shape", row.shape},
-          {"count", number(row.count)},
-          {"flops", number(row.flops.value)},
-          {"bytes", number(row.bytes.value)},
+          {"count", number_json(row.count)},
+          {"flops", number_json(row.flops.value)},
+          {"bytes", number_json(row.bytes.value)},
           {"unit", row.unit},
           {"arithmetic", row.arithmetic},
-          {"intensity_flop_per_byte", number(row.intensity.value)},
-          {"ridge_flop_per_byte", number(row.ridge.value)},
-          {"limit_seconds", number(row.limit.value)},
-          {"seconds", number(row.time.value)},
-          {"share_of_step", number(row.time * row.count / step)},
+          {"intensity_flop_per_byte", number_json(row.intensity.value)},
+          {"ridge_flop_per_byte", number_json(row.ridge.value)},
+          {"limit_seconds", number_json(row.limit.value)},
+          {"seconds", number_json(row.time.value)},
+          {"share_of_step", number_json(row.time * row.count / step)},
           {"bound_by", row.bound_by}};
 }
 
@@ -206,7 +198,7 @@ Json operator_json(const OperatorRow& row, Seconds step) {
 std::string prediction_json(const Prediction& prediction) {
   Json json;
   add_prediction(json, prediction);
-  return dump(json);
+  return document_text(json);
 }
 
 std::string comparison_json(const std::vector<Prediction>& predictions, const std::vector<std::string>& names) {
@@ -218,7 +210,7 @@ std::string comparison_json(const std::vector<Prediction>& predictions, const st
     add_prediction(json, predictions[i]);
     all.push_back(std::move(json));
   }
-  return dump({{"version", kVersion}, {"predictions", std::move(all)}});
+  return document_text({{"version", kPredictionVersion}, {"predictions", std::move(all)}});
 }
 
 std::string operators_json(const OperatorTable& operators) {
@@ -226,17 +218,18 @@ std::string operators_json(const OperatorTable& operators) {
   for (const OperatorRow& row : operators.rows) {
     rows.push_back(operator_json(row, operators.step));
   }
-  Json json = {
-      {"version", kVersion}, {"cost_model", operators.cost_model}, {"step_seconds", number(operators.step.value)}};
+  Json json = {{"version", kPredictionVersion},
+               {"cost_model", operators.cost_model},
+               {"step_seconds", number_json(operators.step.value)}};
   if (operators.part) {
     const StagePart& part = *operators.part;
     json["pipeline"] = {{"stages", part.stages},
                         {"alike", part.alike},
-                        {"micro_batches", number(part.micro_batches)},
-                        {"requests", number(part.requests)}};
+                        {"micro_batches", number_json(part.micro_batches)},
+                        {"requests", number_json(part.requests)}};
   }
   json["operators"] = std::move(rows);
-  return dump(json);
+  return document_text(json);
 }
 
 }  // namespace moesaic

@@ -12,9 +12,9 @@
 namespace moesaic {
 namespace {
 
-std::string signed_percent(double value) { return (value > 0 ? "+" : "") + percent_text(value); }
+std::string deviation_text(double value) { return (value > 0 ? "+" : "") + percent_text(value); }
 
-std::string rows_text(const MeasuredJudgement& judgement, const TextStyle& style) {
+std::string row_tables(const MeasuredJudgement& judgement, const TextStyle& style) {
   std::string text;
   for (std::size_t i = 0; i < judgement.tables.groups.size(); ++i) {
     Table table({{"line", Align::right},
@@ -27,7 +27,7 @@ std::string rows_text(const MeasuredJudgement& judgement, const TextStyle& style
       if (row.group == i) {
         table.add({fmt::format("{}", row.line), printable(row.about, 110), row.quantity,
                    fmt::format("{:.5g}", row.measured), fmt::format("{:.4g}", row.predicted),
-                   signed_percent(row.error())});
+                   deviation_text(row.error())});
       }
     }
     if (table.empty()) {
@@ -87,14 +87,14 @@ std::string left_out_text(const MeasuredJudgement& judgement, const TextStyle& s
 void add_scores(Table& table, const std::string& name, const TableScores& scores) {
   if (scores.rows > 0) {
     table.add({name, count_text(static_cast<double>(scores.rows)), percent_text(scores.median),
-               percent_text(scores.p90), percent_text(scores.worst), signed_percent(scores.bias)});
+               percent_text(scores.p90), percent_text(scores.worst), deviation_text(scores.bias)});
   }
 }
 
 }  // namespace
 
 std::string measured_tables_text(const MeasuredJudgement& judgement, const TextStyle& style) {
-  std::string text = rows_text(judgement, style) + left_out_text(judgement, style);
+  std::string text = row_tables(judgement, style) + left_out_text(judgement, style);
   Table table({{"group"},
                {"rows", Align::right},
                {"median", Align::right},

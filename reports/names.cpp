@@ -89,6 +89,8 @@ std::string count_text(double value) {
   return whole ? grouped(value) : fmt::format("{:.3g}", value);
 }
 
+std::string integer_text(std::int64_t value) { return count_text(static_cast<double>(value)); }
+
 std::string rate_text(PerSecond rate) {
   const double size = std::abs(rate.value);
   if (!std::isfinite(size)) {

@@ -1,6 +1,7 @@
 // Words for people: resources by their path, and numbers without a unit of their own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,8 @@ bool is_latency(std::string_view path);
 
 /// "4,096"; up to three digits of a fraction. Not finite: "-".
 std::string count_text(double value);
+/// "4,096".
+std::string integer_text(std::int64_t value);
 /// A rate such as tokens per second, three or more digits: "12,345", "94.2".
 std::string rate_text(PerSecond rate);
 /// FLOP per byte without its unit; "-" where nothing is computed or nothing moved.

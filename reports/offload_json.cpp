@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "reports/json_values.hpp"
 #include "reports/offload.hpp"
 #include "reports/search.hpp"
 #include "reports/summary.hpp"
@@ -8,12 +9,6 @@ namespace moesaic {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
-Json optional_json(const std::optional<Seconds>& value) { return value ? Json(value->value) : Json(); }
 
 Json placement_json(const HybridDescription& is, const std::string& name, const std::string& description) {
   return {
@@ -87,8 +82,6 @@ Json works_json(const std::vector<ResourceWork>& works) {
   return json;
 }
 
-std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 }  // namespace
 
 std::string offload_json(const OffloadReport& report) {
@@ -98,7 +91,7 @@ std::string offload_json(const OffloadReport& report) {
   for (const Elasticity& one : best.prediction.elasticity) {
     elasticity.push_back({{"figure", one.figure}, {"throughput", one.throughput}});
   }
-  return dump(
+  return document_text(
       {{"version", "1"},
        {"model", report.model},
        {"machine", report.machine},
@@ -126,7 +119,7 @@ std::string offload_json(const OffloadReport& report) {
 std::string placement_file(const OffloadRow& row, const std::string& name, const std::string& source) {
   Json json = placement_json(row.candidate.description, name, placement_sentence(row));
   json["sources"] = {{"", source}};
-  return dump(json);
+  return document_text(json);
 }
 
 }  // namespace moesaic

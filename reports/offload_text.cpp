@@ -12,10 +12,6 @@
 namespace moesaic {
 namespace {
 
-constexpr int kBar = 20;
-
-std::string number(std::int64_t value) { return count_text(static_cast<double>(value)); }
-
 std::string verdict(const OffloadReport& report) {
   const Prediction& p = report.best.front().prediction;
   return fmt::format("{}; {} a token ({} tokens/s), {} to the first token", verdict_text(p), to_text(p.tpot),
@@ -34,7 +30,7 @@ std::string busy_text(const char* name, const std::vector<ResourceWork>& works, 
       continue;
     }
     table.add({resource_name(work.resource) + (work.way.empty() ? "" : " " + work.way), to_text(work.busy),
-               paint(bar(0, work.busy.value / longest, kBar, style), Paint::limit, style),
+               paint(bar(0, work.busy.value / longest, kFullBar, style), Paint::limit, style),
                fmt::format("{} {}", work.most, percent_text(work.share))});
   }
   return table.text(style);
@@ -49,7 +45,7 @@ std::string help_text(const OffloadReport& report, const TextStyle& style) {
   return table.empty() ? "" : heading("What would raise throughput, all else where it is", style) + table.text(style);
 }
 
-std::string memory_text(const Prediction& prediction, const TextStyle& style) {
+std::string memory_table(const Prediction& prediction, const TextStyle& style) {
   const ReplicaMemory& memory = prediction.memory;
   const bool stores = memory.storage.total() > Bytes{0};
   std::vector<Column> columns{{}, {"device", Align::right}, {"host", Align::right}};
@@ -78,7 +74,7 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
 
 std::string share_text(double share) { return share >= 1 ? "all" : share <= 0 ? "-" : percent_text(share); }
 
-std::string cache_text(const HybridDescription& is) {
+std::string cache_cell(const HybridDescription& is) {
   if (is.cache_on_device >= 1 || is.on_host) {
     return is.on_host ? "-" : "all";
   }
@@ -93,9 +89,9 @@ std::vector<std::string> cells(const OffloadReport& report, const OffloadRow& ro
   return {kind_name(row.candidate.kind),
           row.experts > 0 ? count_text(row.experts_on_device) : "-",
           dense,
-          cache_text(is),
-          number(row.candidate.load.batch) + (is.batches > 1 ? fmt::format(" in {}", is.batches) : ""),
-          number(row.candidate.load.step_tokens),
+          cache_cell(is),
+          integer_text(row.candidate.load.batch) + (is.batches > 1 ? fmt::format(" in {}", is.batches) : ""),
+          integer_text(row.candidate.load.step_tokens),
           to_text(p.tpot),
           to_text(p.ttft),
           rate_text(p.output_tokens),
@@ -104,7 +100,7 @@ std::vector<std::string> cells(const OffloadReport& report, const OffloadRow& ro
           resource_name(binding_resource(row, report.goal.objective))};
 }
 
-std::string rows_text(const OffloadReport& report, const std::vector<OffloadRow>& rows, const TextStyle& style) {
+std::string placement_table(const OffloadReport& report, const std::vector<OffloadRow>& rows, const TextStyle& style) {
   Table table({{"", Align::right},
                {"placement"},
                {"experts", Align::right},
@@ -171,10 +167,10 @@ std::string offload_text(const OffloadReport& report, const TextStyle& style) {
   limit("prefill", p.prefill);
   text += facts.text(style) + "\n" + busy_text("decoding", report.decode, style) + "\n" +
           busy_text("prefill", report.prefill, style);
-  text += help_text(report, style) + memory_text(p, style);
+  text += help_text(report, style) + memory_table(p, style);
   text += heading("Best placements: what of them is on the device, and what binds them", style) +
-          rows_text(report, report.best, style);
-  return text + heading("Best of each kind", style) + rows_text(report, report.of_kinds, style);
+          placement_table(report, report.best, style);
+  return text + heading("Best of each kind", style) + placement_table(report, report.of_kinds, style);
 }
 
 }  // namespace moesaic

@@ -9,8 +9,6 @@
 namespace moesaic {
 namespace {
 
-std::string number(std::int64_t value) { return count_text(static_cast<double>(value)); }
-
 std::string missing_text(const HybridDescription& is) {
   switch (is.missing) {
     case MissingExperts::host:
@@ -55,7 +53,7 @@ std::string dense_text(const HybridDescription& is) {
                                  : percent_text(is.dense_on_device) + " on the device, the rest " + way;
 }
 
-std::string cache_text(const HybridDescription& is) {
+std::string cache_home(const HybridDescription& is) {
   if (is.on_host) {
     return "where its layer is";
   }
@@ -88,14 +86,14 @@ std::vector<PlacementFact> placement_facts(const OffloadRow& row) {
     facts.push_back({"experts", experts});
   }
   facts.push_back({"other weights", dense_text(is)});
-  facts.push_back({"cache", cache_text(is)});
+  facts.push_back({"cache", cache_home(is)});
   if (is.weights_on_storage > 0) {
     facts.push_back({"storage", percent_text(is.weights_on_storage) + " of the host's weights"});
   }
   facts.push_back({"steps", fmt::format("{} of decoding, prefill in steps of at most {} tokens",
                                         is.batches > 1 ? fmt::format("{} micro-batches that take turns", is.batches)
                                                        : std::string("one batch"),
-                                        number(row.candidate.load.step_tokens))});
+                                        integer_text(row.candidate.load.step_tokens))});
   return facts;
 }
 

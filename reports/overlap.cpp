@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kColumns = 88;
+constexpr std::size_t kOverlapColumns = 88;
 
 OverlapChoice choose(const MoeLayerTimes& layer, OverlapPolicy policy, int chunks, int most) {
   if (chunks == 0) {
@@ -30,12 +30,12 @@ OverlapChoice choose(const MoeLayerTimes& layer, OverlapPolicy policy, int chunk
 std::string picture(const OverlapTimes& times) {
   constexpr std::string_view kLetters = "ADGESCR";
   std::array<std::string, 3> rows;
-  rows.fill(std::string(kColumns, '.'));
-  const double step = times.total.value / static_cast<double>(kColumns);
+  rows.fill(std::string(kOverlapColumns, '.'));
+  const double step = times.total.value / static_cast<double>(kOverlapColumns);
   for (const OverlapSpan& span : times.spans) {
     const auto first = static_cast<std::size_t>(std::lround(span.start.value / step));
     const auto last = static_cast<std::size_t>(std::lround(span.end.value / step));
-    for (std::size_t at = first; at < std::min(last, kColumns); ++at) {
+    for (std::size_t at = first; at < std::min(last, kOverlapColumns); ++at) {
       rows[static_cast<std::size_t>(span.queue)][at] = kLetters[static_cast<std::size_t>(span.what)];
     }
   }

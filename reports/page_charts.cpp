@@ -12,8 +12,8 @@
 namespace moesaic {
 namespace {
 
-constexpr int kRow = 42;   // pixels of one horizontal bar with its label
-constexpr int kAxis = 60;  // pixels of an axis and its title
+constexpr int kBarRow = 42;   // pixels of one horizontal bar with its label
+constexpr int kBarAxis = 60;  // pixels of an axis and its title
 
 Figure roofline(const PageSection& section) {
   const auto largest = [](const std::vector<OperatorRow>& rows) {
@@ -56,7 +56,7 @@ Figure waterfall(const NamedPhase& named, const std::string& id) {
               "The top bar is the time that no schedule beats. Each bar below drops one idealisation and starts "
               "where the one above ends, so that together they reach the prediction.",
           .wide = false,
-          .height = kAxis + kRow * (static_cast<int>(bars) + 2),
+          .height = kBarAxis + kBarRow * (static_cast<int>(bars) + 2),
           .table = ""};
 }
 
@@ -89,7 +89,7 @@ Figure elasticity(const std::vector<Elasticity>& levers, const Prediction& predi
               "Throughput gained from 10% more of one hardware figure (10% less of a latency), all else equal. "
               "Figures that gain nothing are left out.",
           .wide = false,
-          .height = kAxis + kRow * static_cast<int>(levers.size()),
+          .height = kBarAxis + kBarRow * static_cast<int>(levers.size()),
           .table = resource_table_html(prediction)};
 }
 

@@ -12,8 +12,10 @@
 namespace moesaic {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 constexpr std::int64_t kMostSpans = 20000;
-constexpr std::size_t kColumns = 96;
+constexpr std::size_t kPipelineColumns = 96;
 constexpr int kMostRows = 32;
 
 std::optional<Seconds> formula_of(const PipelineProblem& problem) {
@@ -49,12 +51,12 @@ char letter(PipelineSpan::What what) {
 
 /// A character for each part of the step: what the stage does at its middle.
 std::string picture(const PipelineReport& report) {
-  std::vector<std::string> rows(static_cast<std::size_t>(report.problem.stages), std::string(kColumns, '.'));
-  const double step = report.times.total.value / static_cast<double>(kColumns);
+  std::vector<std::string> rows(static_cast<std::size_t>(report.problem.stages), std::string(kPipelineColumns, '.'));
+  const double step = report.times.total.value / static_cast<double>(kPipelineColumns);
   for (const PipelineSpan& span : report.times.spans) {
     const auto first = static_cast<std::size_t>(std::max(0.0, span.start.value / step + 0.5));
     const auto last = static_cast<std::size_t>(std::max(0.0, span.end.value / step + 0.5));
-    for (std::size_t at = first; at < std::min(last, kColumns); ++at) {
+    for (std::size_t at = first; at < std::min(last, kPipelineColumns); ++at) {
       rows[static_cast<std::size_t>(span.stage)][at] = letter(span.what);
     }
   }
@@ -102,7 +104,6 @@ std::string pipeline_text(const PipelineReport& report, const TextStyle& style) 
 }
 
 std::string pipeline_json(const PipelineReport& report) {
-  using Json = nlohmann::ordered_json;
   Json busy = Json::array();
   for (const Seconds& time : report.times.busy) {
     busy.push_back(time.value);

@@ -30,11 +30,6 @@ std::string what_text(PipelineSpan::What what) {
   return "";
 }
 
-std::string metric(const std::string& name, const std::string& value, const std::string& remark) {
-  return fmt::format("<div class=\"metric\"><span>{}</span><strong>{}</strong><small>{}</small></div>\n",
-                     html_text(name), html_text(value), html_text(remark));
-}
-
 std::string stage_table(const PipelineReport& report) {
   HtmlTable table{.caption = "Stages",
                   .heads = {"stage", "busy", "bubble", "share of the step", "micro-batches held"},
@@ -107,11 +102,11 @@ Scene pipeline_scene(const PipelineReport& report) {
 
 std::string pipeline_page(const PipelineReport& report, const std::string& command) {
   std::string main = "<section class=\"single\">\n<div class=\"metrics\">\n";
-  main += metric("step", to_text(report.times.total), "");
-  main += metric("busiest stage alone", to_text(report.ideal), "no schedule of these stages is faster");
-  main += metric("bubble", to_text(report.bubble()), percent_text(report.bubble_share()) + " of the step");
+  main += html_metric("step", to_text(report.times.total), "");
+  main += html_metric("busiest stage alone", to_text(report.ideal), "no schedule of these stages is faster");
+  main += html_metric("bubble", to_text(report.bubble()), percent_text(report.bubble_share()) + " of the step");
   if (report.formula) {
-    main += metric("bubble by its formula", to_text(*report.formula), "equal stages, no transfers");
+    main += html_metric("bubble by its formula", to_text(*report.formula), "equal stages, no transfers");
   }
   main += "</div>\n";
   if (!report.times.spans.empty() && report.times.total > Seconds{}) {

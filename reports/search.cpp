@@ -14,8 +14,6 @@ namespace {
 constexpr std::size_t kMostReasons = 4;
 constexpr double kLeastShare = 0.05;  // of the largest difference: smaller ones explain nothing
 
-std::string number(std::size_t count) { return count_text(static_cast<double>(count)); }
-
 /// "at its limit (device.memory.bandwidth)" in words.
 std::string cost_name(const SearchCost& cost) {
   const std::size_t open = cost.name.find('(');
@@ -88,15 +86,17 @@ std::string why_lost(const SearchReport& report) {
 
 std::string counts_sentence(const SearchReport& report) {
   const SearchCounts& counts = report.counts;
-  std::string text = fmt::format("{} mappings", number(counts.mappings));
+  std::string text = fmt::format("{} mappings", integer_text(counts.mappings));
   if (counts.refused > 0 || counts.too_large > 0) {
-    text += fmt::format(" ({}{}{})", counts.too_large > 0 ? number(counts.too_large) + " do not fit in memory" : "",
-                        counts.too_large > 0 && counts.refused > 0 ? ", " : "",
-                        counts.refused > 0 ? number(counts.refused) + " refused by the machine" : "");
+    text +=
+        fmt::format(" ({}{}{})", counts.too_large > 0 ? integer_text(counts.too_large) + " do not fit in memory" : "",
+                    counts.too_large > 0 && counts.refused > 0 ? ", " : "",
+                    counts.refused > 0 ? integer_text(counts.refused) + " refused by the machine" : "");
   }
-  return text + fmt::format(", {} candidates: {} evaluated, {} pruned by their limit{}", number(counts.candidates()),
-                            number(counts.evaluated), number(counts.pruned),
-                            counts.unfit > 0 ? fmt::format(", {} unfit", number(counts.unfit)) : "");
+  return text + fmt::format(", {} candidates: {} evaluated, {} pruned by their limit{}",
+                            integer_text(counts.candidates()), integer_text(counts.evaluated),
+                            integer_text(counts.pruned),
+                            counts.unfit > 0 ? fmt::format(", {} unfit", integer_text(counts.unfit)) : "");
 }
 
 }  // namespace moesaic

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "reports/json_values.hpp"
 #include "reports/search.hpp"
 
 namespace moesaic {
@@ -35,8 +36,6 @@ Json rows_json(const SearchReport& report, const std::vector<SearchRow>& rows) {
   }
   return json;
 }
-
-Json optional_json(const std::optional<Seconds>& seconds) { return seconds ? Json(seconds->value) : Json(); }
 
 }  // namespace
 

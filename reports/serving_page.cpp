@@ -9,11 +9,6 @@
 namespace moesaic {
 namespace {
 
-std::string metric(const std::string& name, const std::string& value, const std::string& remark) {
-  return fmt::format("<div class=\"metric\"><span>{}</span><strong>{}</strong><small>{}</small></div>\n",
-                     html_text(name), html_text(value), html_text(remark));
-}
-
 std::string latency_table(const ServingFigures& figures) {
   HtmlTable table{.caption = "Latency", .heads = {"", "mean", "p50", "p90", "p99"}, .rows = {}};
   for (const NamedTimes& row : named_times(figures)) {
@@ -61,14 +56,15 @@ std::string serving_page(const ServingReport& report, const std::string& command
   }
   main += "<div class=\"metrics\">\n";
   if (report.search) {
-    main += metric("highest sustainable rate", rate_text(report.search->rate), "requests/s; all figures are at it");
+    main +=
+        html_metric("highest sustainable rate", rate_text(report.search->rate), "requests/s; all figures are at it");
   }
-  main += metric("output tokens/s", rate_text(figures.output_tokens), "");
-  main += metric("TTFT", to_text(figures.ttft.p50), "median; p99 " + to_text(figures.ttft.p99));
+  main += html_metric("output tokens/s", rate_text(figures.output_tokens), "");
+  main += html_metric("TTFT", to_text(figures.ttft.p50), "median; p99 " + to_text(figures.ttft.p99));
   if (figures.tbt) {
-    main += metric("TBT", to_text(figures.tbt->p50), "median; p99 " + to_text(figures.tbt->p99));
+    main += html_metric("TBT", to_text(figures.tbt->p50), "median; p99 " + to_text(figures.tbt->p99));
   }
-  main += metric("end to end", to_text(figures.end_to_end.p50), "median; p99 " + to_text(figures.end_to_end.p99));
+  main += html_metric("end to end", to_text(figures.end_to_end.p50), "median; p99 " + to_text(figures.end_to_end.p99));
   main += "</div>\n" + latency_table(figures) + fact_table(report);
   main += report.search ? rate_table(report) : "";
   return page_document({.title = question.front(),

@@ -24,7 +24,7 @@ void add_scores(HtmlTable& table, std::vector<std::string> cells, const std::vec
   table.rows.push_back(std::move(cells));
 }
 
-HtmlTable score_table(std::string caption, std::vector<std::string> heads) {
+HtmlTable step_score_table(std::string caption, std::vector<std::string> heads) {
   const std::size_t first_number = heads.size();
   heads.insert(heads.end(), {"rows", "median", "p90", "bias", "kernels alone", "efficiencies", "roofline"});
   return {std::move(caption), std::move(heads), {}, first_number};
@@ -33,7 +33,7 @@ HtmlTable score_table(std::string caption, std::vector<std::string> heads) {
 std::string tables(const StepJudgement& judgement, StepScope scope) {
   std::string heading(title(scope));
   heading[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(heading[0])));
-  HtmlTable halves = score_table(heading + ": both halves; pairs are median / p90", {"half"});
+  HtmlTable halves = step_score_table(heading + ": both halves; pairs are median / p90", {"half"});
   for (const bool fitted : {true, false}) {
     const std::vector<const JudgedStep*> rows = scope_rows(judgement, scope, fitted);
     if (scope == StepScope::layers && fitted) {
@@ -41,7 +41,7 @@ std::string tables(const StepJudgement& judgement, StepScope scope) {
     }
     add_scores(halves, {fitted ? "fitted" : "scored"}, rows);
   }
-  HtmlTable groups = score_table(heading + ": groups of the scored half", {"by", "group"});
+  HtmlTable groups = step_score_table(heading + ": groups of the scored half", {"by", "group"});
   for (const StepGroup& group : step_groups(judgement, scope)) {
     add_scores(groups, {html_text(group.by), html_text(group.name)}, group.rows);
   }

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::size_t kWorst = 10;
 
-std::string pair_text(const StepScores& scores) {
+std::string scores_text(const StepScores& scores) {
   return percent_text(scores.median) + " / " + percent_text(scores.p90);
 }
 
-std::vector<Column> score_columns(std::vector<Column> first) {
+std::vector<Column> step_columns(std::vector<Column> first) {
   for (const char* head : {"rows", "median", "p90", "bias", "kernels alone", "efficiencies", "roofline"}) {
     first.push_back({head, Align::right});
   }
@@ -31,13 +31,13 @@ void add_scores(Table& table, std::vector<std::string> cells, const std::vector<
   cells.insert(cells.end(), {count_text(static_cast<double>(scores.rows)), percent_text(scores.median),
                              percent_text(scores.p90), signed_percent(scores.bias)});
   for (const StepBasis basis : {StepBasis::kernels, StepBasis::efficiency, StepBasis::peak}) {
-    cells.push_back(pair_text(step_scores(rows, basis)));
+    cells.push_back(scores_text(step_scores(rows, basis)));
   }
   table.add(std::move(cells));
 }
 
 std::string halves_text(const StepValidation& validation, const TextStyle& style) {
-  std::vector<Column> columns = score_columns({{"steps"}, {"half"}});
+  std::vector<Column> columns = step_columns({{"steps"}, {"half"}});
   columns.insert(columns.end(), {{"target"}, {""}});
   Table table(columns);
   for (const StepScope scope : kStepScopes) {
@@ -59,7 +59,7 @@ std::string halves_text(const StepValidation& validation, const TextStyle& style
 }
 
 std::string groups_text(const StepValidation& validation, StepScope scope, const TextStyle& style) {
-  Table table(score_columns({{"by"}, {std::string(title(scope))}}));
+  Table table(step_columns({{"by"}, {std::string(title(scope))}}));
   std::string last;
   for (const StepGroup& group : step_groups(validation.judgement, scope)) {
     add_scores(table, {group.by == last ? "" : group.by, printable(group.name)}, group.rows);

@@ -12,7 +12,7 @@ namespace moesaic {
 namespace {
 
 constexpr std::array<std::string_view, 3> kClasses = {"closed-form", "measured", "ratio"};
-constexpr std::array<double, 3> kTargets = {0, 0.25, 0.15};
+constexpr std::array<double, 3> kStudyTargets = {0, 0.25, 0.15};
 constexpr std::array<std::string_view, 9> kFolders = {"machines", "topologies", "models",  "placements", "routings",
                                                       "layers",   "profiles",   "engines", "traces"};
 
@@ -65,7 +65,7 @@ double read_target(const Config& config) {
 }
 
 std::array<double, 3> read_targets(const Config& study) {
-  std::array<double, 3> targets = kTargets;
+  std::array<double, 3> targets = kStudyTargets;
   if (const auto config = study.find("targets")) {
     for (std::size_t i = 0; i < kClasses.size(); ++i) {
       if (const auto target = config->find(kClasses[i])) {

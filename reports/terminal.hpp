@@ -13,6 +13,8 @@ enum class Paint : unsigned char { none, heading, good, bad, dim, limit, gap };
 /// `text` in a colour, or as it is when the style is not rich.
 std::string paint(std::string_view text, Paint paint, const TextStyle& style);
 
+inline constexpr int kFullBar = 20;  ///< characters
+
 /// A bar from `from` to `to`, both shares of `width` characters (clamped to 0..1); anything above zero shows.
 std::string bar(double from, double to, int width, const TextStyle& style);
 

@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kWidth = 1160, kHeight = 760, kRadius = 330;
+constexpr double kHeight = 760, kRadius = 330;
 constexpr std::size_t kMostRouters = 300, kMostItems = 64;
 
 // The group of each router: routers that local links join.
@@ -68,7 +68,7 @@ Scene circle_scene(const Topology& topology) {
   const double places = static_cast<double>(items) + (gaps ? static_cast<double>(groups) : 0);
 
   Scene scene;
-  scene.width = kWidth;
+  scene.width = kSceneWidth;
   scene.height = kHeight;
   scene.dot = std::clamp(800 / places, 3.0, 9.0);
   Bundles bundles(topology);
@@ -79,7 +79,7 @@ Scene circle_scene(const Topology& topology) {
       const double place = static_cast<double>(item[i]) + (gaps ? static_cast<double>(group[i]) : 0);
       const double angle = 2 * std::numbers::pi * place / places - std::numbers::pi / 2;
       scene.items.push_back(
-          {kWidth / 2 + kRadius * std::cos(angle), kHeight / 2 + kRadius * std::sin(angle), 0, 0,
+          {kSceneWidth / 2 + kRadius * std::cos(angle), kHeight / 2 + kRadius * std::sin(angle), 0, 0,
            groups > 1 ? static_cast<int>(group[i] % 7) : 0, "",
            groups > 1 ? fmt::format("group {}, from router {}", group[i], i) : fmt::format("router {}", i)});
     }

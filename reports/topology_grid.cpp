@@ -11,7 +11,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kWidth = 1160, kMargin = 60, kMostHeight = 900;
+constexpr double kGridMargin = 60, kMostHeight = 900;
 
 struct Axis {
   int size = 1;
@@ -52,11 +52,12 @@ Scene grid_scene(const Topology& topology, const std::vector<int>& dimensions) {
       back += (axis.size - 1) * std::max(0.0, -axis.dy);
     }
   }
-  const double step = std::min((kWidth - 2 * kMargin) / across, (kMostHeight - 2 * kMargin) / (down + back));
+  const double step =
+      std::min((kSceneWidth - 2 * kGridMargin) / across, (kMostHeight - 2 * kGridMargin) / (down + back));
   const double unit = std::min(step, 120.0);
   Scene scene;
-  scene.width = kWidth;
-  scene.height = 2 * kMargin + unit * (down + back);
+  scene.width = kSceneWidth;
+  scene.height = 2 * kGridMargin + unit * (down + back);
   scene.dot = std::clamp(unit / 7, 3.0, 9.0);
   Bundles bundles(topology);
   std::vector<int> place(axes.size());
@@ -64,7 +65,7 @@ Scene grid_scene(const Topology& topology, const std::vector<int>& dimensions) {
     if (topology.vertices[v].node >= 0 || topology.vertices[v].kind != VertexKind::switch_) {
       continue;
     }
-    double x = (kWidth - unit * across) / 2, y = kMargin + unit * back;
+    double x = (kSceneWidth - unit * across) / 2, y = kGridMargin + unit * back;
     std::string name;
     for (std::size_t i = 0; i < axes.size(); ++i) {
       x += unit * place[i] * axes[i].dx;

@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kWidth = 1160, kMargin = 110, kRow = 110, kTop = 40;
+constexpr double kLayersMargin = 110, kLayerHeight = 110, kLayersTop = 40;
 constexpr std::size_t kMostNodes = 32, kMostSwitches = 48, kMostInNode = 72;
 
 const char* layer_name(int level, bool one) {
@@ -70,7 +70,7 @@ std::string title_of(const Layer& layer, const Bundle& bundle) {
 template <class Use>
 void add_layer(Scene& scene, const Layer& layer, double y, std::size_t most, int plain_colour, Use&& use) {
   const std::vector<Bundle> bundles = bundles_of(layer, most);
-  const double step = (kWidth - 2 * kMargin) / static_cast<double>(bundles.size());
+  const double step = (kSceneWidth - 2 * kLayersMargin) / static_cast<double>(bundles.size());
   const double width = std::min(64.0, 0.8 * step);
   std::vector<std::string> texts;
   std::size_t longest = 0, largest = 0;
@@ -86,7 +86,7 @@ void add_layer(Scene& scene, const Layer& layer, double y, std::size_t most, int
     for (const VertexId vertex : bundle.vertices) {
       use(vertex, scene.items.size());
     }
-    scene.items.push_back({kMargin + (static_cast<double>(i) + 0.5) * step, y, width, 26,
+    scene.items.push_back({kLayersMargin + (static_cast<double>(i) + 0.5) * step, y, width, 26,
                            layer.members.size() > 1 ? bundle.colour : plain_colour, has_room ? texts[i] : "",
                            title_of(layer, bundle)});
   }
@@ -123,8 +123,8 @@ Scene layered_scene(const Topology& topology) {
     }
   }
   Scene scene;
-  scene.width = kWidth;
-  scene.height = kTop + kRow * static_cast<double>(layers.size() - 1) + 30;
+  scene.width = kSceneWidth;
+  scene.height = kLayersTop + kLayerHeight * static_cast<double>(layers.size() - 1) + 30;
   Bundles bundles(topology);
   std::vector<std::size_t> item_of_node(topology.nodes);
   double y = scene.height - 30;
@@ -136,7 +136,7 @@ Scene layered_scene(const Topology& topology) {
               [&, is_node = level == 0](std::uint32_t member, std::size_t item) {
                 is_node ? void(item_of_node[member] = item) : bundles.put(member, item);
               });
-    y -= kRow;
+    y -= kLayerHeight;
   }
   for (VertexId v = 0; v < topology.vertices.size(); ++v) {
     if (topology.vertices[v].node >= 0) {
@@ -196,17 +196,17 @@ Scene node_scene(const Topology& topology) {
     by_plane(layer, v, adapter ? vertex.plane : -1);
   }
   Scene scene;
-  scene.width = kWidth;
-  scene.height = kTop + kRow * static_cast<double>(layers.size() - 1) + 30;
+  scene.width = kSceneWidth;
+  scene.height = kLayersTop + kLayerHeight * static_cast<double>(layers.size() - 1) + 30;
   Bundles bundles(topology);
-  double y = kTop + kRow * static_cast<double>(layers.size() - 1);
+  double y = kLayersTop + kLayerHeight * static_cast<double>(layers.size() - 1);
   for (const auto& [at, layer] : layers) {
     add_layer(scene, layer, y, kMostInNode,
               at == kDevices ? 0
               : at == 0      ? 2
                              : 7,
               [&](VertexId vertex, std::size_t item) { bundles.put(vertex, item); });
-    y -= kRow;
+    y -= kLayerHeight;
   }
   bundles.add_edges(scene);
   for (Scene::Edge& edge : scene.edges) {

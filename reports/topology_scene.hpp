@@ -7,6 +7,8 @@
 
 namespace moesaic {
 
+inline constexpr double kSceneWidth = 1160;
+
 /// The network: in layers, nodes below and cores above; routers of a torus in a grid, other routers on a circle.
 /// One node without a network: as node_scene().
 Scene topology_scene(const Topology& topology, const TopologyDescription& description);

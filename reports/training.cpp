@@ -18,7 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kBar = 20;            // characters of a full bar
 constexpr double kRounding = 1e-9;  // of a step: what is left of parts that are none
 
 struct NamedPart {
@@ -108,11 +107,11 @@ std::string parts(const TrainingReport& report, const TextStyle& style) {
     }
     const double share = seconds / p.step;
     table.add({part.name, to_text(seconds), percent_text(share),
-               paint(bar(at, at + share, kBar, style),
+               paint(bar(at, at + share, kFullBar, style),
                      part.seconds == &TrainingParts::compute ? Paint::limit : Paint::gap, style)});
     at += share;
   }
-  table.add({"step", to_text(p.step), percent_text(1), bar(0, 1, kBar, style)});
+  table.add({"step", to_text(p.step), percent_text(1), bar(0, 1, kFullBar, style)});
   return heading("Where the step goes", style) + table.text(style);
 }
 
@@ -123,7 +122,7 @@ std::string memory(const TrainingReport& report, const TextStyle& style) {
   double at = 0;
   const auto add = [&](const char* what, Bytes bytes, double from, Paint colour) {
     table.add({what, to_text(bytes), percent_text(bytes / memory.capacity),
-               paint(bar(from / scale, (from + bytes.value) / scale, kBar, style), colour, style)});
+               paint(bar(from / scale, (from + bytes.value) / scale, kFullBar, style), colour, style)});
   };
   for (const NamedMemory& kind : kMemory) {
     const Bytes bytes = memory.*kind.bytes;

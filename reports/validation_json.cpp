@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "reports/json_values.hpp"
 #include "reports/validation_scores.hpp"
 
 namespace moesaic {
@@ -9,14 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "1";
-// JSON has no NaN and no infinity: those are null.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json errors_json(double median, double p90) {
-  return {{"median_abs_error", number(median)}, {"p90_abs_error", number(p90)}};
-}
-
+constexpr const char* kValidationVersion = "1";
 Json target_json(const AccuracyTarget* target, const JudgedGroup& scores) {
   if (target == nullptr) {
     return nullptr;
@@ -28,11 +22,11 @@ Json target_json(const AccuracyTarget* target, const JudgedGroup& scores) {
 
 void add_scores(Json& json, const JudgedGroup& scores, const AccuracyTarget* target) {
   json["rows"] = scores.rows;
-  json["median_abs_error"] = number(scores.median_abs_error);
-  json["p90_abs_error"] = number(scores.p90_abs_error);
-  json["bias"] = number(scores.bias);
-  json["coverage50"] = number(scores.coverage50);
-  json["coverage90"] = number(scores.coverage90);
+  json["median_abs_error"] = number_json(scores.median_abs_error);
+  json["p90_abs_error"] = number_json(scores.p90_abs_error);
+  json["bias"] = number_json(scores.bias);
+  json["coverage50"] = number_json(scores.coverage50);
+  json["coverage90"] = number_json(scores.coverage90);
   json["roofline"] = errors_json(scores.roofline_median, scores.roofline_p90);
   json["constant_efficiency"] = errors_json(scores.constant_median, scores.constant_p90);
   json["target"] = target_json(target, scores);
@@ -89,9 +83,9 @@ Json worst_json(const Validation& validation, const std::vector<KindRows>& kinds
                      {"dtype", judged_dtype(key)},
                      {"kernel", key.kernel},
                      {"shape", shape_text(measurement, key.family)},
-                     {"measured_s", number(row.measured)},
-                     {"predicted_s", number(row.predicted)},
-                     {"error", number(row.error())},
+                     {"measured_s", number_json(row.measured)},
+                     {"predicted_s", number_json(row.predicted)},
+                     {"error", number_json(row.error())},
                      {"file", validation.measurements.files[measurement.file]},
                      {"line", measurement.line}});
     }
@@ -104,7 +98,7 @@ Json worst_json(const Validation& validation, const std::vector<KindRows>& kinds
 std::string validation_json(const Validation& validation) {
   const Judgement& judgement = validation.judgement;
   const std::vector<KindRows> kinds = rows_by_kind(validation);
-  const Json json{{"version", kVersion},
+  const Json json{{"version", kValidationVersion},
                   {"data", validation.data},
                   {"rows", judgement.rows.size()},
                   {"seen_rows", validation.seen_rows},

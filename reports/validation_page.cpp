@@ -13,11 +13,6 @@
 namespace moesaic {
 namespace {
 
-constexpr int kRow = 58;    // pixels of three bars
-constexpr int kAxis = 120;  // pixels of axis, title and legend
-
-std::string rows_text(std::size_t rows) { return count_text(static_cast<double>(rows)) + " rows"; }
-
 std::string verdict(const Validation& validation) {
   const std::vector<TargetScores> targets = target_scores(validation);
   const auto met = std::count_if(targets.begin(), targets.end(),
@@ -58,7 +53,7 @@ Figure errors_figure(const std::vector<KindRows>& kinds) {
               "better. Black ticks are the project's targets for the two ends of the blue bar; operators whose targets "
               "depend on the data type have theirs in the table.",
           .wide = true,
-          .height = kAxis + kRow * static_cast<int>(kinds.size()),
+          .height = kScoreAxis + kScoreRow * static_cast<int>(kinds.size()),
           .table = ""};
 }
 

@@ -8,6 +8,10 @@
 
 namespace moesaic {
 
+// Pixels of charts of scores: of three bars, and of axis, title and legend.
+inline constexpr int kScoreRow = 58;
+inline constexpr int kScoreAxis = 120;
+
 /// Most points of one scatter plot; more would only paint over each other.
 inline constexpr std::size_t kMostPoints = 3000;
 

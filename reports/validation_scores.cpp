@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/statistics.hpp"
+#include "reports/names.hpp"
 
 namespace moesaic {
 namespace {
@@ -117,6 +118,12 @@ RowSet worst_rows(const Judgement& judgement, const RowSet& rows, std::size_t co
   std::partial_sort(worst.begin(), end, worst.end(), larger);
   worst.erase(end, worst.end());
   return worst;
+}
+
+std::string rows_text(std::size_t rows) { return integer_text(static_cast<std::int64_t>(rows)) + " rows"; }
+
+std::string pair_text(double median, double p90) {
+  return std::isfinite(median) ? percent_text(median) + " / " + percent_text(p90) : "-";
 }
 
 }  // namespace moesaic

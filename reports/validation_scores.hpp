@@ -36,6 +36,11 @@ RowSet worst_rows(const Judgement& judgement, const RowSet& rows, std::size_t co
 /// Those rows as a table of text: error, measured, predicted, kernel, shape and where they stand.
 std::string worst_rows_text(const Validation& validation, const RowSet& rows, const TextStyle& style);
 
+/// "1,234 rows".
+std::string rows_text(std::size_t rows);
+/// A median and the value that nine tenths are below: "12.3% / 40.5%"; "-" where there is none.
+std::string pair_text(double median, double p90);
+
 /// Rows, errors, coverage and baselines; kind, dtype and the like stay empty.
 JudgedGroup score(const Judgement& judgement, const RowSet& rows);
 

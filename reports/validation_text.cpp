@@ -21,10 +21,6 @@ std::vector<Column> score_columns(std::vector<Column> first) {
   return first;
 }
 
-std::string pair_text(double median, double p90) {
-  return std::isfinite(median) ? fmt::format("{} / {}", percent_text(median), percent_text(p90)) : "-";
-}
-
 void add_scores(Table& table, std::vector<std::string> cells, const JudgedGroup& scores, const AccuracyTarget* target,
                 const TextStyle& style) {
   cells.insert(cells.end(),

@@ -14,9 +14,9 @@
 namespace moesaic {
 namespace {
 
-constexpr std::int64_t kMostBatch = 1 << 20;
+constexpr std::int64_t kMostStepRequests = 1 << 20;
 constexpr std::int64_t kMostRequests = 1 << 26;
-constexpr std::int64_t kMostTokens = 1 << 28;
+constexpr std::int64_t kMostStepTokens = 1 << 28;
 constexpr std::int64_t kEventsBetweenReports = 256;
 
 void check_range(const char* option, std::int64_t value, std::int64_t least, std::int64_t most) {
@@ -283,8 +283,8 @@ class Run {
 }  // namespace
 
 void check(const ServingLoad& load) {
-  check_range("--batch", load.rules.batch, 1, kMostBatch);
-  check_range("--step-tokens", load.rules.step_tokens, 1, kMostTokens);
+  check_range("--batch", load.rules.batch, 1, kMostStepRequests);
+  check_range("--step-tokens", load.rules.step_tokens, 1, kMostStepTokens);
   check_range("--requests", load.count, 1, kMostRequests);
   check_range("--warm-up", load.warm_up, 0, kMostRequests);
 }

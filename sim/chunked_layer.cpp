@@ -9,17 +9,15 @@
 namespace moesaic {
 namespace {
 
-using What = OverlapSpan::What;
+constexpr double kTimeRounding = 1e-12;  // of sums of a few thousand times
 
-constexpr double kRounding = 1e-12;  // of sums of a few thousand times
-
-constexpr std::array<std::string_view, kOverlapPolicyCount> kNames = {"sequential", "tutel", "tutel-improved", "no-iio",
-                                                                      "fsmoe"};
+constexpr std::array<std::string_view, kOverlapPolicyCount> kOverlapPolicyNames = {"sequential", "tutel",
+                                                                                   "tutel-improved", "no-iio", "fsmoe"};
 
 /// Serial queues. Operations are added in an order in which each queue takes its own.
 class Queues {
  public:
-  Seconds add(What what, OverlapQueue queue, int chunk, Seconds after, Seconds duration) {
+  Seconds add(OverlapSpan::What what, OverlapQueue queue, int chunk, Seconds after, Seconds duration) {
     Seconds& free = free_[static_cast<std::size_t>(queue)];
     const Seconds start = std::max(free, after);
     free = start + duration;
@@ -43,18 +41,18 @@ Queues run_chunks(const MoeLayerTimes& layer, bool one_queue, double scale, int 
   std::vector<Seconds> ready(static_cast<std::size_t>(chunks));
   queues.spans_.reserve(5 * ready.size() + 2);
   for (int i = 0; i < chunks; ++i) {
-    const Seconds sent = queues.add(What::dispatch, between, i, begin, layer.all_to_all.of(chunks));
-    const Seconds gathered = queues.add(What::all_gather, inside, i, sent, layer.all_gather.of(chunks));
+    const Seconds sent = queues.add(OverlapSpan::What::dispatch, between, i, begin, layer.all_to_all.of(chunks));
+    const Seconds gathered = queues.add(OverlapSpan::What::all_gather, inside, i, sent, layer.all_gather.of(chunks));
     ready[static_cast<std::size_t>(i)] =
-        queues.add(What::experts, OverlapQueue::compute, i, gathered, scale * layer.experts.of(chunks));
+        queues.add(OverlapSpan::What::experts, OverlapQueue::compute, i, gathered, scale * layer.experts.of(chunks));
   }
   if (pause > Seconds{}) {
-    queues.add(What::gradients, between, 0, begin, pause);
+    queues.add(OverlapSpan::What::gradients, between, 0, begin, pause);
   }
   for (int i = 0; i < chunks; ++i) {
-    const Seconds reduced = queues.add(What::reduce_scatter, inside, i, ready[static_cast<std::size_t>(i)],
+    const Seconds reduced = queues.add(OverlapSpan::What::reduce_scatter, inside, i, ready[static_cast<std::size_t>(i)],
                                        layer.reduce_scatter.of(chunks));
-    queues.add(What::combine, between, i, reduced, layer.all_to_all.of(chunks));
+    queues.add(OverlapSpan::What::combine, between, i, reduced, layer.all_to_all.of(chunks));
   }
   return queues;
 }
@@ -65,7 +63,8 @@ OverlapTimes finish(Queues queues, int chunks, Seconds experts_part) {
 
 OverlapTimes run_forward(const MoeLayerTimes& layer, bool one_queue, int chunks) {
   Queues queues = run_chunks(layer, one_queue, 1, chunks, layer.attention, {});
-  queues.spans_.insert(queues.spans_.begin(), {What::attention, OverlapQueue::compute, 0, Seconds{}, layer.attention});
+  queues.spans_.insert(queues.spans_.begin(),
+                       {OverlapSpan::What::attention, OverlapQueue::compute, 0, Seconds{}, layer.attention});
   const Seconds experts = queues.end() - layer.attention;
   return finish(std::move(queues), chunks, experts);
 }
@@ -86,30 +85,30 @@ OverlapTimes run_backward(const MoeLayerTimes& layer, OverlapPolicy policy, bool
     }
   }
   const Seconds attention = layer.backward * layer.attention;
-  const Seconds computed = queues.add(What::attention, OverlapQueue::compute, 0, end, attention);
+  const Seconds computed = queues.add(OverlapSpan::What::attention, OverlapQueue::compute, 0, end, attention);
   const bool beside = policy >= OverlapPolicy::tutel_improved;
   if (left > Seconds{}) {
-    queues.add(What::gradients, OverlapQueue::between_nodes, 0, beside ? end : computed, left);
+    queues.add(OverlapSpan::What::gradients, OverlapQueue::between_nodes, 0, beside ? end : computed, left);
   }
   return finish(std::move(queues), chunks, end);
 }
 
 /// More chunks that are as fast but for rounding are not better.
-bool sooner(Seconds next, Seconds best) { return next < (1 - kRounding) * best; }
+bool sooner(Seconds next, Seconds best) { return next < (1 - kTimeRounding) * best; }
 
 }  // namespace
 
 OverlapPolicy parse_overlap_policy(std::string_view option, std::string_view text) {
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == text) {
+  for (std::size_t i = 0; i < kOverlapPolicyNames.size(); ++i) {
+    if (kOverlapPolicyNames[i] == text) {
       return static_cast<OverlapPolicy>(i);
     }
   }
   throw UserError(std::string(option) + ": unknown policy '" + printable(text) + "'" +
-                  suggest(text, std::vector<std::string>(kNames.begin(), kNames.end())));
+                  suggest(text, std::vector<std::string>(kOverlapPolicyNames.begin(), kOverlapPolicyNames.end())));
 }
 
-std::string_view name(OverlapPolicy policy) { return kNames[static_cast<std::size_t>(policy)]; }
+std::string_view name(OverlapPolicy policy) { return kOverlapPolicyNames[static_cast<std::size_t>(policy)]; }
 
 OverlapTimes run_overlap(const MoeLayerTimes& layer, OverlapPolicy policy, bool backward, int chunks) {
   MOESAIC_ASSERT(chunks >= 1);

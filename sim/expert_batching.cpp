@@ -11,8 +11,8 @@
 namespace moesaic {
 namespace {
 
-constexpr std::array<std::string_view, kBatchOrderCount> kNames = {"prefill-first", "decode-first", "expert-aware",
-                                                                   "regrouped"};
+constexpr std::array<std::string_view, kBatchOrderCount> kBatchOrderNames = {"prefill-first", "decode-first",
+                                                                             "expert-aware", "regrouped"};
 
 /// Tokens in the order in which `documents` at a time give one each.
 std::vector<std::int64_t> in_turn(std::int64_t tokens, std::int64_t document, std::int64_t documents) {
@@ -127,7 +127,7 @@ double mean_distinct(const RoutingTrace& trace, const BatchingQuestion& question
 
 }  // namespace
 
-std::string_view name(BatchOrder order) { return kNames.at(static_cast<std::size_t>(order)); }
+std::string_view name(BatchOrder order) { return kBatchOrderNames.at(static_cast<std::size_t>(order)); }
 
 std::array<double, kBatchOrderCount> distinct_experts(const RoutingTrace& trace, const BatchingQuestion& question) {
   if (question.batch < 1 || question.batch > trace.tokens()) {

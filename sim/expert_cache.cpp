@@ -18,7 +18,7 @@ namespace moesaic {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr std::array<std::string_view, kCachePolicyCount> kNames = {
+constexpr std::array<std::string_view, kCachePolicyCount> kCachePolicyNames = {
     "lru", "lfu", "random", "arc", "fixed", "score", "activation", "segment", "belady", "optimal"};
 
 /// Keeps those of the highest priority.
@@ -253,15 +253,15 @@ class BeladyCache final : public RankedCache {
 
 }  // namespace
 
-std::string_view name(CachePolicy policy) { return kNames.at(static_cast<std::size_t>(policy)); }
+std::string_view name(CachePolicy policy) { return kCachePolicyNames.at(static_cast<std::size_t>(policy)); }
 
 CachePolicy parse_cache_policy(std::string_view text) {
-  const auto* found = std::find(kNames.begin(), kNames.end(), text);
-  if (found == kNames.end()) {
-    const std::vector<std::string> names(kNames.begin(), kNames.end());
+  const auto* found = std::find(kCachePolicyNames.begin(), kCachePolicyNames.end(), text);
+  if (found == kCachePolicyNames.end()) {
+    const std::vector<std::string> names(kCachePolicyNames.begin(), kCachePolicyNames.end());
     throw UserError(fmt::format("unknown policy '{}'{}", printable(text), suggest(text, names)));
   }
-  return static_cast<CachePolicy>(found - kNames.begin());
+  return static_cast<CachePolicy>(found - kCachePolicyNames.begin());
 }
 
 std::unique_ptr<ExpertCache> make_expert_cache(const ExpertRequests& requests, const CacheSettings& settings) {

@@ -18,7 +18,7 @@ struct OffloadSpace::State {
 
 namespace {
 
-constexpr std::int64_t kMostBatch = 1 << 16;  // tried where any batch will do
+constexpr std::int64_t kMostTriedBatch = 1 << 16;  // tried where any batch will do
 constexpr std::array<std::int64_t, 4> kStepTokens = {32768, 8192, 2048, 512};
 
 struct Choice {
@@ -26,9 +26,9 @@ struct Choice {
   Load load;
 };
 
-class Worker final : public SearchWorker {
+class OffloadWorker final : public SearchWorker {
  public:
-  explicit Worker(const OffloadSpace::State& state) : state_(state), fitter_(state.question, state.tables) {}
+  explicit OffloadWorker(const OffloadSpace::State& state) : state_(state), fitter_(state.question, state.tables) {}
 
   OpenedMapping open(std::size_t mapping) override {
     OpenedMapping opened;
@@ -36,7 +36,7 @@ class Worker final : public SearchWorker {
     built_.reset();
     const OffloadTry& tried = state_.tries[mapping];
     const std::optional<std::int64_t>& asked = tried.batch ? tried.batch : state_.question.batch;
-    for (std::int64_t batch = asked.value_or(1); batch <= asked.value_or(kMostBatch); batch *= 2) {
+    for (std::int64_t batch = asked.value_or(1); batch <= asked.value_or(kMostTriedBatch); batch *= 2) {
       if (!add_batch(tried, batch, opened) && !asked) {
         break;  // nor does any larger one
       }
@@ -47,9 +47,9 @@ class Worker final : public SearchWorker {
   }
 
   SearchFigures bound(std::size_t choice) override {
-    constexpr double kRounding = 1e-9;  // by which sums in another order may differ
     const LoadTimes& times = predictor(choice).times(choices_[choice].load, TimesDetail::limits);
-    return figures(choices_[choice].load, times.prefill.limit * (1 - kRounding), times.decode.limit * (1 - kRounding));
+    return figures(choices_[choice].load, times.prefill.limit * (1 - kBoundRounding),
+                   times.decode.limit * (1 - kBoundRounding));
   }
 
   EvaluatedChoice evaluate(std::size_t choice) override {
@@ -161,11 +161,11 @@ OffloadSpace::OffloadSpace(const OffloadQuestion& question, OffloadKind kind)
 OffloadSpace::~OffloadSpace() = default;
 
 std::size_t OffloadSpace::size() const { return state_->tries.size(); }
-std::unique_ptr<SearchWorker> OffloadSpace::worker() const { return std::make_unique<Worker>(*state_); }
+std::unique_ptr<SearchWorker> OffloadSpace::worker() const { return std::make_unique<OffloadWorker>(*state_); }
 const OffloadTry& OffloadSpace::tried(std::size_t mapping) const { return state_->tries[mapping]; }
 
 OffloadCandidate OffloadSpace::candidate(const SearchHit& hit) const {
-  Worker worker(*state_);
+  OffloadWorker worker(*state_);
   worker.open(hit.mapping);
   const Choice& choice = worker.choice(hit.choice);
   return {tried(hit.mapping).shape.kind, choice.description, choice.load, hit.figures};

@@ -6,17 +6,12 @@
 namespace moesaic {
 namespace {
 
-constexpr std::array kNames = {"resident", "host-experts", "cheaper",     "balanced",
-                               "fetched",  "streamed",     "host-layers", "host"};
+constexpr std::array kOffloadNames = {"resident", "host-experts", "cheaper",     "balanced",
+                                      "fetched",  "streamed",     "host-layers", "host"};
 constexpr std::array kBuffers = {2, 4};
 constexpr std::array kFractions = {1.0, 0.5, 0.0};
 constexpr std::array kCaches = {CacheHome::device, CacheHome::host, CacheHome::copied, CacheHome::divided};
 constexpr std::array kDense = {DenseHome::device, DenseHome::largest, DenseHome::streamed};
-
-bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
-                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
-}
 
 bool has_cache(const Architecture& architecture) {
   return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
@@ -25,7 +20,7 @@ bool has_cache(const Architecture& architecture) {
 
 }  // namespace
 
-std::string_view to_text(OffloadKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
+std::string_view to_text(OffloadKind kind) { return kOffloadNames[static_cast<std::size_t>(kind)]; }
 
 std::vector<OffloadShape> list_offload_shapes(const Architecture& architecture, OffloadKind kind) {
   if (kind == OffloadKind::host) {

@@ -10,7 +10,6 @@ namespace moesaic {
 namespace {
 
 using Kind = PipelineOperation::Kind;
-using What = PipelineSpan::What;
 
 constexpr int kExactBits = 51;          // sums of whole ticks below 2^52 are exact in doubles
 constexpr std::size_t kForgotten = 32;  // weight gradients computed, before their queue is shortened
@@ -107,7 +106,8 @@ double PipelineWalk::hidden(const PipelineOperation& operation) const {
                    passes_[backward(operation.backward)].duration + other.duration});
 }
 
-void PipelineWalk::record(What what, std::uint32_t index, std::uint32_t run, std::int64_t micro_batch, double start) {
+void PipelineWalk::record(PipelineSpan::What what, std::uint32_t index, std::uint32_t run, std::int64_t micro_batch,
+                          double start) {
   if (options_.spans) {
     spans_.push_back({what, static_cast<int>(index), static_cast<int>(run / stages_.size()), micro_batch,
                       Seconds{start * tick_}, Seconds{stages_[index].free * tick_}});
@@ -125,7 +125,7 @@ void PipelineWalk::weights(std::uint32_t index) {
   stage.free += weights_[run].duration;
   stage.busy += weights_[run].duration;
   --stage.held;
-  record(What::backward_weights, index, run, weights_[run].done++, start);
+  record(PipelineSpan::What::backward_weights, index, run, weights_[run].done++, start);
 }
 
 bool PipelineWalk::step(std::uint32_t index, const PipelineOperation& operation) {
@@ -165,9 +165,9 @@ bool PipelineWalk::step(std::uint32_t index, const PipelineOperation& operation)
   stage.free = start + duration;
   stage.busy += duration;
   if (options_.spans) {
-    record(forwards && backwards ? What::both_ways
-           : forwards            ? What::forward
-                                 : What::backward,
+    record(forwards && backwards ? PipelineSpan::What::both_ways
+           : forwards            ? PipelineSpan::What::forward
+                                 : PipelineSpan::What::backward,
            index, forwards ? operation.forward : operation.backward, forwards ? there.done : back.done, start);
   }
   if (forwards) {

@@ -16,8 +16,8 @@
 namespace moesaic {
 namespace {
 
-constexpr double kMostTokens = 1 << 28;
-constexpr std::array<const char*, 3> kNames = {"constant", "gaussian", "uniform"};
+constexpr double kMostRequestTokens = 1 << 28;
+constexpr std::array<const char*, 3> kLengthNames = {"constant", "gaussian", "uniform"};
 
 // What a request's words are for, so that none serves two purposes.
 enum Purpose : std::uint32_t { kInput, kOutput, kArrival, kPhase };
@@ -35,9 +35,9 @@ double number(const std::string& option, const std::string& whole, const std::st
 }
 
 void check_tokens(const std::string& option, const char* what, double value, bool whole) {
-  if (!(value >= 1) || value > kMostTokens || (whole && value != std::floor(value))) {
+  if (!(value >= 1) || value > kMostRequestTokens || (whole && value != std::floor(value))) {
     throw UserError(fmt::format("{}: {} {:g} is not a {}number of tokens from 1 to {}", option, what, value,
-                                whole ? "whole " : "", static_cast<std::int64_t>(kMostTokens)));
+                                whole ? "whole " : "", static_cast<std::int64_t>(kMostRequestTokens)));
   }
 }
 
@@ -62,7 +62,7 @@ std::int64_t draw(const LengthDistribution& lengths, Draws draws) {
         const double normal = radius * std::cos(2 * std::numbers::pi * fraction(draws));
         const double length = std::round(lengths.first + lengths.second * normal);
         if (length >= 1) {
-          return static_cast<std::int64_t>(std::min(length, kMostTokens));
+          return static_cast<std::int64_t>(std::min(length, kMostRequestTokens));
         }
       }
   }
@@ -83,7 +83,7 @@ LengthDistribution parse_lengths(const std::string& option, const std::string& t
     check_tokens(option, "the length", lengths.first, true);
     return lengths;
   }
-  const std::vector<std::string> names(kNames.begin() + 1, kNames.end());
+  const std::vector<std::string> names(kLengthNames.begin() + 1, kLengthNames.end());
   if (words[0] != names[0] && words[0] != names[1]) {
     throw UserError(
         fmt::format("{}: unknown distribution '{}'{}", option, printable(words[0]), suggest(words[0], names)));
@@ -97,9 +97,9 @@ LengthDistribution parse_lengths(const std::string& option, const std::string& t
                                    number(option, text, words[1]), number(option, text, words[2])};
   if (gaussian) {
     check_tokens(option, "the mean", lengths.first, false);
-    if (!(lengths.second >= 0) || lengths.second > kMostTokens) {
+    if (!(lengths.second >= 0) || lengths.second > kMostRequestTokens) {
       throw UserError(fmt::format("{}: the standard deviation {:g} is not from 0 to {}", option, lengths.second,
-                                  static_cast<std::int64_t>(kMostTokens)));
+                                  static_cast<std::int64_t>(kMostRequestTokens)));
     }
     return lengths;
   }
@@ -115,7 +115,7 @@ std::string to_text(const LengthDistribution& lengths) {
   if (lengths.kind == LengthDistribution::Kind::constant) {
     return fmt::format("{}", lengths.first);
   }
-  return fmt::format("{}:{}:{}", kNames[static_cast<std::size_t>(lengths.kind)], lengths.first, lengths.second);
+  return fmt::format("{}:{}:{}", kLengthNames[static_cast<std::size_t>(lengths.kind)], lengths.first, lengths.second);
 }
 
 MeanLengths mean_lengths(const RequestLoad& load) {

@@ -54,6 +54,9 @@ struct EvaluatedChoice {
   Bytes missing{};  ///< on the fullest device, where it does not fit
 };
 
+/// By which a bound must be better than its sum says: evaluate() may add the same times in another order.
+inline constexpr double kBoundRounding = 1e-9;
+
 /// Evaluates one mapping after another; each thread has its own.
 class SearchWorker {
  public:

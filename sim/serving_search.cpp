@@ -32,13 +32,12 @@ struct ServingSpace::State {
 
 namespace {
 
-constexpr std::int64_t kMostBatch = 1 << 24;  // that check(Load) takes
-constexpr double kRounding = 1e-9;            // by which sums in another order may differ
+constexpr std::int64_t kMostLoadBatch = 1 << 24;  // that check(Load) takes
 
-class Worker final : public SearchWorker {
+class ServingWorker final : public SearchWorker {
  public:
   using State = ServingSpace::State;
-  explicit Worker(const State& state) : state_(state), load_(state.question.load) {}
+  explicit ServingWorker(const State& state) : state_(state), load_(state.question.load) {}
 
   OpenedMapping open(std::size_t mapping) override {
     OpenedMapping opened;
@@ -66,8 +65,8 @@ class Worker final : public SearchWorker {
     const std::size_t last_power = batches_.size() - (batches_.size() > 1 && !std::has_single_bit(top_batch()) ? 2 : 1);
     const Limits& most = limits(last_power);
     const double share = std::min(1.0, batch / static_cast<double>(batches_[last_power]));
-    return figures(batch, std::max(least.prefill, most.prefill * share) * (1 - kRounding),
-                   std::max(least.decode, most.decode * share) * (1 - kRounding));
+    return figures(batch, std::max(least.prefill, most.prefill * share) * (1 - kBoundRounding),
+                   std::max(least.decode, most.decode * share) * (1 - kBoundRounding));
   }
 
   EvaluatedChoice evaluate(std::size_t choice) override {
@@ -98,8 +97,8 @@ class Worker final : public SearchWorker {
         batches_.push_back(least);
       }
     } else {
-      const auto most =
-          static_cast<std::int64_t>(std::min(static_cast<double>(kMostBatch), largest_batch(plan, memory_load(least))));
+      const auto most = static_cast<std::int64_t>(
+          std::min(static_cast<double>(kMostLoadBatch), largest_batch(plan, memory_load(least))));
       for (std::int64_t batch = 1; batch <= most; batch *= 2) {
         batches_.push_back(batch);
       }
@@ -157,7 +156,7 @@ ServingSpace::ServingSpace(ServingQuestion question) : state_(std::make_unique<S
 ServingSpace::~ServingSpace() = default;
 
 std::size_t ServingSpace::size() const { return state_->question.mappings.size(); }
-std::unique_ptr<SearchWorker> ServingSpace::worker() const { return std::make_unique<Worker>(*state_); }
+std::unique_ptr<SearchWorker> ServingSpace::worker() const { return std::make_unique<ServingWorker>(*state_); }
 const ServingQuestion& ServingSpace::question() const { return state_->question; }
 std::int64_t ServingSpace::copies(std::size_t mapping) const { return state_->copies(mapping); }
 
@@ -168,7 +167,7 @@ Deployment ServingSpace::deployment(std::size_t mapping) const {
 }
 
 Load ServingSpace::load(const SearchHit& hit) const {
-  Worker worker(*state_);
+  ServingWorker worker(*state_);
   worker.open(hit.mapping);
   Load load = state_->question.load;
   load.batch = worker.batch(hit.choice);

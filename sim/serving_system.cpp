@@ -10,9 +10,9 @@ namespace {
 
 /// Evaluates steps of a deployment. Over pipeline stages a step goes round in as many micro-batches as there are
 /// stages, each with its share of the decodes and of the prompts' tokens.
-class StepClock {
+class ServingClock {
  public:
-  explicit StepClock(const Deployment& deployment)
+  explicit ServingClock(const Deployment& deployment)
       : mapping_(deployment.plan.mapping()), steps_(deployment.plan, *deployment.cost) {
     steps_.remember(&pieces_);
     steps_.only_totals();
@@ -85,7 +85,7 @@ ServingSystem serving_system(const Deployment& deployment, double prompt, double
   const StepPlan& plan = deployment.plan;
   const MemoryLoad load{
       .prompt = prompt, .step_tokens = step_tokens, .reserve_fraction = deployment.cost->reserve_fraction()};
-  return {.step = [clock = std::make_shared<StepClock>(deployment)](const Batch& batch) { return (*clock)(batch); },
+  return {.step = [clock = std::make_shared<ServingClock>(deployment)](const Batch& batch) { return (*clock)(batch); },
           .fits =
               [&plan, load](double requests, double context) {
                 MemoryLoad tried = load;

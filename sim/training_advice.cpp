@@ -14,11 +14,6 @@ namespace {
 constexpr std::size_t kMostOptions = 5;
 using Changes = std::vector<TrainingChange>;
 
-bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
-                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
-}
-
 /// What `to` changes of `from`; nothing where it takes a degree back.
 std::optional<Changes> mapping_changes(const Mapping& from, const Mapping& to, bool experts) {
   Changes changes;

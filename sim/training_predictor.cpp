@@ -20,11 +20,6 @@ constexpr double kBucketParameters = 40e6;
 /// and the weight in 16 bits.
 constexpr double kReadByOptimizer = 16, kWrittenByOptimizer = 14;
 
-bool has_experts(const Architecture& architecture) {
-  return std::any_of(architecture.kinds.begin(), architecture.kinds.end(),
-                     [](const LayerKind& kind) { return std::holds_alternative<MoeFeedForward>(kind.feed_forward); });
-}
-
 void check_counts(const Mapping& mapping, const Training& training) {
   const auto positive = [](const char* option, std::int64_t value, std::int64_t most) {
     if (value < 1 || value > most) {

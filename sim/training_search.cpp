@@ -11,8 +11,6 @@
 namespace moesaic {
 namespace {
 
-constexpr double kRounding = 1e-9;  // by which sums in another order may differ
-
 /// Whether run_pipeline() takes so many micro-batches.
 bool schedule_works(PipelineSchedule schedule, const Mapping& mapping, std::int64_t micro_batches) {
   const int stages = mapping.pipeline;
@@ -42,9 +40,9 @@ std::vector<PipelineSchedule> schedules_of(const TrainingQuestion& question, con
   return {PipelineSchedule::dual_pipe, PipelineSchedule::zero_bubble, PipelineSchedule::one_f_one_b};
 }
 
-class Worker final : public SearchWorker {
+class TrainingWorker final : public SearchWorker {
  public:
-  explicit Worker(const TrainingSpace& space) : space_(space) {}
+  explicit TrainingWorker(const TrainingSpace& space) : space_(space) {}
 
   OpenedMapping open(std::size_t mapping) override {
     mapping_ = &space_.question().mappings[mapping];
@@ -59,7 +57,7 @@ class Worker final : public SearchWorker {
   SearchFigures bound(std::size_t choice) override {
     const auto known = limits_.find(key(choices_[choice]));
     return known == limits_.end() ? SearchFigures{{}, {}, PerSecond{std::numeric_limits<double>::infinity()}}
-                                  : figures(choices_[choice], known->second * (1 - kRounding));
+                                  : figures(choices_[choice], known->second * (1 - kBoundRounding));
   }
 
   EvaluatedChoice evaluate(std::size_t choice) override {
@@ -96,7 +94,7 @@ TrainingSpace::TrainingSpace(TrainingQuestion question) : question_(std::move(qu
 TrainingSpace::~TrainingSpace() = default;
 
 std::size_t TrainingSpace::size() const { return question_.mappings.size(); }
-std::unique_ptr<SearchWorker> TrainingSpace::worker() const { return std::make_unique<Worker>(*this); }
+std::unique_ptr<SearchWorker> TrainingSpace::worker() const { return std::make_unique<TrainingWorker>(*this); }
 const TrainingQuestion& TrainingSpace::question() const { return question_; }
 
 std::vector<Training> TrainingSpace::choices(std::size_t index) const {

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kQueryRows = 128;  ///< rows of queries that a block of today's prefill kernels holds
 constexpr double kDecodeRows = 64;  ///< rows that a decode block pads one group of query heads to
-constexpr double kKeyColumns = 128;
+constexpr double kKeyBlock = 128;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ KernelPoint attention_prefill_point(const KernelSetting& setting, const ShapeVal
   const double blocks = batch * q_heads * ceil_div(tokens, kQueryRows);
   const double waves = blocks / machine.multiprocessors;
   // A block of queries works on whole columns of keys, also where the causal mask or the window cuts them.
-  const double columns = std::min(pairs / tokens + kKeyColumns / 2, last);
+  const double columns = std::min(pairs / tokens + kKeyBlock / 2, last);
   const double padded = 4 * dim * blocks * kQueryRows * columns;
   const double longest = 4 * dim * kQueryRows * std::min(last, window > 0 ? window + kQueryRows : last);
 

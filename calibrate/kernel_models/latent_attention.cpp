@@ -8,7 +8,7 @@ namespace moesaic {
 namespace {
 
 // DeepSeek-V3 config.json.
-constexpr double kHidden = 7168, kQueryRank = 1536, kLatent = 512, kRope = 64, kNope = 128, kValue = 128;
+constexpr double kHidden = 7168, kQueryRank = 1536, kLatentRank = 512, kRope = 64, kNope = 128, kValue = 128;
 constexpr double kRows = 64;
 
 }  // namespace
@@ -22,16 +22,18 @@ KernelPoint latent_attention_point(const KernelSetting& setting, const ShapeValu
   const KernelFormats& formats = setting.formats;
   const double last = context + tokens;
   const double pairs = tokens * context + tokens * (tokens + 1) / 2;
-  const double attention_flops = 2 * heads * batch * pairs * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue);
+  const double attention_flops =
+      2 * heads * batch * pairs * (decode ? 2 * kLatentRank + kRope : kNope + kRope + kValue);
   const double tiles = decode ? ceil_div(heads, kRows) : heads;
   const double padded = decode ? attention_flops * tiles * kRows / heads : attention_flops;
-  const double attention_bytes = batch * last * (kLatent + kRope) * formats.kv_bytes +
-                                 batch * tokens * heads * (decode ? 2 * kLatent + kRope : kNope + kRope + kValue) * 2;
+  const double attention_bytes =
+      batch * last * (kLatentRank + kRope) * formats.kv_bytes +
+      batch * tokens * heads * (decode ? 2 * kLatentRank + kRope : kNope + kRope + kValue) * 2;
   const double rows = batch * tokens;
   double weights = 0;
   if (module) {
-    weights = kHidden * (kQueryRank + kLatent + kRope) + kQueryRank * heads * (kNope + kRope) +
-              kLatent * heads * (kNope + kValue) + heads * kValue * kHidden;
+    weights = kHidden * (kQueryRank + kLatentRank + kRope) + kQueryRank * heads * (kNope + kRope) +
+              kLatentRank * heads * (kNope + kValue) + heads * kValue * kHidden;
   }
   const double per_flop = machine.seconds_per_flop[static_cast<std::size_t>(DType::bf16)];
   const double per_weight_flop = machine.seconds_per_flop[static_cast<std::size_t>(formats.arithmetic)];
@@ -65,8 +67,8 @@ KernelPoint latent_product_point(const KernelSetting& setting, const ShapeValues
   const double heads = shape[0], tokens = shape[1];
   const KernelMachine& machine = setting.machine;
   const KernelFormats& formats = setting.formats;
-  const double flops = 2 * tokens * heads * kNope * kLatent;
-  const double bytes = heads * kNope * kLatent * formats.weight_bytes + tokens * heads * (kNope + kLatent) * 2;
+  const double flops = 2 * tokens * heads * kNope * kLatentRank;
+  const double bytes = heads * kNope * kLatentRank * formats.weight_bytes + tokens * heads * (kNope + kLatentRank) * 2;
   KernelPoint point;
   point.terms.compute = std::max(1.0, ceil_div(tokens, kRows) * kRows / tokens) * flops *
                         machine.seconds_per_flop[static_cast<std::size_t>(formats.arithmetic)];

@@ -13,8 +13,8 @@
 namespace moesaic {
 namespace {
 
-constexpr std::string_view kNotes[] = {"kind", "description", "sources"};
-constexpr std::int64_t kMostOfAKind = 1024, kMostBanks = 1024, kMostRows = 1 << 24, kMostCycles = 1 << 20;
+constexpr std::string_view kMemoryNotes[] = {"kind", "description", "sources"};
+constexpr std::int64_t kMostOfALevel = 1024, kMostBanks = 1024, kMostRows = 1 << 24, kMostCycles = 1 << 20;
 
 std::int64_t count(const Config& owner, std::string_view key, std::int64_t least, std::int64_t most) {
   const Config config = owner.at(key);
@@ -26,7 +26,7 @@ std::int64_t count(const Config& owner, std::string_view key, std::int64_t least
 }
 
 int small_count(const Config& owner, std::string_view key) {
-  return static_cast<int>(count(owner, key, 1, kMostOfAKind));
+  return static_cast<int>(count(owner, key, 1, kMostOfALevel));
 }
 
 /// A whole number of bytes.
@@ -101,7 +101,7 @@ PerDramStep<JoulesPerByte> read_energy(const Config& config, std::int64_t row) {
 }  // namespace
 
 Dram read_dram(const Config& config) {
-  config.ignore(kNotes);
+  config.ignore(kMemoryNotes);
   Dram dram;
   dram.name = config.at("name").string();
   dram.stacks = small_count(config, "stacks");

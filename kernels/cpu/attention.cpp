@@ -13,8 +13,8 @@
 namespace moesaic::cpu {
 namespace {
 
-float wide(float value) { return value; }
-float wide(Bf16 value) { return to_float(value); }
+float cached_value(float value) { return value; }
+float cached_value(Bf16 value) { return to_float(value); }
 
 }  // namespace
 
@@ -119,7 +119,9 @@ struct Cache final : DecodeAttention::Impl {
     }
   }
 
-  float cached(bool is_key, std::size_t element) const override { return wide((is_key ? keys : values)[element]); }
+  float cached(bool is_key, std::size_t element) const override {
+    return cached_value((is_key ? keys : values)[element]);
+  }
 
   Buffer<T> keys, values;
 };

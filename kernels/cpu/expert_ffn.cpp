@@ -13,7 +13,7 @@
 namespace moesaic::cpu {
 namespace {
 
-constexpr int kColumns = 16;  // of a task
+constexpr int kTaskColumns = 16;  // of a task
 
 std::size_t at(int row, int width) { return static_cast<std::size_t>(row) * static_cast<std::size_t>(width); }
 
@@ -122,10 +122,10 @@ struct ExpertFfn::Impl {
   /// Blocks of columns of every expert that has few rows: fn(expert, first column, columns).
   template <class Function>
   void each_block(int width, const Function& fn) const {
-    const int blocks = (width + kColumns - 1) / kColumns;
+    const int blocks = (width + kTaskColumns - 1) / kTaskColumns;
     threads.balanced(static_cast<int>(few.size()) * blocks, [&](int task) {
-      const int first = task % blocks * kColumns;
-      fn(few[static_cast<std::size_t>(task / blocks)], first, std::min(kColumns, width - first));
+      const int first = task % blocks * kTaskColumns;
+      fn(few[static_cast<std::size_t>(task / blocks)], first, std::min(kTaskColumns, width - first));
     });
   }
 

@@ -10,9 +10,9 @@ namespace moesaic::cpu {
 namespace {
 
 // A panel of weights stays in the first-level cache while rows of x pass by it; those stay in the second level.
-constexpr int kColumns = 16;
-constexpr int kRows = 64;
-constexpr int kPanel = 384;
+constexpr int kBlockColumns = 16;
+constexpr int kBlockRows = 64;
+constexpr int kBlockDepth = 384;
 
 template <class X, class W, class Y>
 class Blocked final : public GemmKernel {
@@ -28,7 +28,8 @@ class Blocked final : public GemmKernel {
 
   void run() override {
     copy_ = (copy_ + 1) % problem_.copies;
-    threads_.balanced((problem_.n + kColumns - 1) / kColumns, [this](int block) { columns(block * kColumns); });
+    threads_.balanced((problem_.n + kBlockColumns - 1) / kBlockColumns,
+                      [this](int block) { columns(block * kBlockColumns); });
   }
 
   std::vector<float> output() const override {
@@ -44,7 +45,7 @@ class Blocked final : public GemmKernel {
   void columns(int first) {
     const auto n = static_cast<std::size_t>(problem_.n), k = static_cast<std::size_t>(problem_.k);
     const auto column = static_cast<std::size_t>(first);
-    const int width = std::min(kColumns, problem_.n - first);
+    const int width = std::min(kBlockColumns, problem_.n - first);
     const W* weights = w_.data() + (static_cast<std::size_t>(copy_) * n + column) * k;
     if constexpr (std::is_same_v<Y, float>) {
       if (m_ <= kFewRows) {  // nothing to keep in a cache: weights are read once
@@ -65,13 +66,13 @@ class Blocked final : public GemmKernel {
     for (std::size_t row = 0; row < static_cast<std::size_t>(m_); ++row) {
       std::fill_n(y_.data() + row * n + column, width, Y{});
     }
-    for (int panel = 0; panel < problem_.k; panel += kPanel) {
-      const int depth = std::min(kPanel, problem_.k - panel);
-      for (int row = 0; row < m_; row += kRows) {
+    for (int panel = 0; panel < problem_.k; panel += kBlockDepth) {
+      const int depth = std::min(kBlockDepth, problem_.k - panel);
+      for (int row = 0; row < m_; row += kBlockRows) {
         const auto r = static_cast<std::size_t>(row);
         multiply_add({x_.data() + r * k + static_cast<std::size_t>(panel), k},
                      {weights + static_cast<std::size_t>(panel), k}, {y_.data() + r * n + column, n},
-                     std::min(kRows, m_ - row), width, depth);
+                     std::min(kBlockRows, m_ - row), width, depth);
       }
     }
   }

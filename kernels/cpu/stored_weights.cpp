@@ -10,7 +10,7 @@
 namespace moesaic::cpu {
 namespace {
 
-constexpr int kPanel = 3 * kGroup;
+constexpr int kPanelDepth = 3 * kGroup;
 constexpr int kPanelColumns = 16;
 constexpr int kPanelRows = 64;
 
@@ -172,16 +172,16 @@ void StoredWeights::multiply(const float* x, std::size_t x_stride, int rows, int
     std::fill_n(y + static_cast<std::size_t>(row) * y_stride, columns, 0.0F);
   }
   const auto k = static_cast<std::size_t>(k_);
-  float unpacked[kPanelColumns * kPanel];
+  float unpacked[kPanelColumns * kPanelDepth];
   for (int column = 0; column < columns; column += kPanelColumns) {
     const int width = std::min(kPanelColumns, columns - column);
-    for (int panel = 0; panel < k_; panel += kPanel) {
-      const int depth = std::min(kPanel, k_ - panel);
+    for (int panel = 0; panel < k_; panel += kPanelDepth) {
+      const int depth = std::min(kPanelDepth, k_ - panel);
       const std::size_t at = size(column, k_) + static_cast<std::size_t>(panel);
       if (is_grouped(format_)) {  // once for all rows
         for (int c = 0; c < width; ++c) {
           for (int i = 0; i < depth; ++i) {
-            unpacked[c * kPanel + i] = element(first + column + c, panel + i);
+            unpacked[c * kPanelDepth + i] = element(first + column + c, panel + i);
           }
         }
       }
@@ -190,7 +190,7 @@ void StoredWeights::multiply(const float* x, std::size_t x_stride, int rows, int
         const Block<const float> in{x + static_cast<std::size_t>(row) * x_stride + panel, x_stride};
         const Block<float> out{y + static_cast<std::size_t>(row) * y_stride + column, y_stride};
         if (is_grouped(format_)) {
-          multiply_add(in, Block<const float>{unpacked, kPanel}, out, height, width, depth);
+          multiply_add(in, Block<const float>{unpacked, kPanelDepth}, out, height, width, depth);
         } else if (format_ == WeightFormat::bf16) {
           multiply_add(in, Block<const Bf16>{reinterpret_cast<const Bf16*>(w) + at, k}, out, height, width, depth);
         } else {

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json json_of(const std::string& more) {
+Json placed(const std::string& more) {
   const Ran ran = run_line("experts --format json " + more);
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(violation("experts.json", ran.out), "") << ran.out;
@@ -31,7 +31,7 @@ std::string mistake(const std::string& more) {
 TEST(Experts, LowLatencyBytesAreThoseOfDeepEp) {
   // DeepEP's low-latency kernels, 128 tokens of 7168, top-8, fp8 out and bf16 back: 7.57 MB and 14.68 MB a rank with
   // what stays on the rank, which is 1 in 128 here. (github.com/deepseek-ai/DeepEP: 192 us at 39 GB/s, 369 us at 39.)
-  const Json json = json_of("--model DeepSeek-V3 --ranks 128 --copies per-expert");
+  const Json json = placed("--model DeepSeek-V3 --ranks 128 --copies per-expert");
   EXPECT_EQ(json["question"]["dispatch_row_bytes"], 7392);
   EXPECT_EQ(json["question"]["combine_row_bytes"], 14336);
   const Json& blocks = json["placements"][0];
@@ -45,18 +45,18 @@ TEST(Experts, LowLatencyBytesAreThoseOfDeepEp) {
 }
 
 TEST(Experts, NodeLimitedTokensStayOnFourNodes) {
-  const Json json = json_of("--model DeepSeek-V3 --ranks 64 --copies per-node");
+  const Json json = placed("--model DeepSeek-V3 --ranks 64 --copies per-node");
   EXPECT_EQ(json["question"]["top_groups"], 4);
   const double nodes = json["placements"][0]["distinct_nodes"];
   EXPECT_LE(nodes, 4);
   EXPECT_GT(nodes, 3.9);
-  EXPECT_GT(json_of("--model DeepSeek-V3 --ranks 64 --top-groups 0")["placements"][0]["distinct_nodes"], 5);
+  EXPECT_GT(placed("--model DeepSeek-V3 --ranks 64 --top-groups 0")["placements"][0]["distinct_nodes"], 5);
   // Dealt in turn, every node holds experts of every group, and the limit saves nothing.
   EXPECT_GT(json["placements"][1]["distinct_nodes"], 5);
 }
 
 TEST(Experts, BalancedWithCopiesIsTheMostEven) {
-  const Json json = json_of("--model DeepSeek-V3 --ranks 32 --redundant 32 --routing zipf:0.8");
+  const Json json = placed("--model DeepSeek-V3 --ranks 32 --redundant 32 --routing zipf:0.8");
   const auto imbalance = [&](std::size_t i) { return json["placements"][i]["imbalance"].get<double>(); };
   EXPECT_LT(imbalance(2), imbalance(0));
   EXPECT_LT(imbalance(2), imbalance(1));
@@ -67,7 +67,7 @@ TEST(Experts, BalancedWithCopiesIsTheMostEven) {
 
 TEST(Experts, SyntheticAffinityIsWhatTheOptimumUses) {
   const std::string line = "--model Mixtral-8x7B --ranks 8 --ranks-per-node 4 --affinity 0.6";
-  const Json json = json_of(line);
+  const Json json = placed(line);
   EXPECT_EQ(json["question"]["layers"], 32);
   const Json &blocks = json["placements"][0]["next_layer"], &best = json["placements"][3]["next_layer"];
   EXPECT_LT(best["slowest_pairs_seconds"], blocks["slowest_pairs_seconds"]);
@@ -81,7 +81,7 @@ TEST(Experts, WhatHasNoOptimumSaysWhy) {
   const Ran ran = run_line("experts --model DeepSeek-V3 --ranks 320 --redundant 64");
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_NE(ran.out.find("No optimum: optimal placement: 256 experts do not divide into 320 ranks"), std::string::npos);
-  const Json json = json_of("--model DeepSeek-V3 --ranks 320 --redundant 64");
+  const Json json = placed("--model DeepSeek-V3 --ranks 320 --redundant 64");
   EXPECT_TRUE(json["placements"][3].contains("missing"));
 }
 
@@ -91,7 +91,7 @@ TEST(Experts, ReadsTraces) {
   // Two layers, four tokens of Mixtral on four ranks of two experts: token i uses experts 2i and 2i + 1, its own
   // rank's.
   std::ofstream(file) << R"({"top_k": 2, "layers": [[0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5, 7, 6]]})";
-  const Json json = json_of("--model Mixtral-8x7B --ranks 4 --routing " + file);
+  const Json json = placed("--model Mixtral-8x7B --ranks 4 --routing " + file);
   EXPECT_EQ(json["question"]["layers"], 2);
   const Json& blocks = json["placements"][0];
   EXPECT_EQ(blocks["imbalance"], 1);

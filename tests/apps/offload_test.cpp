@@ -10,9 +10,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kMixtral = "offload --model Mixtral-8x7B --machine desktop-4090 --input 512 --output 64 ";
+const std::string kOffload = "offload --model Mixtral-8x7B --machine desktop-4090 --input 512 --output 64 ";
 
-Json json_of(const std::string& line) { return moesaic::json_of(line, "offload.json"); }
+Json offloaded(const std::string& line) { return json_of(line, "offload.json"); }
 
 /// Agreement: the placement that is written is one that predict says the same of.
 TEST(Offload, WrittenPlacementIsWhatPredictSays) {
@@ -20,7 +20,7 @@ TEST(Offload, WrittenPlacementIsWhatPredictSays) {
   std::filesystem::create_directories(folder);
   const std::string file = folder + "/placement.json";
   for (const std::string options : {"--dtype weights=int4 ", "--batch 12 ", "--batch any --top 1 "}) {
-    const Json best = json_of(kMixtral + options + "--write " + file)["best"][0];
+    const Json best = offloaded(kOffload + options + "--write " + file)["best"][0];
     std::ifstream stream(file);
     std::ostringstream written;
     written << stream.rdbuf();
@@ -40,7 +40,7 @@ TEST(Offload, WrittenPlacementIsWhatPredictSays) {
 }
 
 TEST(Offload, BestIsNoSlowerThanAnyOther) {
-  const Json found = json_of(kMixtral);
+  const Json found = offloaded(kOffload);
   EXPECT_EQ(found["best"].size(), 10U);
   for (const char* list : {"best", "of_kinds"}) {
     for (const Json& row : found[list]) {
@@ -54,15 +54,16 @@ TEST(Offload, BestIsNoSlowerThanAnyOther) {
 }
 
 TEST(Offload, SameBytesEveryTime) {
-  const Ran ran = run_line(kMixtral);
+  const Ran ran = run_line(kOffload);
   EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(run_line(kMixtral).out, ran.out);
+  EXPECT_EQ(run_line(kOffload).out, ran.out);
   EXPECT_NE(ran.out.find("10% more host memory bandwidth"), std::string::npos);
 }
 
 /// Unit: what is taken as given reaches those placements that it is about, and changes no others.
 TEST(Offload, AssumesAPrefetcher) {
-  const Json none = json_of(kMixtral), foresees = json_of(kMixtral + "--set placement.experts.prefetch.accuracy=0.9");
+  const Json none = offloaded(kOffload),
+             foresees = offloaded(kOffload + "--set placement.experts.prefetch.accuracy=0.9");
   ASSERT_EQ(none["of_kinds"].size(), foresees["of_kinds"].size());
   for (const Json& row : foresees["of_kinds"]) {
     const bool fetches = row["kind"] == "fetched";
@@ -77,15 +78,15 @@ TEST(Offload, Mistakes) {
                  {"673 GB", "no placement fits on desktop-4090", "lacks", "no smaller storage type would fit"});
   expect_mistake("offload --model Qwen3-235B-A22B --machine desktop-4090", {"lacks", "--dtype weights=int4 would fit"});
   expect_mistake("offload --model Mixtral-8x7B --machine rtx-4090", {"no host", "desktop-4090"});
-  expect_mistake(kMixtral + "--slo tpot=1ms", {"no placement on desktop-4090 keeps tpot=1.00 ms", "the least tpot is"});
-  expect_mistake(kMixtral + "--set placement.experts.device=1", {"--set", "placement.experts.prefetch"});
-  expect_mistake(kMixtral + "--set placement.experts.prefetch.accuracy=1.2", {"--set", "from 0 to 1, found 1.2"});
-  expect_mistake(kMixtral + "--objective tpt", {"--objective", "tpot"});
-  expect_mistake(kMixtral + "--batch 0", {"--batch", "0"});
-  expect_mistake(kMixtral + "--batch all", {"--batch", "all"});
-  expect_mistake(kMixtral + "--step-tokens 0", {"--step-tokens", "0"});
-  expect_mistake(kMixtral + "--write no-such-folder/placement.json", {"--write"});
-  expect_mistake(kMixtral + "--machne x", {"did you mean '--machine'"});
+  expect_mistake(kOffload + "--slo tpot=1ms", {"no placement on desktop-4090 keeps tpot=1.00 ms", "the least tpot is"});
+  expect_mistake(kOffload + "--set placement.experts.device=1", {"--set", "placement.experts.prefetch"});
+  expect_mistake(kOffload + "--set placement.experts.prefetch.accuracy=1.2", {"--set", "from 0 to 1, found 1.2"});
+  expect_mistake(kOffload + "--objective tpt", {"--objective", "tpot"});
+  expect_mistake(kOffload + "--batch 0", {"--batch", "0"});
+  expect_mistake(kOffload + "--batch all", {"--batch", "all"});
+  expect_mistake(kOffload + "--step-tokens 0", {"--step-tokens", "0"});
+  expect_mistake(kOffload + "--write no-such-folder/placement.json", {"--write"});
+  expect_mistake(kOffload + "--machne x", {"did you mean '--machine'"});
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kLoad = "predict --model Mixtral-8x7B-v0.1 --batch 1 --input 64 --output 8 ";
-constexpr const char* kGood =
+constexpr const char* kPlacementLoad = "predict --model Mixtral-8x7B-v0.1 --batch 1 --input 64 --output 8 ";
+constexpr const char* kGoodPlacement =
     "predict --model Mixtral-8x7B-v0.1 --machine xeon-8380-a40 --batch 1 --input 64 --output 8 ";
 
 TEST(PlacementFiles, ShippedOnesFitTheSchemaAndNameTheirSources) {
@@ -24,7 +24,7 @@ TEST(PlacementFiles, ShippedOnesFitTheSchemaAndNameTheirSources) {
     EXPECT_TRUE(placement.contains("sources")) << entry.file;
     EXPECT_EQ(placement.at("name"), entry.name);
     const std::string machine = placement.contains("units") ? "duplex-4" : "xeon-8380-a40";
-    EXPECT_EQ(run_line(kLoad + ("--machine " + machine + " --placement " + entry.name)).code, 0) << entry.name;
+    EXPECT_EQ(run_line(kPlacementLoad + ("--machine " + machine + " --placement " + entry.name)).code, 0) << entry.name;
   }
 }
 
@@ -36,7 +36,9 @@ std::string file_with(const std::string& name, const std::string& content) {
   return file;
 }
 
-double tpot(const std::string& line) { return json_of(kGood + line, "prediction.json").at("tpot_s").get<double>(); }
+double tpot(const std::string& line) {
+  return json_of(kGoodPlacement + line, "prediction.json").at("tpot_s").get<double>();
+}
 
 // What --set changes is what a file with that member says.
 TEST(PlacementFiles, SettingsAreMembers) {
@@ -72,13 +74,15 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({})", {"name"}},
   };
   for (const auto& [content, mentions] : mistakes) {
-    expect_mistake(kGood + ("--placement " + file_with("wrong.json", content)), mentions);
+    expect_mistake(kGoodPlacement + ("--placement " + file_with("wrong.json", content)), mentions);
   }
-  expect_mistake(kGood + std::string("--engine transfomers"), {"transfomers", "did you mean 'transformers'"});
-  expect_mistake(kGood + std::string("--placement fidler"), {"fidler", "did you mean 'fiddler'"});
-  expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.devise=0.5"), {"devise", "device"});
-  expect_mistake(kGood + std::string("--placement fiddler --set placement.experts.device=2"), {"experts.device", "2"});
-  expect_mistake(kGood + std::string("--set placement.experts.device=0.5"), {"resident", "no settings"});
+  expect_mistake(kGoodPlacement + std::string("--engine transfomers"), {"transfomers", "did you mean 'transformers'"});
+  expect_mistake(kGoodPlacement + std::string("--placement fidler"), {"fidler", "did you mean 'fiddler'"});
+  expect_mistake(kGoodPlacement + std::string("--placement fiddler --set placement.experts.devise=0.5"),
+                 {"devise", "device"});
+  expect_mistake(kGoodPlacement + std::string("--placement fiddler --set placement.experts.device=2"),
+                 {"experts.device", "2"});
+  expect_mistake(kGoodPlacement + std::string("--set placement.experts.device=0.5"), {"resident", "no settings"});
   expect_mistake("predict --model Mixtral-8x7B-v0.1 --machine h200 --placement fiddler", {"host", "h200"});
 }
 

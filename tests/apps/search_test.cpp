@@ -8,13 +8,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kMixtral = "search --model Mixtral-8x7B --machine dgx-h100 --profile default ";
+const std::string kSearch = "search --model Mixtral-8x7B --machine dgx-h100 --profile default ";
 
-Json json_of(const std::string& line) { return moesaic::json_of(line, "search.json"); }
+Json searched(const std::string& line) { return json_of(line, "search.json"); }
 
 /// Agreement: what the best is said to do is what predict says of it.
 TEST(Search, BestIsWhatPredictSays) {
-  const Json best = json_of(kMixtral + "--input 512 --output 64")["best"][0];
+  const Json best = searched(kSearch + "--input 512 --output 64")["best"][0];
   const int copies = best["copies"].get<int>();
   EXPECT_EQ(best["devices"].get<int>() * copies, 8);
   const Ran ran = run({"predict", "--model", "Mixtral-8x7B", "--machine", "dgx-h100", "--profile", "default", "--input",
@@ -26,14 +26,14 @@ TEST(Search, BestIsWhatPredictSays) {
 }
 
 TEST(Search, SameBytesEveryTime) {
-  EXPECT_EQ(run_line(kMixtral).out, run_line(kMixtral).out);
-  EXPECT_NE(run_line(kMixtral).out.find("loses"), std::string::npos);
+  EXPECT_EQ(run_line(kSearch).out, run_line(kSearch).out);
+  EXPECT_NE(run_line(kSearch).out.find("loses"), std::string::npos);
 }
 
 /// Property: pruning changes counts and nothing else.
 TEST(Search, ExhaustiveFindsTheSame) {
-  const std::string line = kMixtral + "--slo tpot=12ms ";
-  Json pruned = json_of(line), all = json_of(line + "--exhaustive");
+  const std::string line = kSearch + "--slo tpot=12ms ";
+  Json pruned = searched(line), all = searched(line + "--exhaustive");
   EXPECT_GT(pruned["counts"]["pruned"], 0);
   EXPECT_EQ(all["counts"]["pruned"], 0);
   pruned.erase("counts");
@@ -43,7 +43,7 @@ TEST(Search, ExhaustiveFindsTheSame) {
 
 /// Unit: requests are shared among copies, and none runs more at once than asked for.
 TEST(Search, SharesABatch) {
-  const Json found = json_of(kMixtral + "--batch 100 --devices 4");
+  const Json found = searched(kSearch + "--batch 100 --devices 4");
   for (const Json& row : found["best"]) {
     const int copies = row["copies"].get<int>();
     EXPECT_EQ(row["batch"].get<int>(), (100 + copies - 1) / copies);
@@ -51,7 +51,7 @@ TEST(Search, SharesABatch) {
 }
 
 TEST(Search, HasAPage) {
-  const Ran ran = run_line(kMixtral + "--format html");
+  const Ran ran = run_line(kSearch + "--format html");
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_NE(ran.out.find("data-chart=\"front\""), std::string::npos);
 }
@@ -61,7 +61,7 @@ const std::string kTraining =
 
 /// Agreement: what the best step is said to take is what train says of it.
 TEST(Search, BestStepIsWhatTrainSays) {
-  const Json found = json_of(kTraining + "--micro-batch 1 --recompute none --zero 1 --schedule 1f1b");
+  const Json found = searched(kTraining + "--micro-batch 1 --recompute none --zero 1 --schedule 1f1b");
   const std::string map = found["best"][0]["mapping"].get<std::string>();
   const Ran ran =
       run(words("train --model Qwen3-1.7B --machine dgx-h100 --profile default --global-batch 32 --sequence "
@@ -86,23 +86,23 @@ TEST(Search, MistakesOfTraining) {
 }
 
 TEST(Search, Mistakes) {
-  expect_mistake(kMixtral + "--objective tpt", {"--objective", "tpot"});
-  expect_mistake(kMixtral + "--slo tpt=5ms", {"--slo", "did you mean 'tpot'"});
-  expect_mistake(kMixtral + "--slo tpot", {"--slo", "tpot=50ms"});
-  expect_mistake(kMixtral + "--slo tpot=5", {"--slo", "tpot", "unit is missing"});
-  expect_mistake(kMixtral + "--slo tpot=0ms", {"--slo", "above zero"});
-  expect_mistake(kMixtral + "--slo tpot=5ms,tpot=6ms", {"--slo", "twice"});
-  expect_mistake(kMixtral + "--top 0", {"--top", "1000"});
-  expect_mistake(kMixtral + "--devices 9", {"--devices", "dgx-h100 has 8, not 9"});
-  expect_mistake(kMixtral + "--devices 0", {"--devices", "0"});
-  expect_mistake(kMixtral + "--batch many", {"--batch", "many"});
-  expect_mistake(kMixtral + "--batch 0", {"--batch", "0"});
-  expect_mistake(kMixtral + "--input 0", {"--input", "0"});
-  expect_mistake(kMixtral + "--placement streaming", {"did you mean 'streamed'"});
-  expect_mistake(kMixtral + "--slo tpot=1ms", {"no mapping of 8 devices keeps tpot=1.00 ms", "the least tpot is"});
+  expect_mistake(kSearch + "--objective tpt", {"--objective", "tpot"});
+  expect_mistake(kSearch + "--slo tpt=5ms", {"--slo", "did you mean 'tpot'"});
+  expect_mistake(kSearch + "--slo tpot", {"--slo", "tpot=50ms"});
+  expect_mistake(kSearch + "--slo tpot=5", {"--slo", "tpot", "unit is missing"});
+  expect_mistake(kSearch + "--slo tpot=0ms", {"--slo", "above zero"});
+  expect_mistake(kSearch + "--slo tpot=5ms,tpot=6ms", {"--slo", "twice"});
+  expect_mistake(kSearch + "--top 0", {"--top", "1000"});
+  expect_mistake(kSearch + "--devices 9", {"--devices", "dgx-h100 has 8, not 9"});
+  expect_mistake(kSearch + "--devices 0", {"--devices", "0"});
+  expect_mistake(kSearch + "--batch many", {"--batch", "many"});
+  expect_mistake(kSearch + "--batch 0", {"--batch", "0"});
+  expect_mistake(kSearch + "--input 0", {"--input", "0"});
+  expect_mistake(kSearch + "--placement streaming", {"did you mean 'streamed'"});
+  expect_mistake(kSearch + "--slo tpot=1ms", {"no mapping of 8 devices keeps tpot=1.00 ms", "the least tpot is"});
   expect_mistake("search --model DeepSeek-V3 --machine dgx-h100",
                  {"no mapping of", "lacks", "16 devices would hold it"});
-  expect_mistake(kMixtral + "--modle x", {"did you mean '--model'"});
+  expect_mistake(kSearch + "--modle x", {"did you mean '--model'"});
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ void add_reduces(Measurements& measurements, double ranks, double per_node) {
   }
 }
 
-Measurements made_up() {
+Measurements made_up_reduces() {
   Measurements measurements;
   measurements.files = {"made up"};
   for (const double ranks : {2, 4, 8}) {
@@ -51,7 +51,7 @@ class ValidateCollectives : public testing::Test {
     folder_ = fresh_folder();
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "data" / "operator" / "comm");
-    std::ofstream(folder_ / "data" / "operator" / "comm" / "all.csv") << measurements_csv(made_up());
+    std::ofstream(folder_ / "data" / "operator" / "comm" / "all.csv") << measurements_csv(made_up_reduces());
   }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }

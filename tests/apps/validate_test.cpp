@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// GEMMs of a bf16 kernel that reaches 70% of 900 TFLOP/s after 4 us, on two devices.
-Measurements made_up() {
+Measurements made_up_products() {
   Measurements measurements;
   measurements.files = {"made up"};
   for (const char* device : {"h100-sxm", "h200"}) {
@@ -39,7 +39,7 @@ class ValidateOperators : public testing::Test {
     folder_ = fresh_folder();
     fs::remove_all(folder_);
     fs::create_directories(folder_ / "data");
-    std::ofstream(folder_ / "data" / "gemm.csv") << measurements_csv(made_up());
+    std::ofstream(folder_ / "data" / "gemm.csv") << measurements_csv(made_up_products());
   }
 
   std::string path(const char* name) const { return (folder_ / name).string(); }

@@ -56,7 +56,7 @@ Topology fat_tree(int ports, int nodes) {
 }
 
 /// Every rank to every other; each size between a half and three halves of a megabyte if `vary`.
-std::vector<Demanded> all_to_all(const Topology& topology, bool vary = false) {
+std::vector<Demanded> every_pair(const Topology& topology, bool vary = false) {
   std::mt19937_64 random(1);
   std::vector<Demanded> flows;
   for (std::uint32_t i = 0; i < topology.devices; ++i) {
@@ -83,7 +83,7 @@ double peak_megabytes() {
 void forget_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 void routed(benchmark::State& state, const Topology& topology) {
-  const std::vector<Demanded> demands = all_to_all(topology);
+  const std::vector<Demanded> demands = every_pair(topology);
   for (auto _ : state) {
     benchmark::DoNotOptimize(route_flows(topology, {}, demands));
   }
@@ -91,7 +91,7 @@ void routed(benchmark::State& state, const Topology& topology) {
 
 /// Routing apart: only what this room does.
 void solved(benchmark::State& state, const Topology& topology, double goal_ms) {
-  const std::vector<Demanded> demands = all_to_all(topology);
+  const std::vector<Demanded> demands = every_pair(topology);
   const Routes routes = route_flows(topology, {}, demands);
   forget_peak();
   std::size_t events = 0;
@@ -125,7 +125,7 @@ BENCHMARK(BM_FlowsPlanes1024)->Unit(benchmark::kMillisecond);
 
 void BM_MaxMinRates1024(benchmark::State& state) {
   const Topology topology = planes(128, 64);
-  const std::vector<Demanded> demands = all_to_all(topology);
+  const std::vector<Demanded> demands = every_pair(topology);
   const FlowProblem problem = flow_problem(topology, route_flows(topology, {}, demands), demands);
   for (auto _ : state) {
     benchmark::DoNotOptimize(max_min_rates(problem));
@@ -136,7 +136,7 @@ BENCHMARK(BM_MaxMinRates1024)->Unit(benchmark::kMillisecond);
 /// One argument: ends closer than 10^-N count as one.
 void BM_FlowsDifferentSizes128(benchmark::State& state) {
   const Topology topology = leaf_spine(8, 8, 128);
-  const std::vector<Demanded> demands = all_to_all(topology, true);
+  const std::vector<Demanded> demands = every_pair(topology, true);
   const FlowProblem problem = flow_problem(topology, route_flows(topology, {}, demands), demands);
   const double tolerance = std::pow(10.0, -static_cast<double>(state.range(0)));
   std::size_t events = 0;
@@ -151,7 +151,7 @@ BENCHMARK(BM_FlowsDifferentSizes128)->Arg(9)->Arg(3)->Unit(benchmark::kMilliseco
 /// All of a million flows have rates of their own.
 void BM_MaxMinRatesDifferent1024(benchmark::State& state) {
   const Topology topology = leaf_spine(32, 16, 1024);
-  const std::vector<Demanded> demands = all_to_all(topology);
+  const std::vector<Demanded> demands = every_pair(topology);
   FlowProblem problem = flow_problem(topology, route_flows(topology, {}, demands), demands);
   std::mt19937_64 random(1);
   for (std::size_t flow = 0; flow < problem.flows(); ++flow) {
@@ -196,7 +196,7 @@ void BM_SimGridStar128(benchmark::State& state) {
     return;
   }
   const Topology topology = leaf_spine(1, 1, 128);
-  const std::vector<Demanded> demands = all_to_all(topology);
+  const std::vector<Demanded> demands = every_pair(topology);
   const FlowProblem problem = flow_problem(topology, route_flows(topology, {}, demands), demands);
   for (auto _ : state) {
     benchmark::DoNotOptimize(run_flows_in_simgrid(problem));

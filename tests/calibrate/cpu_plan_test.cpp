@@ -5,11 +5,12 @@
 
 #include <set>
 
+#include "calibrate/measured_facts.hpp"
+
 namespace moesaic {
 namespace {
 
 cpu::Processor processor(double memory) {
-  constexpr double kMiB = 1024.0 * 1024;
   return {.model = "Example",
           .processors = 4,
           .cores = 4,

@@ -11,8 +11,8 @@
 
 namespace moesaic {
 
-inline constexpr Link kFast{.name = "", .bandwidth = {400e9}, .latency = {2e-6}};
-inline constexpr Link kWire{.name = "", .bandwidth = {50e9}, .latency = {1e-6}};
+inline const Link kFast{.name = "", .bandwidth = {400e9}, .latency = {2e-6}};
+inline const Link kWire{.name = "", .bandwidth = {50e9}, .latency = {1e-6}};
 
 /// `devices` on a switch, with as many adapters.
 inline NodeDescription switched_node(int devices) {

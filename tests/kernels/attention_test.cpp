@@ -7,6 +7,7 @@
 #include <random>
 
 #include "kernels/cpu/exponential.hpp"
+#include "tests/kernels/storage_and_instructions.hpp"
 
 namespace moesaic::cpu {
 namespace {
@@ -33,10 +34,6 @@ std::vector<double> reference(const DecodeAttention& cache, const DecodeShape& s
   return output;
 }
 
-using StorageAndInstructions = std::tuple<DType, Instructions>;
-std::string param_name(const testing::TestParamInfo<StorageAndInstructions>& info) {
-  return std::string(name(std::get<0>(info.param))) + "_" + std::string(name(std::get<1>(info.param)));
-}
 class Decode : public testing::TestWithParam<StorageAndInstructions> {
  public:
   /// Sums are of 32 bits; the matrix unit takes queries and weights in 16 bits, 8 of them behind the point.

@@ -37,11 +37,6 @@ Vector attend(const Vector& q, double scale, int first, int last, const Key& key
 
 void append(std::vector<double>& to, const Vector& values) { to.insert(to.end(), values.begin(), values.end()); }
 
-std::size_t product(std::initializer_list<int> factors) {
-  return std::accumulate(factors.begin(), factors.end(), std::size_t{1},
-                         [](std::size_t all, int one) { return all * static_cast<std::size_t>(one); });
-}
-
 /// Rows of tokens; those that hold no token stay NaN.
 template <class T>
 std::vector<T> cache_of(const Paged& paged, int row_size, Random& random) {

@@ -6,8 +6,6 @@
 namespace moesaic::cuda {
 namespace {
 
-std::size_t product(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
-
 TEST(RmsNorm, AgreesWithTheDefinition) {
   for (int seed = 0; seed <= kSeeds; ++seed) {
     Random random(static_cast<std::uint64_t>(seed));

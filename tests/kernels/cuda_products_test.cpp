@@ -19,8 +19,6 @@ Matrix matrix(const std::vector<T>& values, Eigen::Index first_row, Eigen::Index
 
 std::vector<double> elements(const Matrix& matrix) { return {matrix.data(), matrix.data() + matrix.size()}; }
 
-std::size_t product(int a, int b) { return static_cast<std::size_t>(a) * static_cast<std::size_t>(b); }
-
 template <class T>
 void check_gemv(DType dtype, const std::vector<T>& w, int m, int n, int k, int seed, Random& random) {
   const std::vector<Bf16> x = random.bf16(product(m, k));

@@ -211,7 +211,7 @@ TEST(AsynchronousCopy, IsSeenAfterItsWaitAndNotBefore) {
             "an asynchronous copy that is not aligned to 16 bytes");
 }
 
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using SmallMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// A and B as PTX lays them out, from matrices of small integers; `encode` makes the bits of one element.
 template <class Sum, class Encode>
@@ -219,8 +219,8 @@ void check_mma(int depth, const Encode& encode,
                void (*multiply)(Sum (&)[4], const std::uint32_t (&)[4], const std::uint32_t (&)[2])) {
   std::mt19937 random(1);
   const auto small = [&] { return static_cast<float>(random() % 7) - 3; };
-  const Matrix a = Matrix::NullaryExpr(16, depth, small), b = Matrix::NullaryExpr(depth, 8, small);
-  const Matrix c = Matrix::NullaryExpr(16, 8, small), expected = a * b + c;
+  const SmallMatrix a = SmallMatrix::NullaryExpr(16, depth, small), b = SmallMatrix::NullaryExpr(depth, 8, small);
+  const SmallMatrix c = SmallMatrix::NullaryExpr(16, 8, small), expected = a * b + c;
   const int per_word = depth / 8, bits = 32 / per_word;
   const auto word = [&](const auto& element) {
     std::uint32_t result = 0;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -34,6 +36,12 @@ Status run(int seed, const OneWork& work) {
   return launch(shim::Launcher{.options = {.seed = static_cast<std::uint64_t>(seed)}}, work);
 }
 #endif
+
+inline std::size_t product(std::initializer_list<int> factors) {
+  return std::accumulate(factors.begin(), factors.end(), std::size_t{1},
+                         [](std::size_t all, int one) { return all * static_cast<std::size_t>(one); });
+}
+inline std::size_t product(int a, int b) { return product({a, b}); }
 
 /// On the heap and exactly this large, so that AddressSanitizer sees an access outside.
 template <class T>

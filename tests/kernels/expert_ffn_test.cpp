@@ -9,6 +9,7 @@
 #include <random>
 
 #include "kernels/cpu/stored_weights.hpp"
+#include "tests/kernels/storage_and_instructions.hpp"
 
 namespace moesaic::cpu {
 namespace {
@@ -54,10 +55,6 @@ void expect_sums(const ExpertFfn& ffn, const ExpertShape& shape, const std::vect
   }
 }
 
-using StorageAndInstructions = std::tuple<DType, Instructions>;
-std::string param_name(const testing::TestParamInfo<StorageAndInstructions>& info) {
-  return std::string(name(std::get<0>(info.param))) + "_" + std::string(name(std::get<1>(info.param)));
-}
 class Experts : public testing::TestWithParam<StorageAndInstructions> {
  public:
   static DType storage() { return std::get<0>(GetParam()); }

@@ -6,10 +6,9 @@
 
 #include "model/accounting.hpp"
 #include "model/batch.hpp"
+#include "model/real.hpp"
 
 namespace moesaic {
-
-inline double real(std::int64_t value) { return static_cast<double>(value); }
 
 /// Sum of a property over all layers.
 template <class Property>

@@ -8,8 +8,8 @@
 namespace moesaic {
 namespace {
 
-constexpr const char* kModels[] = {"Llama-3.1-8B",    "DeepSeek-V3", "Qwen3-235B",  "gpt-oss-120b",
-                                   "MiniMax-Text-01", "Qwen3-Next",  "Mixtral-8x7B"};
+constexpr const char* kLongContext[] = {"Llama-3.1-8B",    "DeepSeek-V3", "Qwen3-235B",  "gpt-oss-120b",
+                                        "MiniMax-Text-01", "Qwen3-Next",  "Mixtral-8x7B"};
 
 /// Experts whole on every rank, so that only attention is shared.
 Mapping shared(int context) { return {.context = context, .expert_slices = 1}; }
@@ -25,7 +25,7 @@ double flops_of(const StepGraph& graph, std::string_view label) {
 // Each rank has T/c tokens of every prompt: all products are split. What stays whole: the latent of MLA turned into
 // keys and values by every rank, and the last tokens' logits.
 TEST(ContextParallel, PromptsAreSplitExactly) {
-  for (const char* model : kModels) {
+  for (const char* model : kLongContext) {
     const Architecture architecture = preset(model);
     const Batch batch = Batch::prefill(3, 32768, 4096);
     const StepGraph alone = build_step(replica(architecture, shared(1)), batch, {.balanced_routing = true});
@@ -39,7 +39,7 @@ TEST(ContextParallel, PromptsAreSplitExactly) {
 
 // While decoding each rank has 1/c of every cache and 1/c of the new tokens.
 TEST(ContextParallel, DecodingIsSplitExactly) {
-  for (const char* model : kModels) {
+  for (const char* model : kLongContext) {
     const Architecture architecture = preset(model);
     const Batch batch = Batch::decode(64, 65535);
     const double alone = flops(replica(architecture, shared(1)), batch);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr StorageType kHalf{DType::bf16, 16};
 
-GroupedGemm experts(double tokens, double held, double top_k) {
+GroupedGemm some_experts(double tokens, double held, double top_k) {
   const double used = held * -std::expm1(tokens * std::log1p(-std::min(1 - 1e-12, top_k / held)));
   return {.tokens = tokens,
           .rows = tokens * top_k,
@@ -42,7 +42,7 @@ double by_definition(const GroupedGemm& op, const ExpertTimes& times) {
 }
 
 TEST(ExpertSeries, IsTheExpectedSum) {
-  const GroupedGemm op = experts(40, 16, 2);
+  const GroupedGemm op = some_experts(40, 16, 2);
   for (const double compute : {0.0, 0.05, 0.2, 0.3, 1.0, 5.0}) {
     const ExpertTimes times{Seconds{1}, Seconds{0.01}, Seconds{compute}};
     EXPECT_NEAR(in_series(all(op), op.tokens, times).value / by_definition(op, times), 1, 1e-9) << compute;
@@ -78,7 +78,8 @@ TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
 
 RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
   const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const GroupedGemm op =
+      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
   const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
                           Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
   const double series = in_series(all(op), op.tokens, times).value;
@@ -90,7 +91,8 @@ RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
 
 RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
   const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const GroupedGemm op =
+      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
   const auto any = [] {
     return ExpertTimes{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
                        Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
@@ -108,7 +110,7 @@ RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
 
 // Duplex (arXiv:2409.01141), section V-B: experts with few tokens go beside the memory.
 TEST(CoProcessing, GivesTheLightOnesToTheMemory) {
-  const GroupedGemm op = experts(64, 16, 2);
+  const GroupedGemm op = some_experts(64, 16, 2);
   const ExpertTimes processor{Seconds{1}, {}, Seconds{0.001}}, memory{Seconds{0.25}, {}, Seconds{0.1}};
   const CoProcessed parts = co_process(op, 4, processor, memory);
   ASSERT_GT(parts.processor.experts, 0);

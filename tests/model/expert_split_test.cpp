@@ -9,13 +9,13 @@
 namespace moesaic {
 namespace {
 
-GroupedGemm experts(double tokens, double held, double top_k) {
+GroupedGemm used_experts(double tokens, double held, double top_k) {
   const double used = -std::expm1(tokens * std::log1p(-top_k / held));
   return {.tokens = tokens, .rows = tokens * top_k, .distinct = held * used, .experts = held, .top_k = top_k};
 }
 
 TEST(ExpertSplit, EverythingIsEverything) {
-  const GroupedGemm all = experts(40, 64, 6);
+  const GroupedGemm all = used_experts(40, 64, 6);
   const ResidentSplit whole = split_resident(all, 1, 1), none = split_resident(all, 0, 0);
   EXPECT_EQ(whole.resident.rows, all.rows);
   EXPECT_EQ(whole.resident.distinct, all.distinct);
@@ -25,7 +25,7 @@ TEST(ExpertSplit, EverythingIsEverything) {
 
 // One token's choices are all different: as many experts as rows on either side.
 TEST(ExpertSplit, OneTokenUsesAsManyExpertsAsRows) {
-  const ResidentSplit split = split_resident(experts(1, 64, 6), 0.25, 0.8);
+  const ResidentSplit split = split_resident(used_experts(1, 64, 6), 0.25, 0.8);
   EXPECT_NEAR(split.resident.distinct, 4.8, 1e-12);
   EXPECT_NEAR(split.missing.distinct, 1.2, 1e-12);
 }
@@ -64,7 +64,7 @@ RC_GTEST_PROP(ExpertSplitProperty, PartsAddUp, ()) {
   const double tokens = *rc::gen::inRange(1, 5000);
   const double share = *rc::gen::inRange(0, 101) / 100.0;
   const double hits = share == 0 ? 0 : share == 1 ? 1 : *rc::gen::inRange(0, 101) / 100.0;
-  const GroupedGemm all = experts(tokens, held, top_k);
+  const GroupedGemm all = used_experts(tokens, held, top_k);
   const ResidentSplit split = split_resident(all, share, hits);
   const auto add_up = [](const ExpertPart& a, const ExpertPart& b, double rows, double distinct) {
     RC_ASSERT(std::abs(a.rows + b.rows - rows) <= 1e-9 * rows);

@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kTera = 1e12;
+constexpr double kTeraFlops = 1e12;
 
 // Kinetics (arXiv:2506.05333): the authors' costs of their own generations for the first AIME24 question, as published
 // in cost_model/aime24 of github.com/Infini-AI-Lab/Kinetics. The prompt of 155 tokens follows from the first row; the
@@ -79,7 +79,7 @@ TEST(Kinetics, PublishedCosts) {
         compute += cost.compute;
         equivalent += cost.equivalent;
       }
-      const double count = static_cast<double>(study.lengths.size()) * kTera;
+      const double count = static_cast<double>(study.lengths.size()) * kTeraFlops;
       check(std::vector<Row>{
           {study.id, published.compute, compute.value / count, 1e-12},
           {study.id, published.compute + published.memory, equivalent.value / count, 1e-12},

@@ -9,12 +9,11 @@
 #include <utility>
 
 #include "model/precision.hpp"
+#include "model/real.hpp"
 #include "tests/model/replicas.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t value) { return static_cast<double>(value); }
 
 constexpr MemoryLoad kChat{.sequences = 16, .context = 4096, .prompt = 2048, .step_tokens = 8192};
 

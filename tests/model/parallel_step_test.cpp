@@ -4,12 +4,11 @@
 #include <cmath>
 
 #include "model/accounting.hpp"
+#include "model/real.hpp"
 #include "tests/model/replicas.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t value) { return static_cast<double>(value); }
 
 /// Parameters of one layer that every rank of a tensor-parallel group holds beyond its share, times the ranks, less one
 /// whole: routers, the MLA latent's down-projection, the token indexer, KV heads shared by more ranks than heads.

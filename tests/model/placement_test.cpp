@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <string>
 
+#include "model/real.hpp"
 #include "tests/model/replicas.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
 namespace {
-
-double real(std::int64_t value) { return static_cast<double>(value); }
 
 StepPlan streamed(const Architecture& architecture, const Mapping& mapping = {}) {
   return replica(architecture, mapping, make_placement("streamed"), "xeon-8380-a40");

@@ -67,11 +67,11 @@ PassFlops flops(const TrainingLayer& layer) {
   return sum;
 }
 
-constexpr const char* kModels[] = {"Llama-3.1-8B", "DeepSeek-V3",     "Mixtral-8x7B", "Qwen2-57B-A14B",
-                                   "gpt3-175b",    "MiniMax-Text-01", "Qwen3-Next",   "jetmoe"};
+constexpr const char* kTrained[] = {"Llama-3.1-8B", "DeepSeek-V3",     "Mixtral-8x7B", "Qwen2-57B-A14B",
+                                    "gpt3-175b",    "MiniMax-Text-01", "Qwen3-Next",   "jetmoe"};
 
 TEST(TrainingOperators, EveryProductHasTwoGradients) {
-  for (const char* model : kModels) {
+  for (const char* model : kTrained) {
     Written written(model, {}, {.micro_batch = 2, .sequence = 2048});
     for (std::size_t kind = 0; kind < written.architecture.kinds.size(); ++kind) {
       const PassFlops sum = flops(written.layer(kind));
@@ -123,7 +123,7 @@ TEST(TrainingOperators, KeepWhatThePaperCounts) {
 }
 
 TEST(TrainingOperators, MoreIsRecomputedLessIsKept) {
-  for (const char* model : kModels) {
+  for (const char* model : kTrained) {
     for (const bool unfused : {false, true}) {
       double kept = 1e300, again = -1;
       for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <regex>
 
 namespace moesaic {
 namespace {
@@ -50,6 +51,11 @@ std::string load_in_browser(const std::string& browser, const std::string& name,
   std::error_code left;  // the browser may still be writing into its profile
   fs::remove_all(profile, left);
   return dom;
+}
+
+std::string root(const std::string& dom) {
+  std::smatch match;
+  return std::regex_search(dom, match, std::regex("<html[^>]*>")) ? match.str() : "no <html>";
 }
 
 }  // namespace moesaic

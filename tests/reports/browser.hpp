@@ -13,4 +13,7 @@ std::optional<std::string> find_browser();
 /// folder.
 std::string load_in_browser(const std::string& browser, const std::string& name, const std::string& page);
 
+/// The opening tag of such a page: it carries data-charts and data-error.
+std::string root(const std::string& dom);
+
 }  // namespace moesaic

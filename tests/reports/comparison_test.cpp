@@ -6,11 +6,10 @@
 #include <algorithm>
 
 #include "fixture.hpp"
+#include "texts.hpp"
 
 namespace moesaic {
 namespace {
-
-const TextStyle kPlain{false};
 
 Prediction twice_as_fast() {
   Prediction prediction = fixture::mixtral();

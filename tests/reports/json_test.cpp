@@ -12,14 +12,14 @@
 namespace moesaic {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Ordered = nlohmann::ordered_json;
 using Plain = nlohmann::json;
 
 Plain read_schema(const std::string& file) { return Plain::parse(std::ifstream(MOESAIC_SCHEMAS "/" + file)); }
 
-Json parse(const Prediction& prediction) { return Json::parse(prediction_json(prediction)); }
+Ordered parse(const Prediction& prediction) { return Ordered::parse(prediction_json(prediction)); }
 
-std::vector<std::string> keys(const Json& json) {
+std::vector<std::string> keys(const Ordered& json) {
   std::vector<std::string> result;
   for (const auto& [key, value] : json.items()) {
     result.push_back(key);
@@ -44,19 +44,19 @@ TEST(PredictionJson, FitsItsSchema) {
 }
 
 TEST(PredictionJson, SchemaRefusesWhatIsNotInIt) {
-  const Json good = parse(fixture::mixtral());
+  const Ordered good = parse(fixture::mixtral());
   for (const char* path : {"/unknown", "/memory/unknown", "/memory/host/unknown", "/load/unknown", "/limit/unknown",
                            "/prefill/limit/unknown", "/decode/unknown", "/waterfall/0/unknown"}) {
-    Json bad = good;
-    bad[Json::json_pointer(path)] = 1;
+    Ordered bad = good;
+    bad[Ordered::json_pointer(path)] = 1;
     EXPECT_NE(violation("prediction.json", bad.dump()), "") << path;
   }
   for (const std::string& key : keys(good)) {
-    Json bad = good;
+    Ordered bad = good;
     bad.erase(key);
     EXPECT_NE(violation("prediction.json", bad.dump()), "") << key;
   }
-  Json unnamed = Json::parse(comparison_json({fixture::mixtral()}, {"a"}));
+  Ordered unnamed = Ordered::parse(comparison_json({fixture::mixtral()}, {"a"}));
   unnamed["predictions"][0].erase("name");
   EXPECT_NE(violation("comparison.json", unnamed.dump()), "");
 }
@@ -82,7 +82,7 @@ TEST(PredictionJson, SchemaDescribesEveryKey) {
 }
 
 TEST(PredictionJson, HasTheKeysOfTheContractInOrder) {
-  const Json json = parse(fixture::mixtral());
+  const Ordered json = parse(fixture::mixtral());
   EXPECT_EQ(keys(json), (Keys{"version",
                               "model",
                               "machine",
@@ -121,7 +121,7 @@ TEST(PredictionJson, HasTheKeysOfTheContractInOrder) {
 
 TEST(PredictionJson, KeepsTheNumbers) {
   const Prediction prediction = fixture::mixtral();
-  const Json json = parse(prediction);
+  const Ordered json = parse(prediction);
   EXPECT_EQ(json["memory"]["weights"], 11675000000);  // 46.7e9 x 2 / 8
   EXPECT_EQ(json["memory"]["kv_per_token"], 131072);  // 32 layers x 8 heads x 128 x 2 x 2 bytes
   EXPECT_TRUE(json["memory"]["kv"].is_number_integer());
@@ -129,10 +129,10 @@ TEST(PredictionJson, KeepsTheNumbers) {
   EXPECT_EQ(json["elasticity"]["device.memory.bandwidth"], 0.63);
   EXPECT_EQ(json["decode"]["resources"]["device.memory.bandwidth"], 0.58);
   double gap = 0;
-  for (const Json& bar : json["waterfall"]) {
+  for (const Ordered& bar : json["waterfall"]) {
     gap += bar["seconds"].get<double>();
   }
-  const Json& decode = json["decode"];
+  const Ordered& decode = json["decode"];
   EXPECT_NEAR(gap, decode["seconds_per_step"].get<double>() - decode["limit_seconds_per_step"].get<double>(), 1e-12);
 }
 
@@ -143,13 +143,13 @@ TEST(PredictionJson, BothDirectionsOfALinkShareAPath) {
 }
 
 TEST(PredictionJson, TimesAreNullWhenNothingRuns) {
-  const Json json = parse(fixture::too_large());
+  const Ordered json = parse(fixture::too_large());
   for (const char* path : {"/ttft_s", "/tpot_s", "/end_to_end_s", "/prefill/seconds", "/decode/seconds_per_step",
                            "/limit/resource", "/throughput/per_device", "/usd_per_million_tokens"}) {
-    EXPECT_TRUE(json[Json::json_pointer(path)].is_null()) << path;
+    EXPECT_TRUE(json[Ordered::json_pointer(path)].is_null()) << path;
   }
   EXPECT_EQ(json["running_batch"], 0);
-  EXPECT_EQ(json["waterfall"], Json::array());
+  EXPECT_EQ(json["waterfall"], Ordered::array());
   EXPECT_EQ(json["advice"]["smaller_type"], "weights=int4");
 }
 
@@ -160,7 +160,7 @@ TEST(PredictionJson, HasNoNanInfinityOrBrokenText) {
   prediction.advice.largest_batch = std::numeric_limits<double>::infinity();
   prediction.decode.resources[0].utilisation = std::numeric_limits<double>::quiet_NaN();
   prediction.model = "broken \xff name";
-  const Json json = parse(prediction);
+  const Ordered json = parse(prediction);
   EXPECT_TRUE(json["tpot_s"].is_null());
   EXPECT_TRUE(json["throughput"]["output_tokens_per_s"].is_null());
   EXPECT_TRUE(json["advice"]["largest_batch"].is_null());
@@ -170,10 +170,10 @@ TEST(PredictionJson, HasNoNanInfinityOrBrokenText) {
 
 TEST(OperatorsJson, SharesAreOfTheStep) {
   const PageSection section = fixture::section();
-  const Json json =
-      Json::parse(operators_json({section.decode_operators, section.prediction.decode.seconds, "a profile"}));
+  const Ordered json =
+      Ordered::parse(operators_json({section.decode_operators, section.prediction.decode.seconds, "a profile"}));
   double share = 0;
-  for (const Json& row : json["operators"]) {
+  for (const Ordered& row : json["operators"]) {
     share += row["share_of_step"].get<double>();
   }
   // All but the imbalance of routing, 4% of the limit, which is no operator's own time.

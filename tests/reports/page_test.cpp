@@ -7,21 +7,12 @@
 #include "fixture.hpp"
 #include "reports/assets.hpp"
 #include "reports/html.hpp"
+#include "texts.hpp"
 
 namespace moesaic {
 namespace {
 
 constexpr int kChartsOfASection = 7;  // roofline, two waterfalls, throughput, latency, memory, elasticity
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-int count(const std::string& text, const std::string& part) {
-  int result = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) {
-    ++result;
-  }
-  return result;
-}
 
 PageSection nothing_runs() {
   PageSection section;
@@ -29,12 +20,6 @@ PageSection nothing_runs() {
   section.prediction = fixture::too_large();
   section.machine = fixture::dgx_h100();
   return section;
-}
-
-// The opening tag of the document: it carries data-charts and data-error.
-std::string root(const std::string& dom) {
-  std::smatch match;
-  return std::regex_search(dom, match, std::regex("<html[^>]*>")) ? match.str() : "no <html>";
 }
 
 TEST(Page, ShowsTheTablesWithoutScripts) {

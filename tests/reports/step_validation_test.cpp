@@ -41,7 +41,7 @@ JudgedStep judged(StepKind kind, double error, bool fitted = false) {
   return row;
 }
 
-StepJudgement few() {
+StepJudgement few_steps() {
   StepJudgement judgement;
   judgement.rows = {judged(StepKind::prefill, 0.05), judged(StepKind::decode, 0.5, true),
                     judged(StepKind::layer, -0.02),  judged(StepKind::layer, -0.04),
@@ -53,7 +53,7 @@ StepJudgement few() {
 }
 
 TEST(StepScopes, AreNeverMixed) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   EXPECT_EQ(scope_rows(judgement, StepScope::fixed_batch, false).size(), 1U);
   EXPECT_EQ(scope_rows(judgement, StepScope::fixed_batch, true).size(), 1U);
   EXPECT_EQ(scope_rows(judgement, StepScope::layers, false).size(), 3U);
@@ -74,7 +74,7 @@ std::vector<std::string> bys(const std::vector<StepGroup>& groups) {
 }
 
 TEST(StepScopes, GroupByWhatTheyHave) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   EXPECT_EQ(bys(step_groups(judgement, StepScope::layers)),
             (std::vector<std::string>{"source layers_some", "system h100-sxm", "model some/model", "precision bf16",
                                       "parallelism tp=2", "tokens 8", "tokens 256"}));  // 5 x 3 and 5 x 100
@@ -92,7 +92,7 @@ TEST(LikelyReason, OfLayersIsAboutKernels) {
   const auto as_is = [](JudgedStep&) {};
   EXPECT_NE(reason(0.2, as_is).find("last-level cache"), std::string::npos);
   EXPECT_NE(reason(-0.2, as_is).find("products"), std::string::npos);
-  EXPECT_NE(reason(-0.2, [](JudgedStep& row) { row.step.input = 1; }).find("few tokens"), std::string::npos);
+  EXPECT_NE(reason(-0.2, [](JudgedStep& row) { row.step.input = 1; }).find("few_steps tokens"), std::string::npos);
   EXPECT_NE(reason(-0.2, [](JudgedStep& row) { row.step.operators = {"scores"}; }).find("softmax"), std::string::npos);
   EXPECT_NE(reason(-0.4, [](JudgedStep& row) { row.step.format = "fp8"; }).find("fp8 kernels"), std::string::npos);
   EXPECT_NE(reason(0.4, [](JudgedStep& row) { row.kernels = "borrowed from l40s"; }).find("borrowed"),
@@ -102,7 +102,7 @@ TEST(LikelyReason, OfLayersIsAboutKernels) {
 }
 
 TEST(StepValidationJson, FitsItsSchema) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   const Json json = Json::parse(step_validation_json({judgement, {"data"}}));
   EXPECT_EQ(violation("step_validation.json", json.dump()), "");
   EXPECT_EQ(violation("step_validation.json", step_validation_json({StepJudgement{}, {}})), "");
@@ -120,7 +120,7 @@ TEST(StepValidationJson, FitsItsSchema) {
 }
 
 TEST(StepValidationJson, SchemaRefusesChanges) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   const Json good = Json::parse(step_validation_json({judgement, {"data"}}));
   Json json = good;
   json.erase("layers");
@@ -134,7 +134,7 @@ TEST(StepValidationJson, SchemaRefusesChanges) {
 }
 
 TEST(StepValidationText, ShowsEveryScope) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   const std::string text = step_validation_text({judgement, {"data"}}, {});
   EXPECT_TRUE(text.starts_with("6 steps judged, 4 rows not\n")) << text;
   const auto line = [&](const std::string& begin) {
@@ -151,7 +151,7 @@ TEST(StepValidationText, ShowsEveryScope) {
 }
 
 TEST(StepValidationPage, ShowsEveryScope) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   const std::string page = step_validation_page({judgement, {"data"}}, "moesaic validate steps");
   for (const char* part : {"Fixed-batch steps: both halves", "Layers by kernel: both halves",
                            "Closed-loop TPOT: both halves", "layer h100-sxm some/model bf16 tp=2 x5 3 tokens"}) {
@@ -160,7 +160,7 @@ TEST(StepValidationPage, ShowsEveryScope) {
 }
 
 TEST(StepValidationCsv, HasOneLineForEachRow) {
-  const StepJudgement judgement = few();
+  const StepJudgement judgement = few_steps();
   const std::string csv = step_validation_csv({judgement, {"data"}});
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 6);
   EXPECT_NE(csv.find("\nlayer,scored,h100-sxm,,"), std::string::npos) << csv;

@@ -4,12 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "reports/terminal.hpp"
+#include "texts.hpp"
 
 namespace moesaic {
 namespace {
-
-const TextStyle kPlain{false};
-const TextStyle kRich{true};
 
 TEST(Table, AlignsColumns) {
   Table table({{"name"}, {"time", Align::right}, {"note"}});

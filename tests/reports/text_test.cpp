@@ -8,12 +8,10 @@
 
 #include "fixture.hpp"
 #include "reports/terminal.hpp"
+#include "texts.hpp"
 
 namespace moesaic {
 namespace {
-
-const TextStyle kPlain{false};
-const TextStyle kRich{true};
 
 std::vector<std::string> lines(const std::string& text) {
   std::vector<std::string> result;
@@ -23,8 +21,6 @@ std::vector<std::string> lines(const std::string& text) {
   }
   return result;
 }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(PredictionText, BeginsWithTheVerdict) {
   // 11.675 weights + 1.342 KV + 0.403 activations + 0.134 buffers + 6 reserve GB

@@ -9,13 +9,12 @@
 #include "base/catalog.hpp"
 #include "reports/topology_scene.hpp"
 #include "tests/schema/violation.hpp"
+#include "texts.hpp"
 
 namespace moesaic {
 namespace {
 
 using Json = nlohmann::json;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 class TopologyReports : public testing::TestWithParam<std::string> {};
 

@@ -2,29 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "browser.hpp"
 #include "reports/validation_parts.hpp"
+#include "texts.hpp"
 #include "validation_fixture.hpp"
 
 namespace moesaic {
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-int count(const std::string& text, const std::string& part) {
-  int result = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) {
-    ++result;
-  }
-  return result;
-}
-
-std::string root(const std::string& dom) {
-  std::smatch match;
-  return std::regex_search(dom, match, std::regex("<html[^>]*>")) ? match.str() : "no <html>";
-}
 
 TEST(ValidationPage, ShowsTheTablesWithoutScripts) {
   const std::string page = validation_page(fixture::few_rows().validation(), "moesaic validate operators");

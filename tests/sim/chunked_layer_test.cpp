@@ -8,6 +8,7 @@
 #include <array>
 
 #include "sim/chunked_layer_sweep.hpp"
+#include "tests/sim/rounding.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -15,7 +16,6 @@ namespace {
 
 using Policy = OverlapPolicy;
 
-constexpr double kRounding = 1e-9;
 constexpr int kMost = 8;
 
 MoeLayerTimes layer(double exchange, double gather, double scatter, double experts, double attention,

@@ -25,7 +25,7 @@ Machine cluster(int nodes, const std::string& fabric) {
 
 // As many spines as a leaf has adapters: nothing is shared. With a quarter of them every leaf's uplinks carry four
 // times their share.
-std::string leaf_spine(int spines) {
+std::string leaf_spine_fabric(int spines) {
   return R"({"kind": "leaf-spine", "leaves": 4, "spines": )" + std::to_string(spines) +
          R"(, "endpoint": {"bandwidth": "50 GB/s", "latency": "1 us"}, "trunk": {"bandwidth": "50 GB/s", "latency": "1 us"}})";
 }
@@ -61,7 +61,7 @@ TEST(Fabric, EqualsTheClosedFormWithoutContention) {
 // 2 nodes on each of 4 leaves, a quarter of the spines: an all-to-all sends 48 of 64 parts through uplinks with a
 // quarter of the adapters' bandwidth, 4 x 48 parts' time against 56 of the adapter's own.
 TEST(Fabric, TaperedUplinksAreShared) {
-  const Machine machine = cluster(8, leaf_spine(4));
+  const Machine machine = cluster(8, leaf_spine_fabric(4));
   const Topology topology = build_topology(describe_topology(machine));
   const CollectiveLinks links = collective_links(view_machine(machine, 64), 64);
   const Collective exchange{CollectiveKind::all_to_all, Bytes{64e6}, 64};
@@ -74,7 +74,7 @@ TEST(Fabric, TaperedUplinksAreShared) {
 
 // Groups that run the same collective at once share the links between their nodes; inside nodes they do not meet.
 TEST(Fabric, GroupsShareTheNetwork) {
-  const Machine machine = cluster(8, leaf_spine(4));
+  const Machine machine = cluster(8, leaf_spine_fabric(4));
   const Topology topology = build_topology(describe_topology(machine));
   const MachineView view = view_machine(machine, 64);
   for (const int ranks : {8, 32}) {
@@ -103,9 +103,9 @@ Deployment deepseek(const Machine& machine, FabricModel model, const std::string
 // the limit.
 TEST(ContendedCost, OnlySlowsWhatIsShared) {
   const Load load{.batch = 4096, .input = 1024, .output = 64};
-  const Prediction closed = predict(deepseek(cluster(8, leaf_spine(16)), FabricModel::closed_form), load);
-  const Prediction full = predict(deepseek(cluster(8, leaf_spine(16)), FabricModel::flows), load);
-  const Prediction tapered = predict(deepseek(cluster(8, leaf_spine(4)), FabricModel::flows), load);
+  const Prediction closed = predict(deepseek(cluster(8, leaf_spine_fabric(16)), FabricModel::closed_form), load);
+  const Prediction full = predict(deepseek(cluster(8, leaf_spine_fabric(16)), FabricModel::flows), load);
+  const Prediction tapered = predict(deepseek(cluster(8, leaf_spine_fabric(4)), FabricModel::flows), load);
   EXPECT_NEAR(full.tpot / closed.tpot, 1, 1e-9);
   EXPECT_GT(tapered.tpot.value, full.tpot.value * 1.1);
   EXPECT_GT(tapered.ttft.value, full.ttft.value);
@@ -119,7 +119,7 @@ TEST(ContendedCost, OnlySlowsWhatIsShared) {
 
 // Skewed routing sends more to the ranks of popular experts: the wire feels it, not only the kernels.
 TEST(ContendedCost, ImbalanceReachesTheWire) {
-  const Machine machine = cluster(8, leaf_spine(16));
+  const Machine machine = cluster(8, leaf_spine_fabric(16));
   const auto network = [&](const std::string& routing) {
     const Deployment deployment = deepseek(machine, FabricModel::closed_form, routing);
     return total_work(build_step(deployment.plan, Batch::decode(4096, 1024))).network.value;

@@ -30,14 +30,15 @@ Pattern for_each_pair(std::uint32_t ranks, Function bytes_of) {
 
 }  // namespace
 
-FlowNetwork star(std::uint32_t ranks, double bandwidth) {
+FlowNetwork star_network(std::uint32_t ranks, double bandwidth) {
   FlowNetwork network{"star", ranks, {}, {}};
   add_channels(network, 2 * ranks, bandwidth);
   network.route = [](std::uint32_t i, std::uint32_t j) { return Hops{{2 * i}, {2 * j + 1}}; };
   return network;
 }
 
-FlowNetwork leaf_spine(std::uint32_t leaves, std::uint32_t ranks_per_leaf, std::uint32_t spines, double bandwidth) {
+FlowNetwork leaf_spine_network(std::uint32_t leaves, std::uint32_t ranks_per_leaf, std::uint32_t spines,
+                               double bandwidth) {
   FlowNetwork network{"leaf-spine", leaves * ranks_per_leaf, {}, {}};
   add_channels(network, 2 * network.ranks, bandwidth);
   const std::uint32_t up = add_channels(network, leaves * spines, bandwidth);
@@ -52,7 +53,7 @@ FlowNetwork leaf_spine(std::uint32_t leaves, std::uint32_t ranks_per_leaf, std::
   return network;
 }
 
-FlowNetwork torus(std::vector<std::uint32_t> dimensions, double bandwidth) {
+FlowNetwork torus_network(std::vector<std::uint32_t> dimensions, double bandwidth) {
   FlowNetwork network{"torus", 1, {}, {}};
   for (const std::uint32_t size : dimensions) {
     network.ranks *= size;
@@ -78,7 +79,7 @@ FlowNetwork torus(std::vector<std::uint32_t> dimensions, double bandwidth) {
   return network;
 }
 
-FlowNetwork multi_plane(std::uint32_t nodes, std::uint32_t devices, double scale_up, double bandwidth) {
+FlowNetwork multi_plane_network(std::uint32_t nodes, std::uint32_t devices, double scale_up, double bandwidth) {
   FlowNetwork network{"multi-plane", nodes * devices, {}, {}};
   add_channels(network, 2 * network.ranks, scale_up);
   const std::uint32_t adapter = add_channels(network, 2 * network.ranks, bandwidth);
@@ -97,7 +98,8 @@ FlowNetwork multi_plane(std::uint32_t nodes, std::uint32_t devices, double scale
   return network;
 }
 
-FlowNetwork dragonfly(std::uint32_t routers, std::uint32_t ranks_per_router, std::uint32_t globals, double bandwidth) {
+FlowNetwork dragonfly_network(std::uint32_t routers, std::uint32_t ranks_per_router, std::uint32_t globals,
+                              double bandwidth) {
   const std::uint32_t groups = routers * globals + 1;
   FlowNetwork network{"dragonfly", groups * routers * ranks_per_router, {}, {}};
   add_channels(network, 2 * network.ranks, bandwidth);

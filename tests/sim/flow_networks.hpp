@@ -12,6 +12,9 @@
 
 namespace moesaic {
 
+inline constexpr double kMegabyte = 1e6;
+inline constexpr double kRate = 50e9;  ///< bytes per second of a usual link
+
 using Hops = std::vector<Routes::Hop>;
 
 struct FlowNetwork {
@@ -25,16 +28,18 @@ struct FlowNetwork {
 inline void PrintTo(const FlowNetwork& network, std::ostream* out) { *out << network.name; }
 
 /// Every rank on one switch.
-FlowNetwork star(std::uint32_t ranks, double bandwidth);
+FlowNetwork star_network(std::uint32_t ranks, double bandwidth);
 /// Traffic to rank d goes over spine d mod spines.
-FlowNetwork leaf_spine(std::uint32_t leaves, std::uint32_t ranks_per_leaf, std::uint32_t spines, double bandwidth);
+FlowNetwork leaf_spine_network(std::uint32_t leaves, std::uint32_t ranks_per_leaf, std::uint32_t spines,
+                               double bandwidth);
 /// Dimension by dimension, the shorter way round.
-FlowNetwork torus(std::vector<std::uint32_t> dimensions, double bandwidth);
+FlowNetwork torus_network(std::vector<std::uint32_t> dimensions, double bandwidth);
 /// Nodes of `devices` GPUs, each with its own adapter on a plane of its own; traffic for another plane first crosses
 /// the node to the device on it.
-FlowNetwork multi_plane(std::uint32_t nodes, std::uint32_t devices, double scale_up, double network);
+FlowNetwork multi_plane_network(std::uint32_t nodes, std::uint32_t devices, double scale_up, double network);
 /// Canonical: routers * globals + 1 groups, minimal routes.
-FlowNetwork dragonfly(std::uint32_t routers, std::uint32_t ranks_per_router, std::uint32_t globals, double bandwidth);
+FlowNetwork dragonfly_network(std::uint32_t routers, std::uint32_t ranks_per_router, std::uint32_t globals,
+                              double bandwidth);
 
 struct TestFlow {
   std::uint32_t source = 0;

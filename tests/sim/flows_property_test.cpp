@@ -9,11 +9,11 @@
 
 #include "sim/flows.hpp"
 #include "tests/sim/flow_networks.hpp"
+#include "tests/sim/rounding.hpp"
 
 namespace moesaic {
 namespace {
 
-constexpr double kRounding = 1e-9;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 bool near(double a, double b) { return std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b)); }
@@ -187,7 +187,7 @@ RC_GTEST_PROP(RunFlows, EndsAreThoseOfPlainFilling, ()) {
 
 // Large enough for the rest of a part to be taken apart: leaves in pairs that share no channel, different sizes.
 TEST(RunFlows, EndsAreThoseOfPlainFillingWhenPartsComeApart) {
-  FlowProblem problem = problem_of(leaf_spine(3, 4, 2, 10), random_sizes(12, 10, 5));
+  FlowProblem problem = problem_of(leaf_spine_network(3, 4, 2, 10), random_sizes(12, 10, 5));
   for (const TestFlow& flow : random_sizes(8, 20, 6)) {
     problem.hops.push_back({static_cast<std::uint32_t>(problem.capacity.size()) + flow.source / 2});
     problem.first.push_back(static_cast<std::uint32_t>(problem.hops.size()));
@@ -313,8 +313,8 @@ RC_GTEST_PROP(RunFlows, AWiderChannelSlowsNoFlowOnIt, ()) {
 // Sizes that differ in the eleventh digit keep every flow in a row of its own.
 TEST(RunFlows, FoldedFlowsTakeAsLongAsEachOnItsOwn) {
   for (const FlowNetwork& network :
-       {star(24, 50e9), leaf_spine(4, 8, 4, 50e9), torus({4, 4}, 50e9), torus({3, 3, 3}, 50e9),
-        multi_plane(4, 4, 160e9, 50e9), dragonfly(4, 2, 2, 50e9)}) {
+       {star_network(24, 50e9), leaf_spine_network(4, 8, 4, 50e9), torus_network({4, 4}, 50e9),
+        torus_network({3, 3, 3}, 50e9), multi_plane_network(4, 4, 160e9, 50e9), dragonfly_network(4, 2, 2, 50e9)}) {
     Pattern pattern = all_to_all(network.ranks, 1e6);
     const FlowTimes folded = run_flows(problem_of(network, pattern));
     for (std::size_t i = 0; i < pattern.size(); ++i) {

@@ -11,9 +11,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kMegabyte = 1e6;
-constexpr double kRate = 50e9;
+constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
 /// Flows by the channels that they take whole.
 FlowProblem flows_over(std::vector<double> capacity, const std::vector<std::vector<std::uint32_t>>& rows,
@@ -57,9 +55,9 @@ TEST(MaxMinRates, AShareTakesItsPart) {
 }
 
 TEST(MaxMinRates, WhatNothingHoldsUpIsInfinitelyFast) {
-  const std::vector<double> rates = max_min_rates(flows_over({kInfinity, 3, 0}, {{}, {0}, {0, 1}, {2}}, {1, 1, 1, 1}));
-  EXPECT_EQ(rates[0], kInfinity);
-  EXPECT_EQ(rates[1], kInfinity);
+  const std::vector<double> rates = max_min_rates(flows_over({kUnlimited, 3, 0}, {{}, {0}, {0, 1}, {2}}, {1, 1, 1, 1}));
+  EXPECT_EQ(rates[0], kUnlimited);
+  EXPECT_EQ(rates[1], kUnlimited);
   EXPECT_DOUBLE_EQ(rates[2], 3);
   EXPECT_EQ(rates[3], 0);
 }
@@ -96,7 +94,7 @@ TEST(RunFlows, AChannelMayBeIdle) {
 }
 
 TEST(RunFlows, WhatMovesNothingEndsWithItsLatency) {
-  FlowProblem problem = flows_over({kInfinity, 10}, {{}, {0}, {1}, {1}}, {7, 7, 0, 10});
+  FlowProblem problem = flows_over({kUnlimited, 10}, {{}, {0}, {1}, {1}}, {7, 7, 0, 10});
   problem.start = {1, 2, 3, 0};
   problem.latency = {0.25, 0.25, 0.25, 0};
   const FlowTimes times = run_flows(problem);
@@ -114,14 +112,14 @@ TEST(RunFlows, EndsThatAreCloseCountAsOne) {
 TEST(RunFlows, AChannelWithoutBandwidthIsNamed) {
   const FlowProblem problem = flows_over({10, 0}, {{0}, {0, 1}}, {1, 1});
   EXPECT_EQ(user_error([&] { return run_flows(problem); }), "flow 1 has to cross channel 1, which has no bandwidth");
-  EXPECT_EQ(busiest_channel(problem).value, kInfinity);
+  EXPECT_EQ(busiest_channel(problem).value, kUnlimited);
   EXPECT_DOUBLE_EQ(run_flows(flows_over({10, 0}, {{0}, {0, 1}}, {1, 0})).total.value, 0.1);
 }
 
 // Each adapter sends and receives n - 1 messages.
 TEST(RunFlows, AllToAllOnAStar) {
   for (const std::uint32_t ranks : {2U, 3U, 17U, 64U}) {
-    const FlowProblem problem = problem_of(star(ranks, kRate), all_to_all(ranks, kMegabyte));
+    const FlowProblem problem = problem_of(star_network(ranks, kRate), all_to_all(ranks, kMegabyte));
     const double expected = (ranks - 1) * kMegabyte / kRate;
     EXPECT_NEAR(run_flows(problem).total.value, expected, 1e-12 * expected);
     EXPECT_NEAR(busiest_channel(problem).value, expected, 1e-12 * expected);
@@ -131,7 +129,7 @@ TEST(RunFlows, AllToAllOnAStar) {
 // Two leaves of 32 ranks, 16 spines: 32 x 32 flows over 16 channels up, 64 on each, 1.280 ms. An adapter gives half of
 // itself to its 32 flows that leave the leaf and half to the 31 others, which end after 62 x 20 us = 1.240 ms.
 TEST(RunFlows, AllToAllOverATaper) {
-  const FlowProblem problem = problem_of(leaf_spine(2, 32, 16, kRate), all_to_all(64, kMegabyte));
+  const FlowProblem problem = problem_of(leaf_spine_network(2, 32, 16, kRate), all_to_all(64, kMegabyte));
   const FlowTimes times = run_flows(problem);
   EXPECT_NEAR(times.total.value, 1.280e-3, 1e-12);
   EXPECT_NEAR(times.end[0], 1.240e-3, 1e-12);  // rank 0 to rank 1
@@ -143,7 +141,7 @@ TEST(RunFlows, AllToAllOverATaper) {
 // GPUs of its place in the 3 other nodes: 24 messages of 20 us. A GPU's NVLink at 160 GB/s sends its 7 messages within
 // the node, 7 x 3 to be forwarded: 28 x 6.25 us = 175 us. So the network takes 480 us, and all of it.
 TEST(RunFlows, AllToAllOverPlanesForwardedInNodes) {
-  const FlowProblem problem = problem_of(multi_plane(4, 8, 160e9, kRate), all_to_all(32, kMegabyte));
+  const FlowProblem problem = problem_of(multi_plane_network(4, 8, 160e9, kRate), all_to_all(32, kMegabyte));
   EXPECT_NEAR(busiest_channel(problem).value, 480e-6, 1e-15);
   EXPECT_NEAR(run_flows(problem).total.value, 480e-6, 1e-12);
 }
@@ -151,13 +149,13 @@ TEST(RunFlows, AllToAllOverPlanesForwardedInNodes) {
 // A ring of 8, the shorter way round and ahead where both are 4 hops: a channel ahead carries 1 + 2 + 3 + 4 = 10 flows,
 // all of which cross no others and so have a tenth of it.
 TEST(RunFlows, AllToAllOnARing) {
-  const FlowTimes times = run_flows(problem_of(torus({8}, kRate), all_to_all(8, kMegabyte)));
+  const FlowTimes times = run_flows(problem_of(torus_network({8}, kRate), all_to_all(8, kMegabyte)));
   EXPECT_NEAR(times.total.value, 10 * kMegabyte / kRate, 1e-12);
 }
 
 // 7 messages for the channel into the hot rank, each 8 MB, take longer than its other traffic: 56 x 20 us.
 TEST(RunFlows, AHotExpertSetsThePace) {
-  const FlowProblem problem = problem_of(star(8, kRate), hot_expert(8, 3, kMegabyte));
+  const FlowProblem problem = problem_of(star_network(8, kRate), hot_expert(8, 3, kMegabyte));
   EXPECT_NEAR(run_flows(problem).total.value, 56 * kMegabyte / kRate, 1e-12);
 }
 

@@ -14,9 +14,9 @@
 namespace moesaic {
 namespace {
 
-constexpr double kRounding = 1e-12;
+constexpr double kHybridRounding = 1e-12;
 const char* const kMachine = "xeon-8380-a40";
-const std::vector<std::string> kModels = {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "Llama-3.1-8B"};
+const std::vector<std::string> kHybridModels = {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "Llama-3.1-8B"};
 
 HybridDescription described(MissingExperts missing, double device = 0) {
   HybridDescription result;
@@ -69,17 +69,17 @@ constexpr MissingExperts kAll[] = {MissingExperts::streamed, MissingExperts::fet
                                    MissingExperts::cheaper, MissingExperts::balanced};
 
 TEST(Hybrid, ACacheOfEverythingIsResident) {
-  for (const std::string& model : kModels) {
+  for (const std::string& model : kHybridModels) {
     const Times resident = times(model, resident_placement(), roomy(), 4);
     for (const MissingExperts missing : kAll) {
       const Times hybrid = times(model, described(missing, 1), 4);
-      EXPECT_NEAR(hybrid.prefill / resident.prefill, 1, kRounding) << model << to_text(missing);
-      EXPECT_NEAR(hybrid.decode / resident.decode, 1, kRounding) << model << to_text(missing);
+      EXPECT_NEAR(hybrid.prefill / resident.prefill, 1, kHybridRounding) << model << to_text(missing);
+      EXPECT_NEAR(hybrid.decode / resident.decode, 1, kHybridRounding) << model << to_text(missing);
     }
     HybridDescription layers = described(MissingExperts::host);
     layers.dense_on_device = 0.5;
     layers.device_layers = 1000;
-    EXPECT_NEAR(times(model, layers, 4).decode / resident.decode, 1, kRounding) << model;
+    EXPECT_NEAR(times(model, layers, 4).decode / resident.decode, 1, kHybridRounding) << model;
   }
 }
 
@@ -184,7 +184,7 @@ TEST(Hybrid, InfiniteHostMemoryRemovesContention) {
 TEST(Hybrid, EveryPlacementStaysAboveItsLimit) {
   for (const CatalogEntry& entry : list_catalog("placements")) {
     const PlacementPointer placement = make_placement(entry.name);
-    for (const std::string& model : kModels) {
+    for (const std::string& model : kHybridModels) {
       for (const std::int64_t batch : {1, 3, 64}) {
         const Times at = times(model, placement, machine_for(placement), batch);
         EXPECT_GE(at.decode, at.limit_decode * (1 - 1e-9)) << entry.name << ' ' << model << ' ' << batch;

@@ -6,12 +6,11 @@
 
 #include "hw/figures.hpp"
 #include "sim/predict.hpp"
+#include "tests/sim/rounding.hpp"
 #include "tests/sim/scenario.hpp"
 
 namespace moesaic {
 namespace {
-
-constexpr double kRounding = 1e-9;
 
 Batch decode_of(const Load& load) {
   return Batch::decode(static_cast<double>(load.batch), static_cast<double>(load.input));

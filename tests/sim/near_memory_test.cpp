@@ -8,13 +8,13 @@
 #include "model/near_memory_description.hpp"
 #include "sim/predict.hpp"
 #include "tests/model/replicas.hpp"
+#include "tests/sim/rounding.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
 namespace {
 
-constexpr double kRounding = 1e-9;
-const char* const kModels[] = {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "Llama-3.1-8B"};
+const char* const kNearMemoryModels[] = {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "Llama-3.1-8B"};
 
 CostModelPointer ideal() { return load_cost_model("ideal", machine_named("duplex-4")); }
 
@@ -40,7 +40,7 @@ TEST(NearMemory, AUnitLikeTheProcessorIsAPlainDevice) {
   Unit& unit = machine.device.units[1];
   unit.peak = machine.device.units[0].peak;
   unit.memory_bandwidth = machine.device.memory.bandwidth;
-  for (const char* model : kModels) {
+  for (const char* model : kNearMemoryModels) {
     for (const Batch& batch : {kBatches[0], kBatches[1], kBatches[2]}) {
       const double plain = step(model, resident_placement(), batch, machine);
       for (const UnitChoice choice : {UnitChoice::near_memory, UnitChoice::faster}) {

@@ -41,7 +41,7 @@ double best_score(const OffloadQuestion& question, SearchObjective objective) {
   return outcome.best.empty() ? 0 : score(outcome.best.front().figures, objective);
 }
 
-constexpr double kRounding = 1 + 1e-9;
+constexpr double kOffloadRounding = 1 + 1e-9;
 
 /// Agreement: figures of candidates are those of predict(), they fit, and the best is no worse than any.
 TEST(OffloadSearch, CandidatesAreWhatPredictSays) {
@@ -60,7 +60,7 @@ TEST(OffloadSearch, CandidatesAreWhatPredictSays) {
         EXPECT_NEAR(prediction.ttft / one.figures.first, 1, 1e-9);
         EXPECT_NEAR(prediction.output_tokens / one.figures.throughput, 1, 1e-9);
         EXPECT_LE(score(one.figures, objective), score(outcome.best.front().figures, objective));
-        EXPECT_GE(one.figures.pace, prediction.decode.limit.seconds * (1 / kRounding));
+        EXPECT_GE(one.figures.pace, prediction.decode.limit.seconds * (1 / kOffloadRounding));
       }
     }
   }
@@ -122,7 +122,7 @@ TEST(OffloadSearch, MoreOfAMachineIsNeverWorse) {
       for (const char* figure : {"host.memory.bandwidth", "device.host_link.bandwidth", "device.memory.bandwidth"}) {
         OffloadQuestion more = question;
         more.machine = scale_figure(question.machine, figure, factor);
-        EXPECT_GE(best_score(more, one.objective) * kRounding, before) << figure << " x " << factor;
+        EXPECT_GE(best_score(more, one.objective) * kOffloadRounding, before) << figure << " x " << factor;
       }
       OffloadQuestion more = question;
       more.machine.device.memory.capacity = question.machine.device.memory.capacity * factor;

@@ -14,11 +14,10 @@
 namespace moesaic {
 namespace {
 
-using Schedule = PipelineSchedule;
-
 constexpr ChunkTimes kUneven{{1}, {1.25}, {0.75}, {}};
 
-PipelineProblem equal(Schedule schedule, int stages, int chunks, std::int64_t micro_batches, const ChunkTimes& times) {
+PipelineProblem equal(PipelineSchedule schedule, int stages, int chunks, std::int64_t micro_batches,
+                      const ChunkTimes& times) {
   return {.schedule = schedule,
           .stages = stages,
           .chunks = chunks,
@@ -35,14 +34,14 @@ double bubble(const PipelineProblem& problem) {
 }
 
 /// Whole numbers of seconds, so that nothing is rounded.
-PipelineProblem random_problem(Schedule schedule, bool both_ways = true) {
-  const int stages = schedule == Schedule::dual_pipe ? 2 * *rc::gen::inRange(1, 5) : *rc::gen::inRange(1, 9);
-  const int chunks = schedule == Schedule::interleaved ? *rc::gen::inRange(1, 5) : 1;
+PipelineProblem random_problem(PipelineSchedule schedule, bool both_ways = true) {
+  const int stages = schedule == PipelineSchedule::dual_pipe ? 2 * *rc::gen::inRange(1, 5) : *rc::gen::inRange(1, 9);
+  const int chunks = schedule == PipelineSchedule::interleaved ? *rc::gen::inRange(1, 5) : 1;
   const int rounds = *rc::gen::inRange(1, 12);
   PipelineProblem problem = equal(schedule, stages, chunks, 1, {});
-  problem.micro_batches = schedule == Schedule::interleaved ? rounds * stages
-                          : schedule == Schedule::dual_pipe ? 2 * (stages + rounds)
-                                                            : *rc::gen::inRange(1, 80);
+  problem.micro_batches = schedule == PipelineSchedule::interleaved ? rounds * stages
+                          : schedule == PipelineSchedule::dual_pipe ? 2 * (stages + rounds)
+                                                                    : *rc::gen::inRange(1, 80);
   const bool same = *rc::gen::inRange(0, 3) == 0;
   for (ChunkTimes& times : problem.times) {
     const double f = *rc::gen::inRange(1, 10);
@@ -50,7 +49,7 @@ PipelineProblem random_problem(Schedule schedule, bool both_ways = true) {
     const double w = *rc::gen::inRange(0, 10);
     const double longer = std::max(f, b + w);
     times = {{f}, {b}, {w}, {}};
-    if (both_ways && schedule == Schedule::dual_pipe && *rc::gen::inRange(0, 2) == 1) {
+    if (both_ways && schedule == PipelineSchedule::dual_pipe && *rc::gen::inRange(0, 2) == 1) {
       times.both_ways = {longer + *rc::gen::inRange(0, 5)};
       times.both_ways = std::min(times.both_ways, work(times));
     }
@@ -62,21 +61,22 @@ PipelineProblem random_problem(Schedule schedule, bool both_ways = true) {
   return problem;
 }
 
-class EverySchedule : public testing::TestWithParam<Schedule> {};
+class EverySchedule : public testing::TestWithParam<PipelineSchedule> {};
 INSTANTIATE_TEST_SUITE_P(Pipeline, EverySchedule,
-                         testing::Values(Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved,
-                                         Schedule::zero_bubble, Schedule::dual_pipe));
+                         testing::Values(PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b,
+                                         PipelineSchedule::interleaved, PipelineSchedule::zero_bubble,
+                                         PipelineSchedule::dual_pipe));
 
 // Closed form: 2412.19437 table 2 and 2104.04473 section 2.2, for any counts.
 TEST_P(EverySchedule, EqualStagesHaveTheBubbleOfTheFormula) {
   for (const int stages : {2, 4, 6, 8, 16}) {
     for (const std::int64_t rounds : {2, 3, 5, 8}) {
-      const int chunks = GetParam() == Schedule::interleaved ? 3 : 1;
+      const int chunks = GetParam() == PipelineSchedule::interleaved ? 3 : 1;
       for (const ChunkTimes& times : {ChunkTimes{{1}, {1}, {1}, {}}, kUneven}) {
         SCOPED_TRACE(testing::Message() << stages << " stages, " << rounds << " rounds");
         const double found = bubble(equal(GetParam(), stages, chunks, rounds * stages, times));
         const double formula = pipeline_bubble(GetParam(), stages, times).value;
-        if (GetParam() == Schedule::dual_pipe && times.forward != times.backward_input) {
+        if (GetParam() == PipelineSchedule::dual_pipe && times.forward != times.backward_input) {
           EXPECT_LE(found, formula + 1e-9);  // that of dualpipe takes the three parts as equally long
         } else {
           EXPECT_NEAR(found, formula, 1e-9);
@@ -89,39 +89,40 @@ TEST_P(EverySchedule, EqualStagesHaveTheBubbleOfTheFormula) {
 // Closed form: what hides in a forward and a backward at once shortens the bubble, too.
 TEST(Pipeline, DualPipeHidesOneDirectionBehindTheOther) {
   const ChunkTimes times{{1}, {1}, {1}, {2.5}};
-  EXPECT_NEAR(pipeline_bubble(Schedule::dual_pipe, 8, times).value, 3 * (2.5 + 2 - 3), 1e-12);
-  EXPECT_LT(run_pipeline(equal(Schedule::dual_pipe, 8, 1, 32, times)).total,
-            run_pipeline(equal(Schedule::dual_pipe, 8, 1, 32, {{1}, {1}, {1}, {}})).total);
+  EXPECT_NEAR(pipeline_bubble(PipelineSchedule::dual_pipe, 8, times).value, 3 * (2.5 + 2 - 3), 1e-12);
+  EXPECT_LT(run_pipeline(equal(PipelineSchedule::dual_pipe, 8, 1, 32, times)).total,
+            run_pipeline(equal(PipelineSchedule::dual_pipe, 8, 1, 32, {{1}, {1}, {1}, {}})).total);
 }
 
 // Closed form: for v chunks a stage the bubble of 1f1b divided by v.
 TEST(Pipeline, InterleavingDividesTheBubble) {
-  const double whole = bubble(equal(Schedule::one_f_one_b, 8, 1, 32, {{6}, {6}, {6}, {}}));
+  const double whole = bubble(equal(PipelineSchedule::one_f_one_b, 8, 1, 32, {{6}, {6}, {6}, {}}));
   for (const int chunks : {2, 3, 6}) {
     const double part = 6.0 / chunks;
-    EXPECT_NEAR(bubble(equal(Schedule::interleaved, 8, chunks, 32, {{part}, {part}, {part}, {}})), whole / chunks,
-                1e-9);
+    EXPECT_NEAR(bubble(equal(PipelineSchedule::interleaved, 8, chunks, 32, {{part}, {part}, {part}, {}})),
+                whole / chunks, 1e-9);
   }
 }
 
 // Closed form: the activations of 2412.19437 table 2, and of the text of 2104.04473.
 TEST(Pipeline, HoldsWhatIsPublished) {
   const ChunkTimes times{{1}, {1}, {1}, {}};
-  const auto held = [&](Schedule schedule, int chunks, std::int64_t micro_batches) {
+  const auto held = [&](PipelineSchedule schedule, int chunks, std::int64_t micro_batches) {
     return run_pipeline(equal(schedule, 4, chunks, micro_batches, times)).in_flight;
   };
-  EXPECT_EQ(held(Schedule::gpipe, 1, 12), (std::vector<double>{12, 12, 12, 12}));
-  EXPECT_EQ(held(Schedule::one_f_one_b, 1, 12), (std::vector<double>{4, 3, 2, 1}));
-  EXPECT_EQ(held(Schedule::one_f_one_b, 1, 2), (std::vector<double>{2, 2, 2, 1}));
-  EXPECT_EQ(held(Schedule::zero_bubble, 1, 12), (std::vector<double>{4, 4, 4, 4}));
-  EXPECT_EQ(held(Schedule::dual_pipe, 1, 12), (std::vector<double>{5, 5, 5, 5}));
-  EXPECT_EQ(held(Schedule::interleaved, 2, 12), (std::vector<double>{11, 9, 7, 5}));
+  EXPECT_EQ(held(PipelineSchedule::gpipe, 1, 12), (std::vector<double>{12, 12, 12, 12}));
+  EXPECT_EQ(held(PipelineSchedule::one_f_one_b, 1, 12), (std::vector<double>{4, 3, 2, 1}));
+  EXPECT_EQ(held(PipelineSchedule::one_f_one_b, 1, 2), (std::vector<double>{2, 2, 2, 1}));
+  EXPECT_EQ(held(PipelineSchedule::zero_bubble, 1, 12), (std::vector<double>{4, 4, 4, 4}));
+  EXPECT_EQ(held(PipelineSchedule::dual_pipe, 1, 12), (std::vector<double>{5, 5, 5, 5}));
+  EXPECT_EQ(held(PipelineSchedule::interleaved, 2, 12), (std::vector<double>{11, 9, 7, 5}));
 }
 
 // Agreement: jumping over rounds that repeat changes no bit.
 RC_GTEST_PROP(PipelineProperty, JumpsAreExact, ()) {
-  for (const Schedule schedule :
-       {Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved, Schedule::zero_bubble, Schedule::dual_pipe}) {
+  for (const PipelineSchedule schedule :
+       {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved,
+        PipelineSchedule::zero_bubble, PipelineSchedule::dual_pipe}) {
     PipelineProblem problem = random_problem(schedule);
     for (ChunkTimes& times : problem.times) {
       times.forward *= 0.1;  // nothing round
@@ -136,8 +137,9 @@ RC_GTEST_PROP(PipelineProperty, JumpsAreExact, ()) {
 
 // Property: no stage is faster than its work, and no micro-batch than its way through all stages and back.
 RC_GTEST_PROP(PipelineProperty, NeverBeatsItsBounds, ()) {
-  for (const Schedule schedule :
-       {Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved, Schedule::zero_bubble, Schedule::dual_pipe}) {
+  for (const PipelineSchedule schedule :
+       {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved,
+        PipelineSchedule::zero_bubble, PipelineSchedule::dual_pipe}) {
     const PipelineProblem problem = random_problem(schedule, false);
     const PipelineTimes times = run_pipeline(problem);
     Seconds way;
@@ -152,7 +154,7 @@ RC_GTEST_PROP(PipelineProperty, NeverBeatsItsBounds, ()) {
         all += work(problem.times[static_cast<std::size_t>(chunk * problem.stages + stage)]);
       }
       all *= static_cast<double>(problem.micro_batches);
-      if (schedule == Schedule::dual_pipe) {
+      if (schedule == PipelineSchedule::dual_pipe) {
         all = 0.5 * all + 0.5 * static_cast<double>(problem.micro_batches) *
                               work(problem.times[static_cast<std::size_t>(problem.stages - 1 - stage)]);
       }
@@ -163,28 +165,30 @@ RC_GTEST_PROP(PipelineProperty, NeverBeatsItsBounds, ()) {
 }
 
 RC_GTEST_PROP(PipelineProperty, MoreMicroBatchesOnlyAdd, ()) {
-  for (const Schedule schedule :
-       {Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved, Schedule::zero_bubble, Schedule::dual_pipe}) {
+  for (const PipelineSchedule schedule :
+       {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved,
+        PipelineSchedule::zero_bubble, PipelineSchedule::dual_pipe}) {
     PipelineProblem problem = random_problem(schedule);
     const Seconds before = run_pipeline(problem).total;
-    problem.micro_batches += schedule == Schedule::interleaved ? problem.stages
-                             : schedule == Schedule::dual_pipe ? 2
-                                                               : 1;
+    problem.micro_batches += schedule == PipelineSchedule::interleaved ? problem.stages
+                             : schedule == PipelineSchedule::dual_pipe ? 2
+                                                                       : 1;
     RC_ASSERT(run_pipeline(problem).total >= before);
   }
 }
 
 RC_GTEST_PROP(PipelineProperty, PuttingWeightGradientsOffIsNeverSlower, ()) {
-  PipelineProblem problem = random_problem(Schedule::one_f_one_b);
+  PipelineProblem problem = random_problem(PipelineSchedule::one_f_one_b);
   const Seconds together = run_pipeline(problem).total;
-  problem.schedule = Schedule::zero_bubble;
+  problem.schedule = PipelineSchedule::zero_bubble;
   RC_ASSERT(run_pipeline(problem).total <= together);
 }
 
 // Property: what a picture shows never overlaps on a stage and is all the work.
 RC_GTEST_PROP(PipelineProperty, SpansAreTheWork, ()) {
-  for (const Schedule schedule :
-       {Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved, Schedule::zero_bubble, Schedule::dual_pipe}) {
+  for (const PipelineSchedule schedule :
+       {PipelineSchedule::gpipe, PipelineSchedule::one_f_one_b, PipelineSchedule::interleaved,
+        PipelineSchedule::zero_bubble, PipelineSchedule::dual_pipe}) {
     const PipelineProblem problem = random_problem(schedule);
     const PipelineTimes times = run_pipeline(problem, true);
     RC_ASSERT(times.total == run_pipeline(problem).total);
@@ -202,19 +206,19 @@ RC_GTEST_PROP(PipelineProperty, SpansAreTheWork, ()) {
 }
 
 TEST(Pipeline, SaysWhichCountsWork) {
-  const auto message = [](Schedule schedule, int stages, int chunks, std::int64_t micro_batches) {
+  const auto message = [](PipelineSchedule schedule, int stages, int chunks, std::int64_t micro_batches) {
     return user_error([&] { return run_pipeline(equal(schedule, stages, chunks, micro_batches, {})); });
   };
-  EXPECT_EQ(message(Schedule::interleaved, 4, 2, 10),
+  EXPECT_EQ(message(PipelineSchedule::interleaved, 4, 2, 10),
             "pipeline: interleaved needs a multiple of the 4 stages as micro-batches, found 10; 12 works");
-  EXPECT_EQ(message(Schedule::dual_pipe, 3, 1, 12),
+  EXPECT_EQ(message(PipelineSchedule::dual_pipe, 3, 1, 12),
             "pipeline: dualpipe needs an even number of stages, found 3; 4 works");
-  EXPECT_EQ(message(Schedule::dual_pipe, 4, 1, 6),
+  EXPECT_EQ(message(PipelineSchedule::dual_pipe, 4, 1, 6),
             "pipeline: dualpipe needs an even number of micro-batches, at least two for each of the 4 stages, found 6; "
             "8 works");
-  EXPECT_EQ(message(Schedule::gpipe, 4, 2, 8),
+  EXPECT_EQ(message(PipelineSchedule::gpipe, 4, 2, 8),
             "pipeline: gpipe has one run of layers a stage, found 2; interleaved has several");
-  EXPECT_EQ(message(Schedule::gpipe, 0, 1, 8),
+  EXPECT_EQ(message(PipelineSchedule::gpipe, 0, 1, 8),
             "pipeline: stages, chunks and micro-batches are at least 1, found 0, 1 and 8");
 }
 

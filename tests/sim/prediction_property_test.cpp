@@ -7,12 +7,11 @@
 
 #include "hw/figures.hpp"
 #include "sim/predict.hpp"
+#include "tests/sim/rounding.hpp"
 #include "tests/sim/scenario.hpp"
 
 namespace moesaic {
 namespace {
-
-constexpr double kRounding = 1e-9;
 
 std::string bars_text(const PhasePrediction& phase) {
   std::string text = fmt::format("limit {} ", phase.limit.seconds.value);

@@ -16,12 +16,12 @@ namespace {
 
 constexpr std::uint32_t kMany = 40000;
 
-RequestLoad load_of(const std::string& input, std::uint64_t seed = 1) {
+RequestLoad requests_of(const std::string& input, std::uint64_t seed = 1) {
   return {.input = parse_lengths("--input", input), .output = parse_lengths("--output", "7"), .seed = seed};
 }
 
 std::vector<double> inputs(const std::string& text) {
-  const RequestSource source(load_of(text));
+  const RequestSource source(requests_of(text));
   std::vector<double> lengths;
   for (std::uint32_t i = 0; i < kMany; ++i) {
     EXPECT_EQ(source.lengths(i).output, 7);
@@ -79,7 +79,7 @@ TEST(Requests, GaussianLengthsAreAtLeastOne) {
 
 // In any stretch of ten mean pauses come ten requests in the mean, with as large a variance.
 TEST(Requests, ArrivalsArePoisson) {
-  RequestLoad load = load_of("1");
+  RequestLoad load = requests_of("1");
   load.rate = PerSecond{4};
   const RequestSource source(load);
   const double stretch = 10 / 4.0;
@@ -98,7 +98,7 @@ TEST(Requests, ArrivalsArePoisson) {
 }
 
 TEST(Requests, AnotherRateStretchesPauses) {
-  RequestLoad load = load_of("1");
+  RequestLoad load = requests_of("1");
   load.rate = PerSecond{1};
   const RequestSource slow(load);
   load.rate = PerSecond{8};
@@ -109,8 +109,8 @@ TEST(Requests, AnotherRateStretchesPauses) {
 }
 
 TEST(Requests, AreFunctionsOfSeedAndNumber) {
-  const RequestSource one(load_of("uniform:1:1000000")), same(load_of("uniform:1:1000000")),
-      other(load_of("uniform:1:1000000", 2));
+  const RequestSource one(requests_of("uniform:1:1000000")), same(requests_of("uniform:1:1000000")),
+      other(requests_of("uniform:1:1000000", 2));
   int differ = 0;
   for (std::uint32_t i = 100; i-- > 0;) {
     EXPECT_EQ(one.lengths(i).input, same.lengths(i).input);

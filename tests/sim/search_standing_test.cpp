@@ -21,7 +21,7 @@ std::vector<SearchHit> any_hits() {
   return hits;
 }
 
-SearchGoal any_goal() {
+SearchGoal any_standing_goal() {
   SearchGoal goal;
   goal.objective = any_of({SearchObjective::throughput, SearchObjective::pace, SearchObjective::first});
   goal.top = static_cast<std::size_t>(up_to(6));
@@ -48,7 +48,7 @@ SearchStanding standing_of(const std::vector<SearchHit>& hits, const SearchGoal&
 }
 
 RC_GTEST_PROP(SearchStanding, DoesNotDependOnTheOrder, ()) {
-  const SearchGoal goal = any_goal();
+  const SearchGoal goal = any_standing_goal();
   const std::vector<SearchHit> hits = any_hits();
   const SearchStanding one = standing_of(hits, goal);
   std::vector<SearchHit> other(hits.rbegin(), hits.rend());
@@ -63,7 +63,7 @@ RC_GTEST_PROP(SearchStanding, DoesNotDependOnTheOrder, ()) {
 
 /// Agreement: with what comparing all with all leaves.
 RC_GTEST_PROP(SearchStanding, FrontIsWhatNothingBeats, ()) {
-  const SearchGoal goal = any_goal();
+  const SearchGoal goal = any_standing_goal();
   const std::vector<SearchHit> hits = any_hits();
   std::vector<std::pair<std::size_t, std::size_t>> wanted;
   for (const SearchHit& hit : hits) {
@@ -83,7 +83,7 @@ RC_GTEST_PROP(SearchStanding, FrontIsWhatNothingBeats, ()) {
 
 /// Agreement: each mapping with its best, the best of them.
 RC_GTEST_PROP(SearchStanding, BestAreTheBestOfEachMapping, ()) {
-  const SearchGoal goal = any_goal();
+  const SearchGoal goal = any_standing_goal();
   const std::vector<SearchHit> hits = any_hits();
   std::vector<SearchHit> sorted;
   std::copy_if(hits.begin(), hits.end(), std::back_inserter(sorted),
@@ -103,7 +103,7 @@ RC_GTEST_PROP(SearchStanding, BestAreTheBestOfEachMapping, ()) {
 
 /// Property: what does not matter by its bound changes nothing when it is added.
 RC_GTEST_PROP(SearchStanding, WhatDoesNotMatterChangesNothing, ()) {
-  const SearchGoal goal = any_goal();
+  const SearchGoal goal = any_standing_goal();
   const std::vector<SearchHit> hits = any_hits();
   SearchStanding standing = standing_of(hits, goal);
   const SearchHit more{static_cast<std::size_t>(up_to(20)),

@@ -17,9 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMegabyte = 1e6;
-constexpr double kRate = 50e9;
-
 // Both are exact up to rounding, and SimGrid rounds sizes to whole bytes of a billionth of the smallest flow.
 constexpr double kAgreement = 1e-8;
 
@@ -62,8 +59,9 @@ SIMGRID_AGREES(OnStaggeredStarts, staggered(ranks(), kMegabyte, 1e-5))
 SIMGRID_AGREES(OnRandomSizes, random_sizes(std::min(ranks(), 36U), kMegabyte, 1))
 
 std::vector<FlowNetwork> networks() {
-  std::vector<FlowNetwork> all{star(32, kRate),         leaf_spine(4, 16, 8, kRate),     leaf_spine(4, 16, 16, kRate),
-                               torus({4, 4, 4}, kRate), multi_plane(8, 8, 160e9, kRate), dragonfly(4, 2, 2, kRate)};
+  std::vector<FlowNetwork> all{
+      star_network(32, kRate),         leaf_spine_network(4, 16, 8, kRate),     leaf_spine_network(4, 16, 16, kRate),
+      torus_network({4, 4, 4}, kRate), multi_plane_network(8, 8, 160e9, kRate), dragonfly_network(4, 2, 2, kRate)};
   all[1].name = "taper";
   return all;
 }
@@ -78,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(, SimGridAgrees, testing::ValuesIn(networks()), name_of
 
 TEST(SimGrid, AgreesOnAllToAllOf128Ranks) {
   SKIP_WITHOUT_SIMGRID();
-  for (const FlowNetwork& network : {leaf_spine(8, 16, 8, kRate), multi_plane(16, 8, 160e9, kRate)}) {
+  for (const FlowNetwork& network : {leaf_spine_network(8, 16, 8, kRate), multi_plane_network(16, 8, 160e9, kRate)}) {
     expect_agreement(problem_of(network, all_to_all(128, kMegabyte)), network.name);
   }
 }
@@ -86,7 +84,7 @@ TEST(SimGrid, AgreesOnAllToAllOf128Ranks) {
 // Half of each sprayed flow is a whole flow on twice the channel; latencies come before the first byte.
 TEST(SimGrid, TakesEqualSharesMultiplicitiesAndLatencies) {
   SKIP_WITHOUT_SIMGRID();
-  FlowProblem problem = problem_of(star(4, kRate), all_to_all(4, kMegabyte));
+  FlowProblem problem = problem_of(star_network(4, kRate), all_to_all(4, kMegabyte));
   for (Routes::Hop& hop : problem.hops) {
     hop.share = hop.channel % 2 == 0 ? 0.5F : 1;
   }
@@ -109,7 +107,7 @@ TEST(SimGrid, TakesNoFlows) {
 }
 
 TEST(SimGrid, RefusesWhatItCannotExpress) {
-  FlowProblem problem = problem_of(star(3, kRate), incast(3, 0, kMegabyte));
+  FlowProblem problem = problem_of(star_network(3, kRate), incast(3, 0, kMegabyte));
   problem.multiplicity = {1, 2.5};
   EXPECT_EQ(user_error([&] { return run_flows_in_simgrid(problem); }),
             "SimGrid takes whole flows: flow 1 stands for 2.5 of them");
@@ -132,7 +130,7 @@ TEST(SimGrid, SaysHowToGetIt) {
     GTEST_SKIP() << "moesaic was built with SimGrid";
   }
   const std::string message =
-      user_error([] { return run_flows_in_simgrid(problem_of(star(2, kRate), all_to_all(2, kMegabyte))); });
+      user_error([] { return run_flows_in_simgrid(problem_of(star_network(2, kRate), all_to_all(2, kMegabyte))); });
   EXPECT_TRUE(message.starts_with("this build has no SimGrid: ")) << message;
   EXPECT_NE(message.find("libsimgrid-dev"), std::string::npos) << message;
 }
@@ -157,7 +155,7 @@ class Stranger {
 
   /// Its name replaced by "PROGRAM".
   std::string message(std::uint32_t ranks = 2) const {
-    const FlowProblem problem = problem_of(star(ranks, kRate), all_to_all(ranks, kMegabyte));
+    const FlowProblem problem = problem_of(star_network(ranks, kRate), all_to_all(ranks, kMegabyte));
     std::string text = user_error([&] { return run_flows_in_simgrid(problem); });
     if (const std::size_t at = text.find(file_.string()); at != text.npos) {
       text.replace(at, file_.string().size(), "PROGRAM");
@@ -193,13 +191,15 @@ TEST(SimGrid, AnAnswerOfAnotherKindIsRefused) {
 
 TEST(SimGrid, AProgramThatCannotRunIsNamed) {
   setenv("MOESAIC_SIMGRID", "/nonexistent/program", 1);
-  EXPECT_EQ(user_error([] { return run_flows_in_simgrid(problem_of(star(2, kRate), all_to_all(2, kMegabyte))); }),
-            "MOESAIC_SIMGRID is '/nonexistent/program', which is not a file");
+  EXPECT_EQ(
+      user_error([] { return run_flows_in_simgrid(problem_of(star_network(2, kRate), all_to_all(2, kMegabyte))); }),
+      "MOESAIC_SIMGRID is '/nonexistent/program', which is not a file");
   const fs::path file = temporary_file();
   std::ofstream(file) << "text";
   setenv("MOESAIC_SIMGRID", file.c_str(), 1);
-  EXPECT_EQ(user_error([] { return run_flows_in_simgrid(problem_of(star(2, kRate), all_to_all(2, kMegabyte))); }),
-            "SimGrid failed: " + file.string() + ": cannot be started: Permission denied");
+  EXPECT_EQ(
+      user_error([] { return run_flows_in_simgrid(problem_of(star_network(2, kRate), all_to_all(2, kMegabyte))); }),
+      "SimGrid failed: " + file.string() + ": cannot be started: Permission denied");
   unsetenv("MOESAIC_SIMGRID");
   fs::remove(file);
 }

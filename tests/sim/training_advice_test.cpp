@@ -11,7 +11,7 @@
 namespace moesaic {
 namespace {
 
-TrainingPredictor predictor(const std::string& model, const std::string& machine = "dgx-h100") {
+TrainingPredictor catalog_predictor(const std::string& model, const std::string& machine = "dgx-h100") {
   return {preset(model), Precision{}, machine_named(machine), default_cost_model()};
 }
 
@@ -42,7 +42,7 @@ void expect_true(const TrainingPredictor& predictor, const Mapping& mapping, con
 
 // 8.2 billion parameters: 16.4 + 32.8 + 98.3 / 8 GB of states under ZeRO 1, and layers' activations of 8 sequences.
 TEST(TrainingAdvice, OneChange) {
-  const TrainingPredictor train = predictor("Qwen/Qwen3-8B");
+  const TrainingPredictor train = catalog_predictor("Qwen/Qwen3-8B");
   const Mapping mapping{.data = 8};
   const Training training{.global_batch = 64, .micro_batch = 8};
   ASSERT_FALSE(train.predict(mapping, training).memory.fits());
@@ -67,7 +67,7 @@ TEST(TrainingAdvice, OneChange) {
 // 16.4 billion parameters on 8 devices with everything whole: weights and gradients alone take 98 GB, so that neither
 // recomputation nor smaller micro-batches help by themselves.
 TEST(TrainingAdvice, StatesAreDivided) {
-  const TrainingPredictor train = predictor("deepseek-ai/deepseek-moe-16b-base");
+  const TrainingPredictor train = catalog_predictor("deepseek-ai/deepseek-moe-16b-base");
   const Mapping mapping{.data = 8, .expert = 1, .expert_slices = 1};
   const Training training{.global_batch = 64, .micro_batch = 4};
   const TrainingAdvice advice = training_advice(train, mapping, training);
@@ -81,7 +81,7 @@ TEST(TrainingAdvice, StatesAreDivided) {
 
 // 671 billion parameters have 18 bytes each, at least: 12 TB, of which 8 devices hold 0.7.
 TEST(TrainingAdvice, NothingFits) {
-  const TrainingPredictor train = predictor("deepseek-ai/DeepSeek-V3");
+  const TrainingPredictor train = catalog_predictor("deepseek-ai/DeepSeek-V3");
   const TrainingAdvice advice =
       training_advice(train, {.data = 8, .expert = 8, .expert_slices = 1}, {.micro_batch = 2});
   EXPECT_TRUE(advice.options.empty());
@@ -93,7 +93,7 @@ TEST(TrainingAdvice, NothingFits) {
 
 // The same on a machine that has more of them: more than 12 TB / 85 GB, which is 142.
 TEST(TrainingAdvice, MoreDevices) {
-  const TrainingPredictor train = predictor("deepseek-ai/DeepSeek-V3", "eos");
+  const TrainingPredictor train = catalog_predictor("deepseek-ai/DeepSeek-V3", "eos");
   const Mapping mapping{.data = 8, .expert = 8, .expert_slices = 1};
   const Training training{.global_batch = 1024};
   const TrainingAdvice advice = training_advice(train, mapping, training);

@@ -27,7 +27,7 @@ TrainingSpace space_of(const std::string& model, int devices, const Training& tr
 TrainingSpace usual() { return space_of("mistralai/Mixtral-8x7B-v0.1", 8, {.global_batch = 32, .sequence = 2048}); }
 TrainingSpace small() { return space_of("Qwen/Qwen3-1.7B", 8, {.global_batch = 32, .sequence = 2048}); }
 
-std::string text(const std::vector<SearchHit>& hits) {
+std::string hits_text(const std::vector<SearchHit>& hits) {
   std::string text;
   for (const SearchHit& hit : hits) {
     text +=
@@ -58,8 +58,8 @@ TEST(TrainingSearch, PrunedIsExhaustive) {
   const TrainingSpace space = small();
   const SearchOutcome pruned = search(space, {});
   const SearchOutcome all = search(space, {.prune = false});
-  EXPECT_EQ(text(pruned.best), text(all.best));
-  EXPECT_EQ(text(pruned.front), text(all.front));
+  EXPECT_EQ(hits_text(pruned.best), hits_text(all.best));
+  EXPECT_EQ(hits_text(pruned.front), hits_text(all.front));
   EXPECT_FALSE(all.best.empty());
   EXPECT_EQ(pruned.counts.mappings, all.counts.mappings);
 }

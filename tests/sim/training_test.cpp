@@ -12,8 +12,8 @@
 namespace moesaic {
 namespace {
 
-TrainingPredictor predictor(const std::string& model, const std::string& machine,
-                            const std::string& profile = "default") {
+TrainingPredictor predictor_on(const std::string& model, const std::string& machine,
+                               const std::string& profile = "default") {
   const Machine on = read_machine(load_machine_config(machine));
   return {read_architecture(load_model_config(model)), Precision{}, on, load_cost_model(profile, on)};
 }
@@ -29,13 +29,13 @@ Mapping mapping(int tensor, int pipeline, int data, int expert = 1, int virtual_
           .sequence = tensor > 1};
 }
 
-struct Case {
+struct TrainingCase {
   Mapping map;
   Training training;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<TrainingCase> cases() {
+  std::vector<TrainingCase> all;
   using Schedule = PipelineSchedule;
   for (const ZeroStage zero : {ZeroStage::none, ZeroStage::optimizer, ZeroStage::gradients, ZeroStage::weights}) {
     for (const Recompute recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
@@ -61,8 +61,8 @@ std::vector<Case> cases() {
 
 TEST(Training, PartsAddUpAndNoneBeatsTheLimit) {
   for (const char* profile : {"default", "peak", "measured"}) {
-    const TrainingPredictor predict = predictor("Mixtral-8x7B", "eos", profile);
-    for (const Case& each : cases()) {
+    const TrainingPredictor predict = predictor_on("Mixtral-8x7B", "eos", profile);
+    for (const TrainingCase& each : cases()) {
       SCOPED_TRACE(std::string(profile) + " " + to_text(each.map) + " zero " +
                    std::to_string(static_cast<int>(each.training.zero)) + " " +
                    std::string(name(each.training.schedule)) + " " + std::string(name(each.training.recompute)));
@@ -82,7 +82,7 @@ TEST(Training, PartsAddUpAndNoneBeatsTheLimit) {
 }
 
 TEST(Training, OneDeviceHasNoCommunicationAndNoBubble) {
-  const TrainingPrediction found = predictor("Qwen3-0.6B", "dgx-h100").predict({}, {.global_batch = 8});
+  const TrainingPrediction found = predictor_on("Qwen3-0.6B", "dgx-h100").predict({}, {.global_batch = 8});
   EXPECT_EQ((found.parts.tensor + found.parts.context + found.parts.expert + found.parts.data).value, 0);
   EXPECT_NEAR(found.parts.bubble / found.step, 0, 1e-12);
   EXPECT_GT(found.mfu, 0.2);
@@ -90,7 +90,7 @@ TEST(Training, OneDeviceHasNoCommunicationAndNoBubble) {
 
 // Eighteen bytes a parameter (2 of weights, 4 of gradients, 12 of states), divided as ZeRO says (1910.02054 figure 1).
 TEST(Training, MemoryIsDividedAsZeroSays) {
-  const TrainingPredictor predict = predictor("Llama-3.1-8B", "eos");
+  const TrainingPredictor predict = predictor_on("Llama-3.1-8B", "eos");
   const double parameters = 8029995008.0;
   const auto memory = [&](ZeroStage zero) {
     return predict.predict(mapping(1, 1, 64), {.global_batch = 64, .zero = zero}).memory;
@@ -106,7 +106,7 @@ TEST(Training, MemoryIsDividedAsZeroSays) {
 
 // 2205.05198 section 4.2.3: the first of p stages holds p micro-batches of L / p layers, whatever p is.
 TEST(Training, FirstStageHoldsAsManyMicroBatchesAsThereAreStages) {
-  const TrainingPredictor predict = predictor("gpt3-175b", "selene");
+  const TrainingPredictor predict = predictor_on("gpt3-175b", "selene");
   Training training{.global_batch = 64, .sequence = 2048, .recompute = Recompute::selective, .unfused_attention = true};
   const TrainingPrediction found = predict.predict(mapping(8, 8, 1), training);
   EXPECT_EQ(found.memory.stage, 0);
@@ -116,7 +116,7 @@ TEST(Training, FirstStageHoldsAsManyMicroBatchesAsThereAreStages) {
 }
 
 TEST(Training, MoreMicroBatchesHaveLessBubble) {
-  const TrainingPredictor predict = predictor("Llama-3.1-70B", "eos");
+  const TrainingPredictor predict = predictor_on("Llama-3.1-70B", "eos");
   double share = 1;
   for (const std::int64_t batch : {32, 64, 128, 256}) {
     const TrainingPrediction found = predict.predict(mapping(8, 8, 2), {.global_batch = batch});
@@ -130,11 +130,11 @@ TEST(Training, MoreMicroBatchesHaveLessBubble) {
 TEST(Training, FasterPartsNeverMakeItSlower) {
   const Config machine = load_machine_config("eos");
   const Architecture architecture = read_architecture(load_model_config("Mixtral-8x7B"));
-  const auto step = [&](const Config& config, const Case& each) {
+  const auto step = [&](const Config& config, const TrainingCase& each) {
     const Machine on = read_machine(config);
     return TrainingPredictor(architecture, Precision{}, on, default_cost_model()).predict(each.map, each.training).step;
   };
-  const std::vector<Case> all = cases();
+  const std::vector<TrainingCase> all = cases();
   for (std::size_t i = 0; i < all.size(); i += 5) {
     const Seconds before = step(machine, all[i]);
     for (const auto& [path, value] : {std::pair{"network.bandwidth", "100 GB/s"},
@@ -150,8 +150,8 @@ TEST(Training, FasterPartsNeverMakeItSlower) {
 }
 
 TEST(Training, ThreadsPredictTheSame) {
-  const TrainingPredictor shared = predictor("Mixtral-8x7B", "eos"), alone = predictor("Mixtral-8x7B", "eos");
-  const std::vector<Case> all = cases();
+  const TrainingPredictor shared = predictor_on("Mixtral-8x7B", "eos"), alone = predictor_on("Mixtral-8x7B", "eos");
+  const std::vector<TrainingCase> all = cases();
   std::vector<double> found(all.size());
   const auto run = [&](std::size_t first) {
     for (std::size_t i = first; i < all.size(); i += 2) {
@@ -172,10 +172,10 @@ TEST(Training, KnowsARingFromAGather) {
   ring.context = gathered.context = 8;
   gathered.context_ring = false;
   const Training training{.global_batch = 32, .sequence = 32768};
-  const TrainingPredictor both = predictor("Mixtral-8x7B", "eos");
+  const TrainingPredictor both = predictor_on("Mixtral-8x7B", "eos");
   const Seconds around = both.predict(ring, training).step, first = both.predict(gathered, training).step;
   EXPECT_LT(around, first);
-  EXPECT_EQ(first.value, predictor("Mixtral-8x7B", "eos").predict(gathered, training).step.value);
+  EXPECT_EQ(first.value, predictor_on("Mixtral-8x7B", "eos").predict(gathered, training).step.value);
 }
 
 TEST(Training, LayersAreSpreadEvenly) {
@@ -191,7 +191,7 @@ TEST(Training, LayersAreSpreadEvenly) {
 }
 
 TEST(Training, Mistakes) {
-  const TrainingPredictor predict = predictor("Mixtral-8x7B", "eos");
+  const TrainingPredictor predict = predictor_on("Mixtral-8x7B", "eos");
   const auto message = [&](const Mapping& map, const Training& training) {
     return user_error([&] { predict.predict(map, training); });
   };
@@ -222,7 +222,7 @@ TEST(Training, MegatronIterations) {
                          {"megatron-1t", larger, 512, Recompute::selective, 71.49}}) {
     const Training training{
         .global_batch = row.batch, .sequence = 2048, .recompute = row.recompute, .unfused_attention = true};
-    const TrainingPrediction found = predictor(row.model, "selene", "measured").predict(row.map, training);
+    const TrainingPrediction found = predictor_on(row.model, "selene", "measured").predict(row.map, training);
     EXPECT_NEAR(found.step.value / row.measured, 0.9, 0.1) << row.model;
     EXPECT_TRUE(found.memory.fits()) << row.model;
   }
