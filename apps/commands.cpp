@@ -11,6 +11,7 @@
 #include "apps/closed_form.hpp"
 #include "apps/collective.hpp"
 #include "apps/dram.hpp"
+#include "apps/edap.hpp"
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
 #include "apps/models.hpp"
@@ -266,6 +267,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* closed_form_command = add_closed_form_command(app, closed_form_options);
   DramOptions dram_options;
   const CLI::App* dram_command = add_dram_command(app, dram_options);
+  EdapOptions edap_options;
+  const CLI::App* edap_command = add_edap_command(app, edap_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -332,6 +335,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       const std::string& file = dram_options.output_file;
       check_output("-o", file);
       write_result(dram_result(dram_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*edap_command) {
+      const std::string& file = edap_options.output_file;
+      check_output("-o", file);
+      write_result(edap_result(edap_options, command_line(arguments), terminal && file.empty()), file, out);
       return 0;
     }
     if (*overlap_command) {

@@ -100,6 +100,52 @@ std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
   return std::nullopt;
 }
 
+/// As many nodes as `devices` fill, of a node that says how it is joined to others.
+Config with_nodes(const Config& machine, std::int64_t devices) {
+  const std::int64_t per_node = machine.at("devices").integer();
+  if (machine.has("nodes") || per_node <= 1 || devices <= per_node) {
+    return machine;
+  }
+  const std::string name = machine.at("name").string();
+  if (devices % per_node != 0) {
+    throw UserError("--machine: " + std::to_string(devices) + " devices do not fill nodes of '" + printable(name) +
+                    "', which have " + std::to_string(per_node));
+  }
+  if (!machine.has("network")) {
+    throw UserError("--machine: " + std::to_string(devices) + " devices are several nodes, and '" + printable(name) +
+                    "' does not say how it is joined to others (\"network\")");
+  }
+  const Config count = Config::parse("{\"nodes\": " + std::to_string(devices / per_node) + "}", machine.origin());
+  return machine.with_member("nodes", count.at("nodes"));
+}
+
+/// A machine may be written NAME:DEVICES. Then the scenario's devices are that many, of as many nodes as it takes.
+struct MachineChoice {
+  Scenario scenario;  ///< with the name alone
+  bool counted = false;
+};
+MachineChoice choose_machine(const Scenario& typed) {
+  MachineChoice choice{typed, false};
+  const auto colon = typed.machine.rfind(':');
+  const std::string count = colon == std::string::npos ? "" : typed.machine.substr(colon + 1);
+  if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos) {
+    return choice;
+  }
+  const std::int64_t devices = parse_count("--machine", count);
+  if (devices < 1 || devices > kMostDevices) {
+    throw UserError("--machine: '" + printable(typed.machine) + "' names " + count + " devices; allowed are 1 to " +
+                    std::to_string(kMostDevices));
+  }
+  if (typed.devices && *typed.devices != devices) {
+    throw UserError("--devices: " + std::to_string(*typed.devices) + " contradicts --machine " +
+                    printable(typed.machine));
+  }
+  choice.scenario.machine.resize(colon);
+  choice.scenario.devices = devices;
+  choice.counted = true;
+  return choice;
+}
+
 }  // namespace
 
 void apply_setting(const std::string& text, Config& model, Config& machine) {
@@ -139,7 +185,8 @@ void read_count(const std::string& option, const std::string& text, std::int64_t
   }
 }
 
-ScenarioParts read_scenario(const Scenario& scenario) {
+ScenarioParts read_scenario(const Scenario& typed) {
+  const auto [scenario, counted] = choose_machine(typed);
   if (scenario.devices && (*scenario.devices < 1 || *scenario.devices > kMostDevices)) {
     throw UserError("--devices: " + std::to_string(*scenario.devices) + " is not a whole number from 1 to " +
                     std::to_string(kMostDevices));
@@ -156,6 +203,9 @@ ScenarioParts read_scenario(const Scenario& scenario) {
   if (devices && *devices > 1 && machine.at("devices").integer() == 1 && !machine.has("nodes")) {
     machine = machine.set("devices", std::to_string(*devices));
   }
+  if (counted) {
+    machine = with_nodes(machine, *scenario.devices);
+  }
   Architecture architecture = read_architecture(model);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   return {std::move(architecture), precision, read_machine(machine), cost};
@@ -166,8 +216,9 @@ PlacementPointer choose_placement(const Scenario& scenario, const Machine& machi
   return make_placement(wanted.empty() ? "resident" : wanted, placement_settings(scenario.sets));
 }
 
-Deployment make_deployment(const Scenario& scenario) {
-  ScenarioParts parts = read_scenario(scenario);
+Deployment make_deployment(const Scenario& typed) {
+  const Scenario scenario = choose_machine(typed).scenario;
+  ScenarioParts parts = read_scenario(typed);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
   const PlacementPointer placement = choose_placement(scenario, parts.machine);
   const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());

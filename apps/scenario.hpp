@@ -12,7 +12,7 @@ namespace moesaic {
 /// One question: a model on a machine under a load, in the words of the command line. Empty: the default.
 struct Scenario {
   std::string model;
-  std::string machine;
+  std::string machine;  ///< NAME or NAME:DEVICES, which may be several nodes
   std::optional<std::int64_t> devices;
   std::string map;
   std::string dtype;

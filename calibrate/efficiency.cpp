@@ -86,6 +86,9 @@ class EfficiencyCostModel final : public CostModel {
     if (const auto* exchange = std::get_if<ExpertExchange>(&task.op.shape)) {
       return exchange_cost(*exchange, task.work, view);
     }
+    if (task.queue == Queue::to_unit || task.queue == Queue::from_unit) {
+      return {view.units[task.unit].link_latency, peak_seconds(task, view) / link_};
+    }
     if (task.communication) {
       return {view.host_link_latency, peak_seconds(task, view) / attained(view).host_link};
     }

@@ -34,6 +34,8 @@ class LayerWriter {
   int run(const Operator& op, const Work& work, std::size_t unit, Queue queue);
   /// A collective on the scale-up link and, over several nodes, the network. Joins the chain.
   int communicate(const Operator& op, const Work& work);
+  /// A copy between the main unit's memory and that of `unit`, which is apart. Joins the chain.
+  int hand_over(const Operator& op, Bytes bytes, std::size_t unit, bool to_unit);
   /// A copy between host and device memory on its direction's queue; waits for nothing and does not join the chain.
   int copy(const Operator& op, Bytes bytes, bool to_device, CopyPath path = {});
   /// A copy to the device on the prefetch queue, not before the layer `layers` back has left its buffer.
@@ -66,6 +68,7 @@ class LayerWriter {
     bool deferring = false;   ///< and what the layer before put off
     double elements = 0;      ///< of the experts' output
     StorageType activations{};
+    Bytes new_cache{};  ///< keys and values that a unit's own memory has not got yet
   };
   Notes& notes() { return notes_; }
 

@@ -136,6 +136,19 @@ double largest_that(Fits fits) {
 
 namespace {
 
+/// What the unit near memory has in its own memory leaves the device's, or is there twice.
+void move_apart(const StepPlan& plan, const PipelineStage& stage, const MemoryHomes& homes, ReplicaMemory& memory) {
+  if (homes.cache_apart) {
+    std::swap(memory.apart.kv, memory.device.kv);
+  }
+  if (homes.experts_apart) {
+    for (std::size_t i = 0; i < plan.architecture().kinds.size(); ++i) {
+      memory.apart.weights += plan.layer_parts(i).experts * number(stage.layers_of_kind[i]);
+    }
+    memory.device.weights -= homes.experts_only_apart ? memory.apart.weights : Bytes{};
+  }
+}
+
 ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const PipelineStage& stage) {
   const Architecture& architecture = plan.architecture();
   const Machine& machine = plan.machine();
@@ -190,6 +203,17 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   }
   memory.device.capacity = machine.device.memory.capacity;
   memory.device.reserve = memory.device.capacity * load.reserve_fraction;
+  if (const Unit* unit = machine.device.apart()) {
+    memory.apart.capacity = unit->memory->capacity;
+    move_apart(plan, stage, homes, memory);
+  }
+  // What spaces without cache have no other use for is lost.
+  const int spaces = machine.device.memory.spaces;
+  if (memory.device.kv > Bytes{} && homes.cache_spaces > 0 && homes.cache_spaces < spaces) {
+    const Bytes others = memory.device.capacity * (1 - static_cast<double>(homes.cache_spaces) / spaces);
+    const Bytes rest = memory.device.total() - memory.device.kv;
+    memory.device.reserve += std::max(Bytes{}, others - rest);
+  }
   if (machine.host) {
     memory.host.capacity = machine.host->memory.capacity;
     memory.storage.capacity = machine.host->storage ? machine.host->storage->capacity : Bytes{};
@@ -202,9 +226,13 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
 
 ReplicaMemory replica_memory(const StepPlan& plan, const MemoryLoad& load) {
   ReplicaMemory fullest;
+  double most = 0;
   for (const PipelineStage& stage : plan.stages()) {
     const ReplicaMemory memory = stage_memory(plan, load, stage);
-    if (memory.device.total() > fullest.device.total()) {
+    const double apart = memory.apart.capacity > Bytes{} ? memory.apart.total() / memory.apart.capacity : 0;
+    const double full = std::max(memory.device.total() / memory.device.capacity, apart);
+    if (full > most) {
+      most = full;
       fullest = memory;
     }
   }

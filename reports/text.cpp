@@ -126,9 +126,14 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
   const MemoryFootprint& device = prediction.memory.device;
   const MemoryFootprint& host = prediction.memory.host;
   const MemoryFootprint& storage = prediction.memory.storage;
+  const MemoryFootprint& apart = prediction.memory.apart;
   const bool with_host = host.total() > Bytes{0}, with_storage = storage.total() > Bytes{0};
+  const bool with_apart = apart.capacity > Bytes{0};
   const double scale = std::max(device.total(), device.capacity).value;
   std::vector<Column> columns{{""}, {"per device", Align::right}, {"share", Align::right}, {}};
+  if (with_apart) {
+    columns.push_back({"near memory", Align::right});
+  }
   if (with_host) {
     columns.push_back({"host", Align::right});
   }
@@ -136,9 +141,13 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
     columns.push_back({"storage", Align::right});
   }
   Table table(std::move(columns));
-  const auto add = [&](const std::string& name, Bytes bytes, Bytes on_host, Bytes stored, double from, Paint colour) {
+  const auto add = [&](const std::string& name, Bytes bytes, Bytes near, Bytes on_host, Bytes stored, double from,
+                       Paint colour) {
     std::vector<std::string> row{name, bytes > Bytes{0} ? to_text(bytes) : "", percent_text(bytes / device.capacity),
                                  paint(bar(from / scale, (from + bytes.value) / scale, kBar, style), colour, style)};
+    if (with_apart) {
+      row.push_back(near > Bytes{0} ? to_text(near) : "");
+    }
     if (with_host) {
       row.push_back(on_host > Bytes{0} ? to_text(on_host) : "");
     }
@@ -152,13 +161,15 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
     const Bytes bytes = device.*kind.bytes;
     const Bytes on_host = host.*kind.bytes;
     const Bytes stored = storage.*kind.bytes;
-    if (bytes > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
-      add(kind.name, bytes, on_host, stored, at, Paint::limit);
+    const Bytes near = apart.*kind.bytes;
+    if (bytes > Bytes{0} || near > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
+      add(kind.name, bytes, near, on_host, stored, at, Paint::limit);
       at += bytes.value;
     }
   }
-  add("total", device.total(), host.total(), storage.total(), 0, device.fits() ? Paint::good : Paint::bad);
-  add("capacity", device.capacity, host.capacity, storage.capacity, 0, Paint::none);
+  add("total", device.total(), apart.total(), host.total(), storage.total(), 0,
+      device.fits() ? Paint::good : Paint::bad);
+  add("capacity", device.capacity, apart.capacity, host.capacity, storage.capacity, 0, Paint::none);
   return heading("Memory", style) + table.text(style) +
          fmt::format("  one token's KV cache, over all devices: {}\n", to_text(prediction.memory.kv_per_token));
 }
