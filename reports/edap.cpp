@@ -101,7 +101,8 @@ EdapReport report_edap(const std::vector<Machine>& machines, const std::vector<F
       if (!unit.area.known()) {
         continue;
       }
-      if (const std::string_view missing = missing_for_edap(unit, device.memory, counted); !missing.empty()) {
+      const Memory& memory = unit.memory ? *unit.memory : device.memory;
+      if (const std::string_view missing = missing_for_edap(unit, memory, counted); !missing.empty()) {
         throw UserError(fmt::format(
             "--machine: '{}' says the area of its unit '{}', but not {}", printable(machine.name), printable(unit.name),
             missing == "energy" ? "its \"energy\""
@@ -109,9 +110,9 @@ EdapReport report_edap(const std::vector<Machine>& machines, const std::vector<F
                                   "units add alone)"));
       }
       EdapReport::Curve curve{
-          with_area > 1 ? machine.name + " " + unit.name : machine.name, machine.name, unit, device.memory, {}};
+          with_area > 1 ? machine.name + " " + unit.name : machine.name, machine.name, unit, memory, {}};
       for (const FlopsPerByte intensity : intensities) {
-        curve.points.push_back(edap(unit, device.memory, intensity, counted));
+        curve.points.push_back(edap(unit, memory, intensity, counted));
       }
       report.curves.push_back(std::move(curve));
     }

@@ -203,6 +203,12 @@ class NearMemory final : public Placement {
     return writer.hand_over(handed_over(back, results, false, "activations"), results, unit, false);
   }
 
+  /// What activations that cross, and as many results, take on the link to a unit; nothing where it is not apart.
+  static Seconds both_ways(const MachineView& view, std::size_t unit, Bytes bytes) {
+    const UnitView& on = view.units[unit];
+    return on.apart ? (on.link_latency + bytes / BytesPerSecond{view.resources[on.link_out].capacity}) * 2 : Seconds{};
+  }
+
   int attend(LayerWriter& writer, const Operator& op, const Work& work, std::size_t unit, bool joins) const {
     const auto& scores = std::get<SoftmaxScores>(op.shape);
     const double rows = scores.sequences * scores.new_tokens * scores.heads;
@@ -257,15 +263,16 @@ class NearMemory final : public Placement {
                           BytesPerSecond{view.resources[on.memory].capacity});
     };
     const ExpertPart all{experts.experts, experts.rows, experts.distinct};
+    const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
     CoProcessed parts{all, {}};
     if (choice == UnitChoice::co_processed) {
       parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
     } else if (choice == UnitChoice::near_memory ||
                (choice == UnitChoice::faster &&
-                in_series(all, experts.tokens, times(memory)) < in_series(all, experts.tokens, times(0)))) {
+                in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
+                    in_series(all, experts.tokens, times(0)))) {
       parts = {{}, all};
     }
-    const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
     if (parts.processor.rows <= 0 || parts.memory.rows <= 0) {
       const std::size_t unit = parts.processor.rows <= 0 ? memory : 0;
       join(writer, across(writer, unit, "tokens out", "results in", rows, rows,

@@ -42,6 +42,12 @@ TEST(EdapCommand, WinnersAsPublished) {
   }
 }
 
+// AttAcc's banks are in stacks of their own: five of nine dies of 121 mm2, and what is added to them.
+TEST(EdapCommand, AUnitApartCountsItsOwnMemory) {
+  const Json unit = json_of("edap --machine attacc", "edap.json")["units"][0];
+  EXPECT_NEAR(unit["counted_mm2"].get<double>(), 5 * 9 * 121 + 5 * (8 * 13.12 + 1.40), 1e-6);
+}
+
 TEST(EdapCommand, ThePageHasACurveForEachUnit) {
   const Ran ran = run_line("edap --format html --machine duplex,bank-pim");
   EXPECT_EQ(ran.code, 0) << ran.err;

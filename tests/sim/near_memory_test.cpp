@@ -112,9 +112,11 @@ TEST(NearMemory, BankConflictsOnlySlow) {
 
 // Wrong in either: a unit's energy counted twice, or bytes that nobody pays for.
 TEST(NearMemory, EnergyIsTheSumOfItsPartsAndNeverBelowThatOfItsBytes) {
-  for (const char* name : {"resident", "duplex", "duplex-pe", "two-unit"}) {
+  for (const auto& [name, machine] :
+       {std::pair("resident", "duplex-4"), std::pair("duplex", "duplex-4"), std::pair("duplex-pe", "duplex-4"),
+        std::pair("two-unit", "duplex-4"), std::pair("heterogeneous", "gpu-pim-2")}) {
     const Architecture architecture = preset("Mixtral-8x7B");
-    const StepPlan plan(architecture, architecture.precision, machine_named("duplex-4"), {}, make_placement(name));
+    const StepPlan plan(architecture, architecture.precision, machine_named(machine), {}, make_placement(name));
     for (const Batch& batch : kBatches) {
       const StepGraph graph = build_step(plan, batch);
       const WorkEnergy energy = work_energy(graph, plan.view());
@@ -127,6 +129,13 @@ TEST(NearMemory, EnergyIsTheSumOfItsPartsAndNeverBelowThatOfItsBytes) {
       EXPECT_DOUBLE_EQ(energy.total().value, parts.value) << name;
       const Work whole = total_work(graph);
       EXPECT_GE(energy.total().value, (least * whole.memory()).value * (1 - kRounding)) << name;
+      double crossing = 0;  // at 1.3 pJ/bit, over links to other devices and to the unit apart
+      for (const LayerGraph& layer : graph.layers) {
+        for (const Task& task : graph.tasks_of(layer)) {
+          crossing += task.communication ? layer.executions * task.work.wire.value : 0;
+        }
+      }
+      EXPECT_NEAR(energy.links.value, crossing * 8 * 1.3e-12, energy.links.value * kRounding) << name;
       const double arithmetic = 0.23e-12 * whole.flops.value;
       EXPECT_GE(energy.total().value, arithmetic * (1 - kRounding)) << name;
     }
