@@ -22,6 +22,7 @@
 #include "apps/reproduce.hpp"
 #include "apps/search.hpp"
 #include "apps/serve.hpp"
+#include "apps/stream.hpp"
 #include "apps/topology.hpp"
 #include "apps/train.hpp"
 #include "apps/validate.hpp"
@@ -254,6 +255,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* search_command = add_search_command(app, search_options);
   ServeOptions serve_options;
   const CLI::App* serve_command = add_serve_command(app, serve_options);
+  StreamOptions stream_options;
+  const CLI::App* stream_command = add_stream_command(app, stream_options);
   CacheOptions cache_options;
   const CLI::App* cache_command = add_cache_command(app, cache_options);
   OffloadOptions offload_options;
@@ -305,6 +308,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
     }
     if (*serve_command) {
       run_serve(serve_options, command_line(arguments), {out, err, terminal, watched});
+      return 0;
+    }
+    if (*stream_command) {
+      run_stream(stream_options, {out, err, terminal, watched});
       return 0;
     }
     if (*offload_command) {

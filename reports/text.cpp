@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/quantity_text.hpp"
 #include "reports/names.hpp"
+#include "reports/phase_text.hpp"
 #include "reports/report.hpp"
 #include "reports/summary.hpp"
 #include "reports/table.hpp"
@@ -15,7 +15,6 @@
 namespace moesaic {
 namespace {
 
-constexpr int kBar = 20;            // characters of a full bar
 constexpr double kNoGain = 0.0005;  // gains below 0.05% are not listed one by one
 
 std::string question_text(const Prediction& prediction, const TextStyle& style) {
@@ -50,46 +49,6 @@ std::string limits_text(const Prediction& prediction, const TextStyle& style) {
          table.text(style);
 }
 
-// The unit in which all times of one waterfall are written, so that they can be added up.
-struct TimeScale {
-  const char* unit;
-  double seconds;
-  int decimals;  // four significant digits of the whole
-
-  explicit TimeScale(Seconds whole) {
-    const double size = std::abs(whole.value);
-    unit = size >= 1 ? "s" : size >= 1e-3 ? "ms" : "us";
-    seconds = size >= 1 ? 1 : size >= 1e-3 ? 1e-3 : 1e-6;
-    decimals = std::clamp(3 - static_cast<int>(std::floor(std::log10(std::max(size / seconds, 1e-9)))), 0, 6);
-  }
-  std::string text(Seconds value, bool sign) const {
-    return fmt::format(fmt::runtime(sign ? "{:+.{}f}" : "{:.{}f}"), value.value / seconds + 0.0, decimals);
-  }
-};
-
-std::string waterfall_text(const NamedPhase& named, const TextStyle& style) {
-  const PhasePrediction& phase = *named.phase;
-  if (!(phase.seconds.value > 0)) {
-    return "";
-  }
-  const TimeScale scale(phase.seconds);
-  Table table({{"from limit to prediction"}, {scale.unit, Align::right}, {"share", Align::right}, {}, {"resource"}});
-  const double whole = phase.seconds.value;
-  table.add({"limit", scale.text(phase.limit.seconds, false), percent_text(phase.limit.seconds.value / whole),
-             paint(bar(0, phase.limit.seconds.value / whole, kBar, style), Paint::limit, style),
-             resource_name(phase.limit.resource)});
-  double at = phase.limit.seconds.value;
-  for (const WaterfallBar& step : shown_bars(phase)) {
-    const double next = at + step.seconds.value;
-    table.add({step.name, scale.text(step.seconds, true), percent_text(step.seconds.value / whole),
-               paint(bar(std::min(at, next) / whole, std::max(at, next) / whole, kBar, style), Paint::gap, style),
-               resource_name(step.resource)});
-    at = next;
-  }
-  table.add({"prediction", scale.text(phase.seconds, false), percent_text(1), bar(0, 1, kBar, style), ""});
-  return heading("Waterfall of " + named.title, style) + table.text(style);
-}
-
 std::string utilisation_text(const Prediction& prediction, const TextStyle& style) {
   Table table({{"resource"}, {"decode", Align::right}, {"prefill", Align::right}});
   for (const SharedUse& use : utilisation(prediction)) {
@@ -114,7 +73,8 @@ std::string elasticity_text(const Prediction& prediction, const TextStyle& style
     }
     table.add({fmt::format("10% {} {} buys", is_latency(elasticity.figure) ? "less" : "more",
                            resource_label(elasticity.figure)),
-               percent_text(gain), paint(bar(0, most > 0 ? gain / most : 0, kBar / 2, style), Paint::good, style)});
+               percent_text(gain),
+               paint(bar(0, most > 0 ? gain / most : 0, kWaterfallBar / 2, style), Paint::good, style)});
   }
   if (without > 0) {
     table.add({fmt::format("each of {} other figures buys", without), "< 0.1%"});
@@ -137,8 +97,9 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
   }
   Table table(std::move(columns));
   const auto add = [&](const std::string& name, Bytes bytes, Bytes on_host, Bytes stored, double from, Paint colour) {
-    std::vector<std::string> row{name, bytes > Bytes{0} ? to_text(bytes) : "", percent_text(bytes / device.capacity),
-                                 paint(bar(from / scale, (from + bytes.value) / scale, kBar, style), colour, style)};
+    std::vector<std::string> row{
+        name, bytes > Bytes{0} ? to_text(bytes) : "", percent_text(bytes / device.capacity),
+        paint(bar(from / scale, (from + bytes.value) / scale, kWaterfallBar, style), colour, style)};
     if (with_host) {
       row.push_back(on_host > Bytes{0} ? to_text(on_host) : "");
     }
@@ -167,8 +128,8 @@ std::string work_energy_text(const Prediction& prediction, const TextStyle& styl
   Table table({{""}, {"memory", Align::right}, {"arithmetic", Align::right}, {"share", Align::right}, {}});
   double at = 0;
   for (const EnergyPart& part : energy_parts(prediction)) {
-    table.add(
-        {part.name, part.memory, part.arithmetic, percent_text(part.share), bar(at, at + part.share, kBar, style)});
+    table.add({part.name, part.memory, part.arithmetic, percent_text(part.share),
+               bar(at, at + part.share, kWaterfallBar, style)});
     at += part.share;
   }
   return table.empty() ? ""

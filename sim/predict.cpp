@@ -64,7 +64,9 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
   return bars;
 }
 
-PhasePrediction describe(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
+}  // namespace
+
+PhasePrediction phase_prediction(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
   const MachineView& view = deployment.plan.view();
   PhasePrediction phase;
   phase.seconds = times.predicted;
@@ -83,6 +85,8 @@ PhasePrediction describe(const PhaseTimes& times, const StepGraph& graph, const 
   }
   return phase;
 }
+
+namespace {
 
 /// Power of the replica in a phase: every device between idle and maximum by its busiest resource's utilisation, the
 /// host likewise, in the replica's share of it.
@@ -156,8 +160,8 @@ Prediction predict(const Deployment& deployment, const Load& load) {
     return result;
   }
 
-  result.prefill = describe(times.prefill, predictor.prefill_step(), deployment);
-  result.decode = describe(times.decode, predictor.decode_step(), deployment);
+  result.prefill = phase_prediction(times.prefill, predictor.prefill_step(), deployment);
+  result.decode = phase_prediction(times.decode, predictor.decode_step(), deployment);
   result.ttft = times.prefill.predicted / times.waves;
   result.tpot = times.decode.predicted / times.waves;
   result.end_to_end = times.end_to_end;
