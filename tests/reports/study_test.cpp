@@ -26,6 +26,9 @@ TEST(Expression, Mistakes) {
             std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("2 *", names); }).find("no expression"), std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("1 / 0", names); }).find("finite"), std::string::npos);
+  const NamedValues unfit{{"it.fits", 0}, {"it.load.batch", 1}};
+  EXPECT_NE(user_error([&] { return evaluate_expression("it.tpot_s", unfit); }).find("'it' has no times"),
+            std::string::npos);
 }
 
 std::string study_with(const std::string& rows, const std::string& more = "") {
