@@ -4,8 +4,10 @@
 
 #include "base/error.hpp"
 #include "calibrate/engine_cost.hpp"
+#include "model/hybrid_description.hpp"
 #include "model/mapping_text.hpp"
 #include "sim/contended_cost.hpp"
+#include "sim/simulated_hits.hpp"
 
 namespace moesaic {
 namespace {
@@ -75,7 +77,8 @@ Config own_document(const Config& config) { return Config::parse(config.dump(), 
 
 /// Figures that a file may leave out, and that may be set all the same: they become members without a value.
 Config with_unmeasured(Config machine, const std::string& path) {
-  if (path.starts_with("host.attained.") && machine.has("host") && !machine.at("host").has("attained")) {
+  if ((path == "host.attained" || path.starts_with("host.attained.")) && machine.has("host") &&
+      !machine.at("host").has("attained")) {
     const Config none = Config::parse(R"({"compute": null, "memory": null})", machine.origin());
     return machine.with_member("host", own_document(machine.at("host")).with_member("attained", none));
   }
@@ -161,15 +164,22 @@ ScenarioParts read_scenario(const Scenario& scenario) {
   return {std::move(architecture), precision, read_machine(machine), cost};
 }
 
-PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine) {
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine, const Architecture& architecture) {
   const std::string& wanted = scenario.placement.empty() ? machine.device.placement : scenario.placement;
-  return make_placement(wanted.empty() ? "resident" : wanted, placement_settings(scenario.sets));
+  const std::string name = wanted.empty() ? "resident" : wanted;
+  const std::vector<std::string> sets = placement_settings(scenario.sets);
+  if (auto hybrid = find_hybrid(name, sets); hybrid && hybrid->cached) {
+    hybrid->hits =
+        simulated_hits(*hybrid, architecture, std::max<std::int64_t>(1, scenario.load.batch), scenario.routing);
+    return hybrid_placement(*hybrid);
+  }
+  return make_placement(name, sets);
 }
 
 Deployment make_deployment(const Scenario& scenario) {
   ScenarioParts parts = read_scenario(scenario);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
-  const PlacementPointer placement = choose_placement(scenario, parts.machine);
+  const PlacementPointer placement = choose_placement(scenario, parts.machine, parts.architecture);
   const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());
   if (!engine.empty() && engine != "none" && scenario.profile != "peak") {
     parts.cost = engine_cost_model(parts.cost, engine, parts.machine.device.name);

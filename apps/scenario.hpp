@@ -47,8 +47,9 @@ struct ScenarioParts {
 /// Throws UserError.
 ScenarioParts read_scenario(const Scenario& scenario);
 
-/// The scenario's, or the one that its device is made for. Throws UserError.
-PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine);
+/// The scenario's, or the one that its device is made for; hits of a cache of experts are simulated for steps of the
+/// load's batch. Throws UserError.
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine, const Architecture& architecture);
 
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);

@@ -152,6 +152,7 @@ void LayerWriter::begin_next_batch() {
   notes_.attends = false;
   notes_.returning = {};
   notes_.deferring = false;
+  notes_.stream = Bytes{};
   graph_.batches = std::max(graph_.batches, batch_ + 1);
 }
 

@@ -53,11 +53,12 @@ class LayerWriter {
 
   /// What a placement remembers of the layer that it writes.
   struct Notes {
-    bool on_device = false;  ///< all of the layer
-    int dense_in = -1;       ///< the copy that brings the layer's dense weights
-    int experts_in = -1;     ///< the copy that brings its experts
-    Bytes expert{};          ///< of one expert
-    double experts = 0;      ///< that the rank holds
+    bool on_device = false;      ///< all of the layer
+    int dense_in = -1;           ///< the copy that brings the layer's dense weights
+    int experts_in = -1;         ///< the copy that brings its experts
+    Bytes expert{};              ///< of one expert
+    bool passes_stream = false;  ///< its residual stream comes from elsewhere and goes back
+    double experts = 0;          ///< that the rank holds
     // Of the batch:
     int beside = -1;       ///< what the chain's next task waits for besides
     bool attends = false;  ///< the chain is within attention, which began behind this task:
@@ -65,6 +66,7 @@ class LayerWriter {
     FewOf<int, 4> returning;  ///< what its output still needs
     bool deferring = false;   ///< and what the layer before put off
     double elements = 0;      ///< of the experts' output
+    Bytes stream{};           ///< of the residual stream that has come
     StorageType activations{};
   };
   Notes& notes() { return notes_; }

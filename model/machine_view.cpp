@@ -72,11 +72,13 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.network_energy = machine.network->energy;
   }
   if (machine.host && host_link) {
-    const double share = 1.0 / std::min(ranks, machine.devices);
-    const Host& host = *machine.host;
     view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.host_link_latency = host_link->latency;
+  }
+  if (machine.host) {
+    const double share = 1.0 / std::min(ranks, machine.devices);
+    const Host& host = *machine.host;
     view.host_memory = add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
     view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));

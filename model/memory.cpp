@@ -136,6 +136,20 @@ double largest_that(Fits fits) {
 
 namespace {
 
+/// The host has the tables, the states and the activations, too; of layers on the device their weights and caches stay.
+void move_to_host(const StepPlan& plan, const PipelineStage& stage, ReplicaMemory& memory) {
+  const double ranks = plan.mapping().devices();
+  const Bytes tables = plan.embedding_weights(stage);
+  memory.device.weights -= tables;
+  memory.host.weights += tables;
+  memory.host.state += memory.device.state * ranks;
+  memory.host.activations += memory.device.activations * ranks;
+  memory.device.state = Bytes{};
+  if (plan.placement().device_layers() == 0) {
+    memory.device.activations = memory.device.buffers = Bytes{};
+  }
+}
+
 ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const PipelineStage& stage) {
   const Architecture& architecture = plan.architecture();
   const Machine& machine = plan.machine();
@@ -179,14 +193,19 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double tokens = std::max(decoded, std::min(sequences * load.prompt, load.step_tokens)) / mapping.context;
   const double logits = stage.last ? 2 * (mapping.pipeline == 1 ? sequences : decoded) : 0;
   // Of batches that take turns one computes, the others keep their residual streams and normalised inputs.
-  memory.device.activations =
-      activation.bytes(tokens * (4 * number(architecture.hidden) + widest_intermediate(plan) / homes.batches) +
-                       logits * number(architecture.vocabulary));
+  const double hidden = number(architecture.hidden), computing = tokens / homes.batches;
+  memory.device.activations = activation.bytes(computing * (4 * hidden + widest_intermediate(plan)) +
+                                               (tokens - computing) * 2 * hidden * homes.activations_on_device +
+                                               logits * number(architecture.vocabulary));
+  memory.host.activations = activation.bytes(tokens * hidden * (1 - homes.activations_on_device)) * ranks;
   if (ranks > 1) {
     memory.device.buffers += activation.bytes(2 * tokens * number(architecture.hidden));
   }
   if (mapping.context > 1) {
     memory.device.buffers += passed_on(plan, load, std::min(sequences, std::ceil(load.step_tokens / load.prompt)));
+  }
+  if (homes.on_host) {
+    move_to_host(plan, stage, memory);
   }
   memory.device.capacity = machine.device.memory.capacity;
   memory.device.reserve = memory.device.capacity * load.reserve_fraction;
@@ -201,9 +220,9 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
 }  // namespace
 
 ReplicaMemory replica_memory(const StepPlan& plan, const MemoryLoad& load) {
-  ReplicaMemory fullest;
-  for (const PipelineStage& stage : plan.stages()) {
-    const ReplicaMemory memory = stage_memory(plan, load, stage);
+  ReplicaMemory fullest = stage_memory(plan, load, plan.stages().front());
+  for (std::size_t i = 1; i < plan.stages().size(); ++i) {
+    const ReplicaMemory memory = stage_memory(plan, load, plan.stages()[i]);
     if (memory.device.total() > fullest.device.total()) {
       fullest = memory;
     }

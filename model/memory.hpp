@@ -17,7 +17,9 @@ struct MemoryHomes {
   double prefetch_extra = 0;     ///< experts buffered besides, per chosen one
   double weights_on_storage = 0;
   double cache_on_storage = 0;
-  int batches = 1;  ///< that take turns: one computes at a time
+  double activations_on_device = 1;  ///< of the batches that wait: their residual streams
+  int batches = 1;                   ///< that take turns: one computes at a time
+  bool on_host = false;              ///< nothing of the network is on the device but whole layers
 };
 
 /// Bytes of one memory pool, by class. `cache` is KV and recurrent state.

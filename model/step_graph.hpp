@@ -44,7 +44,7 @@ struct Demand {
 enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, prefetch, storage, network };
 inline constexpr std::size_t kQueueCount = 8;
 /// Batches that a step may have beside each other.
-inline constexpr int kMostBatches = 32;
+inline constexpr int kMostBatches = 255;
 
 /// A point that tasks of later layers can wait for.
 enum class Marker : std::uint8_t {
