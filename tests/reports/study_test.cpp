@@ -110,7 +110,7 @@ TEST(Study, Mistakes) {
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "target": 11)")), "target"},
   };
   for (const auto& [text, says] : mistakes) {
-    const std::string message = user_error([&] { return read(text); });
+    const std::string message = user_error([&study = text] { return read(study); });
     EXPECT_NE(message.find("mine.json"), std::string::npos) << message;
     EXPECT_NE(message.find(says), std::string::npos) << message;
   }
