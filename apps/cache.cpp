@@ -195,10 +195,15 @@ double read_capacity(const std::string& text, const CacheReport& report) {
 Prefetch read_prefetch(const std::string& text, const CacheReport& report) {
   Prefetch prefetch;
   prefetch.window = std::numeric_limits<double>::infinity();
-  for (const auto& [key, values] : parse_items("--prefetch", text, {"accuracy", "extra", "window"})) {
+  for (const auto& [key, values] : parse_items("--prefetch", text, {"accuracy", "extra", "window", "guesses"})) {
     for (const std::string& value : values) {
       if (key == "accuracy") {
         prefetch.accuracy.push_back(number_or_percent("--prefetch accuracy", value));
+      } else if (key == "guesses") {
+        if (value != "kept" && value != "buffered") {
+          throw UserError(fmt::format("--prefetch guesses: '{}' is neither buffered nor kept", printable(value)));
+        }
+        prefetch.kept = value == "kept";
       } else if (key == "extra") {
         prefetch.extra = parse_count("--prefetch extra", value);
       } else {
@@ -263,7 +268,7 @@ CLI::App* add_cache_command(CLI::App& app, CacheOptions& options) {
       ->type_name("X");
   add("--prefetch", options.prefetch,
       "accuracy=A1,A2,...: chance that an expert 1, 2, ... layers ahead is guessed; extra=N guesses more; window=N "
-      "experts arrive while a layer computes (default: all guesses do)",
+      "experts arrive while a layer computes (default: all guesses do); guesses=kept: they take slots of the cache",
       "KEY=X,...");
   command->add_flag("--batching", options.batching, "Distinct experts of batches by what is put together");
   add("--waiting", options.waiting, "Tokens that --batching chooses from (default 4 batches)", "N");

@@ -11,6 +11,7 @@
 #include "apps/closed_form.hpp"
 #include "apps/collective.hpp"
 #include "apps/dram.hpp"
+#include "apps/edap.hpp"
 #include "apps/experts.hpp"
 #include "apps/flows.hpp"
 #include "apps/models.hpp"
@@ -22,6 +23,7 @@
 #include "apps/reproduce.hpp"
 #include "apps/search.hpp"
 #include "apps/serve.hpp"
+#include "apps/stream.hpp"
 #include "apps/topology.hpp"
 #include "apps/train.hpp"
 #include "apps/validate.hpp"
@@ -254,6 +256,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* search_command = add_search_command(app, search_options);
   ServeOptions serve_options;
   const CLI::App* serve_command = add_serve_command(app, serve_options);
+  StreamOptions stream_options;
+  const CLI::App* stream_command = add_stream_command(app, stream_options);
   CacheOptions cache_options;
   const CLI::App* cache_command = add_cache_command(app, cache_options);
   OffloadOptions offload_options;
@@ -266,6 +270,8 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
   const CLI::App* closed_form_command = add_closed_form_command(app, closed_form_options);
   DramOptions dram_options;
   const CLI::App* dram_command = add_dram_command(app, dram_options);
+  EdapOptions edap_options;
+  const CLI::App* edap_command = add_edap_command(app, edap_options);
 
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -307,6 +313,10 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       run_serve(serve_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
+    if (*stream_command) {
+      run_stream(stream_options, {out, err, terminal, watched});
+      return 0;
+    }
     if (*offload_command) {
       run_offload(offload_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
@@ -332,6 +342,12 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       const std::string& file = dram_options.output_file;
       check_output("-o", file);
       write_result(dram_result(dram_options, terminal && file.empty()), file, out);
+      return 0;
+    }
+    if (*edap_command) {
+      const std::string& file = edap_options.output_file;
+      check_output("-o", file);
+      write_result(edap_result(edap_options, command_line(arguments), terminal && file.empty()), file, out);
       return 0;
     }
     if (*overlap_command) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <ostream>
+#include <utility>
 
 #include "apps/interrupt.hpp"
 #include "apps/options.hpp"
@@ -22,14 +23,23 @@ namespace moesaic {
 namespace {
 
 /// What of a placement a search takes as given.
-HybridDescription assumed_of(const std::vector<std::string>& sets) {
-  constexpr std::array<std::string_view, 5> kGiven = {"experts.prefetch", "experts.deferred", "experts.host_tokens",
-                                                      "copies", "sockets"};
+HybridDescription assumed_of(const std::string& placement, const std::vector<std::string>& sets) {
+  constexpr std::array<std::string_view, 7> kGiven = {"experts.prefetch", "experts.deferred",     "experts.host_tokens",
+                                                      "experts.evicted",  "experts.copied_bytes", "copies",
+                                                      "sockets"};
   for (const std::string& set : sets) {
     if (std::none_of(kGiven.begin(), kGiven.end(), [&](std::string_view key) { return set.starts_with(key); })) {
       throw UserError(fmt::format("--set: 'placement.{}' is what offload searches for; given can be placement.{}",
                                   printable(set), fmt::join(kGiven, ", placement.")));
     }
+  }
+  if (!placement.empty()) {
+    const auto given = find_hybrid(placement, sets);
+    if (!given) {
+      throw UserError(
+          fmt::format("--placement: '{}' divides nothing between a device and its host", printable(placement)));
+    }
+    return *given;
   }
   HybridDescription assumed;
   assumed.missing = MissingExperts::fetched;  // the only one that takes a prefetcher
@@ -45,6 +55,11 @@ OffloadQuestion question_of(const OffloadOptions& options) {
   }
   const std::vector<std::string> sets = placement_settings(scenario.sets);
   std::erase_if(scenario.sets, [](const std::string& set) { return set.starts_with("placement."); });
+  const std::string given = std::exchange(scenario.placement, {});
+  const auto hybrid = given.empty() ? std::nullopt : find_hybrid(given, {});
+  if (scenario.engine.empty() && hybrid) {
+    scenario.engine = hybrid->engine;
+  }
   const Deployment resident = make_deployment(scenario);
   OffloadQuestion question{.architecture = resident.plan.architecture(),
                            .precision = resident.plan.precision(),
@@ -55,7 +70,7 @@ OffloadQuestion question_of(const OffloadOptions& options) {
                            .load = scenario.load,
                            .batch = std::nullopt,
                            .step_tokens = std::nullopt,
-                           .assumed = assumed_of(sets)};
+                           .assumed = assumed_of(given, sets)};
   if (options.batch != "any") {
     question.batch = parse_count("--batch", options.batch);
   }
@@ -183,11 +198,15 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
   add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
       "ROUTING");
   add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
-  add("--engine", scenario.engine, "Engine that runs it, as of predict (default none)", "NAME|FILE");
+  add("--placement", scenario.placement,
+      "A placement whose prefetcher, copies and engine are given; what is where is searched", "NAME|FILE");
+  add("--engine", scenario.engine, "Engine that runs it, as of predict (default: that of --placement, else none)",
+      "NAME|FILE");
   command
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "
-                   "searched: experts.prefetch, experts.deferred, experts.host_tokens, copies, sockets")
+                   "searched: experts.prefetch, experts.deferred, experts.host_tokens, experts.evicted, "
+                   "experts.copied_bytes, copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});

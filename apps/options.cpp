@@ -23,10 +23,14 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->required()
       ->delimiter(',')
       ->type_name("NAME|FILE");
-  command.add_option("--machine", list.machines, "Machine: a node's or device's name or part of it, or a JSON file")
+  command
+      .add_option(
+          "--machine", list.machines,
+          "Machine: a node's or device's name or part of it, or a JSON file; NAME:N for N devices, of several nodes "
+          "where it takes them")
       ->required()
       ->delimiter(',')
-      ->type_name("NAME|FILE");
+      ->type_name("NAME[:N]|FILE");
   command
       .add_option("--devices", list.devices,
                   "Devices of the replica (default: as many as one node has and the model divides)")

@@ -4,8 +4,10 @@
 
 #include "base/error.hpp"
 #include "calibrate/engine_cost.hpp"
+#include "model/hybrid_description.hpp"
 #include "model/mapping_text.hpp"
 #include "sim/contended_cost.hpp"
+#include "sim/simulated_hits.hpp"
 
 namespace moesaic {
 namespace {
@@ -75,7 +77,8 @@ Config own_document(const Config& config) { return Config::parse(config.dump(), 
 
 /// Figures that a file may leave out, and that may be set all the same: they become members without a value.
 Config with_unmeasured(Config machine, const std::string& path) {
-  if (path.starts_with("host.attained.") && machine.has("host") && !machine.at("host").has("attained")) {
+  if ((path == "host.attained" || path.starts_with("host.attained.")) && machine.has("host") &&
+      !machine.at("host").has("attained")) {
     const Config none = Config::parse(R"({"compute": null, "memory": null})", machine.origin());
     return machine.with_member("host", own_document(machine.at("host")).with_member("attained", none));
   }
@@ -98,6 +101,52 @@ std::optional<std::int64_t> wanted_devices(const Scenario& scenario) {
     return parse_mapping(scenario.map, std::nullopt).devices();
   }
   return std::nullopt;
+}
+
+/// As many nodes as `devices` fill, of a node that says how it is joined to others.
+Config with_nodes(const Config& machine, std::int64_t devices) {
+  const std::int64_t per_node = machine.at("devices").integer();
+  if (machine.has("nodes") || per_node <= 1 || devices <= per_node) {
+    return machine;
+  }
+  const std::string name = machine.at("name").string();
+  if (devices % per_node != 0) {
+    throw UserError("--machine: " + std::to_string(devices) + " devices do not fill nodes of '" + printable(name) +
+                    "', which have " + std::to_string(per_node));
+  }
+  if (!machine.has("network")) {
+    throw UserError("--machine: " + std::to_string(devices) + " devices are several nodes, and '" + printable(name) +
+                    "' does not say how it is joined to others (\"network\")");
+  }
+  const Config count = Config::parse("{\"nodes\": " + std::to_string(devices / per_node) + "}", machine.origin());
+  return machine.with_member("nodes", count.at("nodes"));
+}
+
+/// A machine may be written NAME:DEVICES. Then the scenario's devices are that many, of as many nodes as it takes.
+struct MachineChoice {
+  Scenario scenario;  ///< with the name alone
+  bool counted = false;
+};
+MachineChoice choose_machine(const Scenario& typed) {
+  MachineChoice choice{typed, false};
+  const auto colon = typed.machine.rfind(':');
+  const std::string count = colon == std::string::npos ? "" : typed.machine.substr(colon + 1);
+  if (count.empty() || count.find_first_not_of("0123456789") != std::string::npos) {
+    return choice;
+  }
+  const std::int64_t devices = parse_count("--machine", count);
+  if (devices < 1 || devices > kMostDevices) {
+    throw UserError("--machine: '" + printable(typed.machine) + "' names " + count + " devices; allowed are 1 to " +
+                    std::to_string(kMostDevices));
+  }
+  if (typed.devices && *typed.devices != devices) {
+    throw UserError("--devices: " + std::to_string(*typed.devices) + " contradicts --machine " +
+                    printable(typed.machine));
+  }
+  choice.scenario.machine.resize(colon);
+  choice.scenario.devices = devices;
+  choice.counted = true;
+  return choice;
 }
 
 }  // namespace
@@ -147,7 +196,8 @@ void read_count(const std::string& option, const std::string& text, std::int64_t
   }
 }
 
-ScenarioParts read_scenario(const Scenario& scenario) {
+ScenarioParts read_scenario(const Scenario& typed) {
+  const auto [scenario, counted] = choose_machine(typed);
   if (scenario.devices && (*scenario.devices < 1 || *scenario.devices > kMostDevices)) {
     throw UserError("--devices: " + std::to_string(*scenario.devices) + " is not a whole number from 1 to " +
                     std::to_string(kMostDevices));
@@ -164,20 +214,31 @@ ScenarioParts read_scenario(const Scenario& scenario) {
   if (devices && *devices > 1 && machine.at("devices").integer() == 1 && !machine.has("nodes")) {
     machine = machine.set("devices", std::to_string(*devices));
   }
+  if (counted) {
+    machine = with_nodes(machine, *scenario.devices);
+  }
   Architecture architecture = read_architecture(model);
   const Precision precision = parse_precision(scenario.dtype, architecture.precision);
   return {std::move(architecture), precision, read_machine(machine), cost};
 }
 
-PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine) {
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine, const Architecture& architecture) {
   const std::string& wanted = scenario.placement.empty() ? machine.device.placement : scenario.placement;
-  return make_placement(wanted.empty() ? "resident" : wanted, placement_settings(scenario.sets));
+  const std::string name = wanted.empty() ? "resident" : wanted;
+  const std::vector<std::string> sets = placement_settings(scenario.sets);
+  if (auto hybrid = find_hybrid(name, sets); hybrid && hybrid->cached) {
+    hybrid->hits =
+        simulated_hits(*hybrid, architecture, std::max<std::int64_t>(1, scenario.load.batch), scenario.routing);
+    return hybrid_placement(*hybrid);
+  }
+  return make_placement(name, sets);
 }
 
-Deployment make_deployment(const Scenario& scenario) {
-  ScenarioParts parts = read_scenario(scenario);
+Deployment make_deployment(const Scenario& typed) {
+  const Scenario scenario = choose_machine(typed).scenario;
+  ScenarioParts parts = read_scenario(typed);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
-  const PlacementPointer placement = choose_placement(scenario, parts.machine);
+  const PlacementPointer placement = choose_placement(scenario, parts.machine, parts.architecture);
   const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());
   if (!engine.empty() && engine != "none" && scenario.profile != "peak") {
     parts.cost = engine_cost_model(parts.cost, engine, parts.machine.device.name);

@@ -12,7 +12,7 @@ namespace moesaic {
 /// One question: a model on a machine under a load, in the words of the command line. Empty: the default.
 struct Scenario {
   std::string model;
-  std::string machine;
+  std::string machine;  ///< NAME or NAME:DEVICES, which may be several nodes
   std::optional<std::int64_t> devices;
   std::string map;
   std::string dtype;
@@ -47,8 +47,9 @@ struct ScenarioParts {
 /// Throws UserError.
 ScenarioParts read_scenario(const Scenario& scenario);
 
-/// The scenario's, or the one that its device is made for. Throws UserError.
-PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine);
+/// The scenario's, or the one that its device is made for; hits of a cache of experts are simulated for steps of the
+/// load's batch. Throws UserError.
+PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine, const Architecture& architecture);
 
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);

@@ -41,7 +41,7 @@ ServingSpace serving_space(const SearchOptions& options) {
   question.precision = parts.precision;
   question.machine = std::move(parts.machine);
   question.cost = std::move(parts.cost);
-  question.placement = choose_placement(scenario, question.machine);
+  question.placement = choose_placement(scenario, question.machine, question.architecture);
   question.placement->check(question.machine);
   question.routing = scenario.routing;
   question.exchange = parse_exchange(scenario.exchange);

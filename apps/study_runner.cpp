@@ -77,6 +77,15 @@ StudyCommands::~StudyCommands() {
   }
 }
 
+std::string StudyCommands::in_words_of_the_study(std::string message) const {
+  for (const auto& [name, file] : defined_) {
+    for (std::size_t at = message.find(file); at != std::string::npos; at = message.find(file)) {
+      message.replace(at, file.size(), "define '" + name + "'");
+    }
+  }
+  return message;
+}
+
 NamedValues StudyCommands::run(const StudyRun& run) {
   if (run.command == "reproduce") {
     run.origin.fail("a study cannot run studies");
@@ -104,7 +113,7 @@ NamedValues StudyCommands::run(const StudyRun& run) {
     while (message.ends_with('\n')) {
       message.pop_back();
     }
-    run.origin.fail(fmt::format("moesaic {}: {}", run.command, message));
+    run.origin.fail(fmt::format("moesaic {}: {}", run.command, in_words_of_the_study(message)));
   }
   NamedValues values;
   const Json json = Json::parse(out.str(), nullptr, false);

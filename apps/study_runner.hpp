@@ -24,6 +24,9 @@ class StudyCommands {
   NamedValues run(const StudyRun& run);
 
  private:
+  /// A command's message with the study's own files by their names in it.
+  std::string in_words_of_the_study(std::string message) const;
+
   std::filesystem::path folder_;
   std::map<std::string, std::string> defined_;  ///< name to file
   std::map<std::vector<std::string>, NamedValues> known_;

@@ -56,4 +56,12 @@ using DollarsPerSecond = Quantity<-1, 0, 0, 0, 1>;
 using JoulesPerByte = Quantity<0, -1, 0, 1, 0>;
 using JoulesPerFlop = Quantity<0, 0, -1, 1, 0>;
 
+/// Of silicon. It meets other quantities in one product only (model/edap.hpp), so it is no dimension of theirs.
+struct Area {
+  double value = 0;  ///< square metres
+
+  constexpr auto operator<=>(const Area&) const = default;
+  constexpr Area operator+(Area other) const { return {value + other.value}; }
+};
+
 }  // namespace moesaic

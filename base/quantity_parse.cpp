@@ -26,6 +26,7 @@ constexpr Scale kLarge[] = {{"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T"
 constexpr Scale kBinary[] = {{"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}};
 constexpr Scale kPerFlop[] = {{"pJ/FLOP", 1e-12}, {"nJ/FLOP", 1e-9}};
 constexpr Scale kTimes[] = {{"min", 60}, {"h", 3600}};
+constexpr Scale kAreas[] = {{"mm2", 1e-6}, {"cm2", 1e-4}};
 constexpr Scale kPicojoules[] = {{"pJ", 1e-12}};
 constexpr Scale kPicojoulesEach[] = {{"pJ/B", 1e-12}, {"pJ/b", 8e-12}, {"pJ/bit", 8e-12}};  // papers count bits
 
@@ -52,6 +53,7 @@ constexpr Notation kPrice{"a price", "$/h", {}, false, false, false, {}, "$2.50/
 constexpr Notation kMoney{"an amount", "$", {}, false, false, false, {}, "$20487"};
 constexpr Notation kEnergyOfFlops{
     "an energy of arithmetic", "J/FLOP", {}, false, false, false, kPerFlop, "0.23 pJ/FLOP"};
+constexpr Notation kArea{"an area", "m2", {}, false, false, false, kAreas, "89 mm2"};
 constexpr Notation kMoneyAfterDollar{"an amount", "", {}, false, false, false, {}, "$20487"};
 constexpr Notation kPriceAfterDollar{"a price", "/h", {}, false, false, false, {}, "$2.50/h"};
 
@@ -209,6 +211,10 @@ JoulesPerByte parse_quantity<JoulesPerByte>(std::string_view text) {
 template <>
 JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text) {
   return {parse(text, kEnergyOfFlops)};
+}
+template <>
+Area parse_quantity<Area>(std::string_view text) {
+  return {parse(text, kArea)};
 }
 template <>
 DollarsPerSecond parse_quantity<DollarsPerSecond>(std::string_view text) {

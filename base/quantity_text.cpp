@@ -86,6 +86,8 @@ std::string to_text(Watts value) { return value.value == 0 ? "0 W" : scaled(valu
 
 std::string to_text(Joules value) { return value.value == 0 ? "0 J" : scaled(value.value, kEnergySteps); }
 
+std::string to_text(Area value) { return digits(value.value * 1e6) + " mm2"; }
+
 std::string to_text(Dollars value) {
   const double size = std::abs(value.value);
   const std::string number = size == 0 || (size >= 0.995 && size < 1e9) ? fmt::format("{:.2f}", size) : digits(size);

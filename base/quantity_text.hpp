@@ -35,6 +35,8 @@ Dollars parse_quantity<Dollars>(std::string_view text);  ///< written "$20487" o
 
 template <>
 JoulesPerFlop parse_quantity<JoulesPerFlop>(std::string_view text);  ///< written "0.23 pJ/FLOP"
+template <>
+Area parse_quantity<Area>(std::string_view text);  ///< written "89 mm2"
 
 /// Short text for people, three to four significant digits: "3.35 TB/s", "80.0 GB", "12.3 ms".
 std::string to_text(Seconds value);
@@ -45,6 +47,7 @@ std::string to_text(FlopsPerSecond value);
 std::string to_text(FlopsPerByte value);
 std::string to_text(Watts value);
 std::string to_text(Joules value);
+std::string to_text(Area value);  ///< in square millimetres
 std::string to_text(Dollars value);
 
 }  // namespace moesaic

@@ -86,8 +86,11 @@ class EfficiencyCostModel final : public CostModel {
     if (const auto* exchange = std::get_if<ExpertExchange>(&task.op.shape)) {
       return exchange_cost(*exchange, task.work, view);
     }
+    if (task.queue == Queue::to_unit || task.queue == Queue::from_unit) {
+      return {view.units[task.unit].link_latency, peak_seconds(task, view) / link_};
+    }
     if (task.communication) {
-      return {view.host_link_latency, peak_seconds(task, view) / attained(view).host_link};
+      return {view.host_link_latency, copy_seconds(task, view)};
     }
     const UnitView& unit = view.units[task.unit];
     const bool near = task.unit > 0 && !unit.on_host && near_memory_;
@@ -124,6 +127,18 @@ class EfficiencyCostModel final : public CostModel {
   std::string name() const override { return name_; }
 
  private:
+  /// A copy is no faster than the host's memory takes what passes through it: more than once if it is staged.
+  Seconds copy_seconds(const Task& task, const MachineView& view) const {
+    const Attained share = attained(view);
+    double longest = 0;
+    for (const Demand& demand : task.demands) {
+      const double of_peak =
+          view.host_memory && demand.resource == *view.host_memory ? share.host_memory : share.host_link;
+      longest = std::max(longest, demand.amount / (view.resources[demand.resource].capacity * of_peak));
+    }
+    return Seconds{longest};
+  }
+
   /// What kernels of a plainer make take; nothing where they are as the work says.
   static Seconds by_shape(const Task& task, const Efficiency& kernel, Seconds per_flop, BytesPerSecond bandwidth) {
     if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape); experts != nullptr && kernel.in_series) {

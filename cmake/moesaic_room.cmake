@@ -36,9 +36,6 @@ function(moesaic_compile_options target)
                                              -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=address,undefined)
   endif()
-  if(MOESAIC_FUZZ)
-    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
-  endif()
 endfunction()
 
 # For what is compiled more often than its own code takes to run (options, reports, tests): hardly optimised, or not

@@ -10,17 +10,6 @@ namespace {
 
 // Calls visit(path, value in SI units, more_is_better) for every figure, also for those that are zero.
 template <class Visit>
-void visit_unit(const std::string& path, Unit& unit, const Visit& visit) {
-  for (std::size_t i = 0; i < kDTypeCount; ++i) {
-    visit(path + ".peak." + std::string(name(static_cast<DType>(i))), unit.peak[i].value, true);
-  }
-  if (unit.own_channel) {
-    visit(path + ".memory_bandwidth", unit.memory_bandwidth.value, true);
-  }
-  visit(path + ".launch_latency", unit.launch_latency.value, false);
-}
-
-template <class Visit>
 void visit_memory(const std::string& path, Memory& memory, const Visit& visit) {
   visit(path + ".capacity", memory.capacity.value, true);
   visit(path + ".bandwidth", memory.bandwidth.value, true);
@@ -32,6 +21,21 @@ void visit_link(const std::string& path, std::optional<Link>& link, const Visit&
     visit(path + ".bandwidth", link->bandwidth.value, true);
     visit(path + ".latency", link->latency.value, false);
   }
+}
+
+template <class Visit>
+void visit_unit(const std::string& path, Unit& unit, const Visit& visit) {
+  for (std::size_t i = 0; i < kDTypeCount; ++i) {
+    visit(path + ".peak." + std::string(name(static_cast<DType>(i))), unit.peak[i].value, true);
+  }
+  if (unit.own_channel) {
+    visit(path + ".memory_bandwidth", unit.memory_bandwidth.value, true);
+  }
+  visit(path + ".launch_latency", unit.launch_latency.value, false);
+  if (unit.memory) {
+    visit_memory(path + ".memory", *unit.memory, visit);
+  }
+  visit_link(path + ".link", unit.link, visit);
 }
 
 template <class Visit>
@@ -51,7 +55,7 @@ void visit_figures(Machine& machine, const Visit& visit) {
 
 void share_channel(Unit& unit, const Memory& memory) {
   if (!unit.own_channel) {
-    unit.memory_bandwidth = memory.bandwidth;
+    unit.memory_bandwidth = (unit.memory ? *unit.memory : memory).bandwidth;
   }
 }
 

@@ -22,21 +22,14 @@ struct UnitEnergy {
   JoulesPerFlop arithmetic;  ///< of one operation (half a multiply-add)
 };
 
-/// Something that computes: a GPU's tensor cores, a CPU's cores, a PIM array.
-struct Unit {
-  std::string name;                 ///< "gpu", "pim", "cpu"
-  PerDType<FlopsPerSecond> peak{};  ///< dense (not sparse) rate; zero where the format is not supported
-  BytesPerSecond memory_bandwidth;  ///< of this unit's channel to its owner's memory
-  bool own_channel = false;         ///< the channel is the unit's own (PIM), else it is the whole memory's
-  Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
-  int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
-  double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
-  std::optional<UnitEnergy> energy;
-  double memory_share = 1;  ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
+/// Silicon, by the die that it is on. Zero: none, or not known.
+struct DieAreas {
+  Area processor;  ///< beside the memory, behind an interposer or a board
+  Area buffer;     ///< logic dies below the stacks of memory
+  Area dram;       ///< DRAM dies, all of the device together
 
-  /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
-  /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
-  DType arithmetic(DType wanted) const;
+  Area total() const { return processor + buffer + dram; }
+  bool known() const { return total() > Area{}; }
 };
 
 struct Memory {
@@ -46,6 +39,7 @@ struct Memory {
   /// Parts with banks of their own (Duplex's bank bundles): two units can read at once where they read different ones.
   int spaces = 1;
   std::shared_ptr<const Dram> dram{};  ///< its commands; null: not known
+  DieAreas area{};                     ///< of its dies, without what units add
 };
 
 /// A connection of one device, per direction (full duplex).
@@ -56,6 +50,27 @@ struct Link {
   bool in_switch_reduction = false;  ///< the switch can reduce (NVLink SHARP)
   Seconds gap{};                     ///< a sender's time for each further message (LogGP's g); zero: not known
   JoulesPerByte energy{};            ///< zero: not known
+};
+
+/// Something that computes: a GPU's tensor cores, a CPU's cores, a PIM array.
+struct Unit {
+  std::string name;                 ///< "gpu", "pim", "cpu"
+  PerDType<FlopsPerSecond> peak{};  ///< dense (not sparse) rate; zero where the format is not supported
+  BytesPerSecond memory_bandwidth;  ///< of this unit's channel to its memory
+  bool own_channel = false;         ///< the channel is the unit's own (PIM), else it is the whole memory's
+  Seconds launch_latency;           ///< from one kernel to the next, when kernels are launched back to back
+  int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
+  double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
+  std::optional<UnitEnergy> energy;
+  double memory_share = 1;  ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
+  DieAreas area;            ///< that it adds
+  /// Of its own, apart from the device's (AttAcc's stacks beside a GPU); none: the unit works on the device's memory.
+  std::optional<Memory> memory;
+  std::optional<Link> link;  ///< between the device's main unit and that memory
+
+  /// The format that arithmetic in `wanted` really runs in: itself, else the next wider supported one
+  /// (fp4 -> fp6 -> fp8 -> fp16/bf16 -> tf32 -> fp32 -> fp64; int4 -> int8 -> bf16 ...), else the next narrower one.
+  DType arithmetic(DType wanted) const;
 };
 
 /// Shares of peak figures that were measured on a host or a device; none: not known.
@@ -80,8 +95,9 @@ struct Device {
   int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;             ///< device to host
   std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
-  std::string placement;    ///< that it is made for, where none is asked for; empty: all on its main unit
-  AttainedShares attained;  ///< what no kernel of it exceeds
+  std::string placement;      ///< that it is made for, where none is asked for; empty: all on its main unit
+  AttainedShares attained;    ///< what no kernel of it exceeds
+  const Unit* apart() const;  ///< the unit with a memory of its own; null: none. There is at most one
   /// Kernels as measured on this very device (a kernel profile, see calibrate/profile.hpp), if its file brings them.
   std::optional<Config> profile;
 };

@@ -42,6 +42,11 @@ std::string kind_of(const Config& config) {
       "\"units\") or a host");
 }
 
+// A node of CPUs alone: what stands in the place of its device has no room and no link, so that nothing can be on it.
+constexpr const char* kNoDevice = R"({"name": "none", "kind": "device", "description": "no device",
+  "units": {"gpu": {"peak": {"fp32": "1 FLOP/s"}, "launch_latency": "0 s"}},
+  "memory": {"capacity": "1 B", "bandwidth": "1 B/s"}})";
+
 // A file that a node refers to is looked for beside the node's own file first.
 std::string beside(const Config& node, const std::string& typed) {
   const fs::path neighbour = fs::path(node.origin()).parent_path() / typed;
@@ -65,6 +70,9 @@ Config member_of(const Config& owner, const std::string& kind) {
       member.fail(fmt::format("expected a {}, found a {}", kind, found));
     }
     return member;
+  }
+  if (kind == "device" && member.string() == "none") {
+    return Config::parse(kNoDevice, "no device");
   }
   Config content = Config::load(find_member(member, kind).file);
   if (const std::string found = kind_of(content); found != kind) {

@@ -1,6 +1,7 @@
 // Typed reading of a resolved machine configuration.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 
@@ -53,9 +54,55 @@ PerDType<FlopsPerSecond> read_peak(const Config& config) {
   return peak;
 }
 
-Unit read_unit(std::string name, const Config& config, const Memory& memory) {
+DieAreas read_area(const Config& owner) {
+  const auto config = owner.find("area");
+  if (!config) {
+    return {};
+  }
+  const auto of_die = [&](std::string_view die) { return config->has(die) ? above_zero<Area>(*config, die) : Area{}; };
+  const DieAreas areas{of_die("processor"), of_die("buffer"), of_die("dram")};
+  if (config->keys().empty()) {
+    config->fail("needs the area on at least one die: processor, buffer or dram, for example {\"buffer\": \"89 mm2\"}");
+  }
+  return areas;
+}
+
+Memory read_memory(const Config& config) {
+  config.ignore(kMachineNotes);
+  Memory memory{above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
+                config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
+  if (const auto spaces = config.find("spaces")) {
+    memory.spaces = count(*spaces, 1);
+  }
+  memory.area = read_area(config);
+  if (const auto dram = config.find("dram")) {
+    memory.dram = read_dram_reference(*dram);
+  }
+  return memory;
+}
+
+Link read_link(const Config& config, std::string_view fallback_name) {
+  Link link{config.string_or("name", fallback_name), above_zero<BytesPerSecond>(config, "bandwidth"),
+            config.at("latency").quantity<Seconds>()};
+  if (const auto gap = config.find("gap")) {
+    link.gap = gap->quantity<Seconds>();
+  }
+  if (const auto energy = config.find("energy")) {
+    link.energy = energy->quantity<JoulesPerByte>();
+  }
+  return link;
+}
+
+Unit read_unit(std::string name, const Config& config, const Memory& of_owner) {
   Unit unit;
   unit.name = std::move(name);
+  if (const auto own = config.find("memory")) {
+    unit.memory = read_memory(*own);
+    unit.link = read_link(config.at("link"), "link to " + unit.name);
+  } else if (const auto link = config.find("link")) {
+    link->fail("leads to a unit's own memory, and this unit names none (\"memory\")");
+  }
+  const Memory& memory = unit.memory ? *unit.memory : of_owner;
   unit.peak = read_peak(config.at("peak"));
   unit.own_channel = config.has("memory_bandwidth");
   unit.memory_bandwidth = unit.own_channel ? above_zero<BytesPerSecond>(config, "memory_bandwidth") : memory.bandwidth;
@@ -69,6 +116,7 @@ Unit read_unit(std::string name, const Config& config, const Memory& memory) {
       capability->fail("must be above zero");
     }
   }
+  unit.area = read_area(config);
   if (const auto given = config.find("energy")) {
     unit.energy = {
         memory.dram && !given->has("memory") ? JoulesPerByte{} : given->at("memory").quantity<JoulesPerByte>(),
@@ -96,36 +144,21 @@ std::vector<Unit> read_units(const Config& config, const Memory& memory) {
       config.fail(fmt::format("the name of a unit must not be empty nor contain '.', found '{}'", printable(name)));
     }
     units.push_back(read_unit(name, config.at(name), memory));
+    if (!units.back().memory) {
+      continue;
+    }
+    const Config own = config.at(name).at("memory");
+    if (units.size() == 1) {
+      own.fail("the first unit is the one that the device's memory belongs to; a memory apart is for another unit");
+    }
+    if (std::any_of(units.begin(), units.end() - 1, [](const Unit& unit) { return unit.memory.has_value(); })) {
+      own.fail("a device may have one unit with a memory of its own, and this is the second");
+    }
   }
   if (units.empty()) {
     config.fail("needs at least one unit");
   }
   return units;
-}
-
-Memory read_memory(const Config& config) {
-  config.ignore(kMachineNotes);
-  Memory memory{above_zero<Bytes>(config, "capacity"), above_zero<BytesPerSecond>(config, "bandwidth"),
-                config.has("cache") ? above_zero<Bytes>(config, "cache") : Bytes{}};
-  if (const auto spaces = config.find("spaces")) {
-    memory.spaces = count(*spaces, 1);
-  }
-  if (const auto dram = config.find("dram")) {
-    memory.dram = read_dram_reference(*dram);
-  }
-  return memory;
-}
-
-Link read_link(const Config& config, std::string_view fallback_name) {
-  Link link{config.string_or("name", fallback_name), above_zero<BytesPerSecond>(config, "bandwidth"),
-            config.at("latency").quantity<Seconds>()};
-  if (const auto gap = config.find("gap")) {
-    link.gap = gap->quantity<Seconds>();
-  }
-  if (const auto energy = config.find("energy")) {
-    link.energy = energy->quantity<JoulesPerByte>();
-  }
-  return link;
 }
 
 Power read_power(const Config& owner) {
@@ -198,6 +231,9 @@ Host read_host(const Config& config) {
   host.name = config.at("name").string();
   host.memory = read_memory(config.at("memory"));
   host.cpu = read_unit("cpu", config.at("cpu"), host.memory);
+  if (host.cpu.memory) {
+    config.at("cpu").at("memory").fail("a memory of a unit's own is for units of a device; the host's is \"memory\"");
+  }
   host.power = read_power(config);
   if (const auto link = config.find("socket_link")) {
     if (host.sockets < 2) {

@@ -15,6 +15,11 @@ constexpr DType kIntegers[] = {int4, int8, bf16, fp16, tf32, fp32, fp64};
 
 }  // namespace
 
+const Unit* Device::apart() const {
+  const auto found = std::find_if(units.begin(), units.end(), [](const Unit& unit) { return unit.memory.has_value(); });
+  return found == units.end() ? nullptr : &*found;
+}
+
 DType Unit::arithmetic(DType wanted) const {
   const auto supported = [this](DType dtype) { return peak[static_cast<std::size_t>(dtype)].value > 0; };
   if (supported(wanted)) {

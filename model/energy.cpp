@@ -38,6 +38,8 @@ WorkEnergy work_energy(const StepGraph& graph, const MachineView& view) {
       } else if (task.queue == Queue::network) {
         energy.links +=
             (view.scale_up_energy * task.work.wire + view.network_energy * task.work.network) * layer.executions;
+      } else if (task.queue == Queue::to_unit || task.queue == Queue::from_unit) {
+        energy.links += view.units[task.unit].link_energy * task.work.wire * layer.executions;
       }
     }
   }

@@ -17,7 +17,7 @@ struct UnitWorkEnergy {
 /// only what its own file says.
 struct WorkEnergy {
   std::vector<UnitWorkEnergy> units;  ///< as in MachineView
-  Joules links;                       ///< between devices
+  Joules links;                       ///< between devices, and to a unit with a memory of its own
 
   Joules total() const;
   bool known() const { return total() > Joules{}; }

@@ -44,6 +44,16 @@ void read_count(const Config& owner, std::string_view key, int most, int& count)
   }
 }
 
+void read_whole(const Config& owner, std::string_view key, std::int64_t least, std::int64_t& count) {
+  constexpr std::int64_t kMost = 1 << 24;
+  if (const auto config = owner.find(key)) {
+    count = config->integer();
+    if (count < least || count > kMost) {
+      config->fail(fmt::format("must be a whole number from {} to {}, found {}", least, kMost, count));
+    }
+  }
+}
+
 /// One of several words; the first is the value false.
 bool read_choice(const Config& owner, std::string_view key, std::string_view no, std::string_view yes, bool fallback) {
   const auto config = owner.find(key);
@@ -56,6 +66,32 @@ bool read_choice(const Config& owner, std::string_view key, std::string_view no,
                              suggest(word, std::array{std::string(no), std::string(yes)})));
   }
   return word == yes;
+}
+
+/// A cache whose hits are simulated: a cache has slots, and its hits are not given as well.
+void read_cached(const Config& config, HybridDescription& out) {
+  CachedExperts& cached = out.cached.emplace();
+  cached.policy = config.string_or("policy", cached.policy);
+  if (const auto srp = config.find("srp")) {
+    cached.segment_performance = number_in(*srp, 0, 1);
+  }
+  read_whole(config, "segment", 1, cached.segment);
+  read_share(config, "repeat", cached.repeat);
+  read_whole(config, "document", 0, cached.document);
+  if (const auto deviation = config.find("load_deviation")) {
+    cached.load_deviation = number_in(*deviation, 0, 1);
+  }
+  cached.shared = config.boolean_or("shared", false);
+  if (cached.segment_performance && cached.repeat > 0) {
+    config.at("repeat").fail("\"srp\" says how tokens resemble each other; give one of them");
+  }
+  if (out.hits) {
+    config.fail("\"hits\" is given, and a cache's hits are simulated; give one of them");
+  }
+  if (out.experts_on_device <= 0) {
+    config.fail("the cache has no slots: \"device\" is 0");
+  }
+  config.reject_unknown();
 }
 
 void read_experts(const Config& config, HybridDescription& out) {
@@ -79,12 +115,36 @@ void read_experts(const Config& config, HybridDescription& out) {
     if (const auto extra = prefetch->find("extra")) {
       out.prefetch_extra = number_in(*extra, 0, kNoLimit);
     }
-    if (out.prefetch_accuracy > 0 && out.missing != MissingExperts::fetched) {
-      prefetch->fail(fmt::format("only experts that are \"fetched\" can be fetched ahead; \"missing\" is \"{}\"",
-                                 to_text(out.missing)));
+    out.guesses_kept = read_choice(*prefetch, "guesses", "buffered", "kept", false);
+    if (out.prefetch_accuracy > 0 && out.missing != MissingExperts::fetched && out.missing != MissingExperts::host) {
+      prefetch->fail(fmt::format(
+          "only experts that are \"fetched\", or computed by the \"host\", can be foreseen; \"missing\" is \"{}\"",
+          to_text(out.missing)));
     }
   }
   read_share(config, "deferred", out.deferred);
+  if (out.deferred > 0 && out.missing == MissingExperts::host && out.prefetch_accuracy > 0) {
+    config.at("deferred").fail("what is foreseen (\"prefetch\") is not put off as well; give one of them");
+  }
+  out.copied_back = read_choice(config, "evicted", "dropped", "copied", false);
+  if (out.copied_back && out.missing != MissingExperts::fetched) {
+    config.at("evicted").fail(fmt::format(
+        "only where missing experts are \"fetched\" do others leave; \"missing\" is \"{}\"", to_text(out.missing)));
+  }
+  if (const auto bytes = config.find("copied_bytes")) {
+    out.copied_bytes = number_in(*bytes, 0, 1);
+    if (out.copied_bytes < 1 && out.missing == MissingExperts::host) {
+      bytes->fail("experts that the host computes are not copied (\"missing\" is \"host\")");
+    }
+  }
+  if (const auto cache = config.find("cache"); cache && !cache->is_null()) {
+    read_cached(*cache, out);
+  }
+  if (out.guesses_kept && !out.cached) {
+    config.at("prefetch")
+        .at("guesses")
+        .fail("guesses are kept in a \"cache\" whose hits are simulated; \"experts\" has none");
+  }
   if (const auto tokens = config.find("host_tokens")) {
     out.host_tokens = number_in(*tokens, 0, kNoLimit);
   }
@@ -116,6 +176,18 @@ HybridDescription::LongPrompts read_long_prompts(const Config& config, const Hyb
   return out;
 }
 
+/// The member "cache" of experts as text, null where there is none.
+std::string cached_text(const std::optional<CachedExperts>& cached) {
+  if (!cached) {
+    return "null";
+  }
+  const auto number = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
+  return fmt::format(
+      R"({{"policy": "{}", "srp": {}, "segment": {}, "repeat": {}, "document": {}, "load_deviation": {}, "shared": {}}})",
+      cached->policy, number(cached->segment_performance), cached->segment, cached->repeat, cached->document,
+      number(cached->load_deviation), cached->shared);
+}
+
 /// The member "long_prompts" as text, null where there is none.
 std::string long_prompts_text(const std::optional<HybridDescription::LongPrompts>& prompts) {
   return !prompts
@@ -142,7 +214,7 @@ HybridDescription of_long_prompts(const HybridDescription& description) {
     way.host_attention = changed->host_attention;
     way.buffered_layers = changed->buffered_layers;
     way.staged = changed->staged;
-    if (way.missing != MissingExperts::fetched) {
+    if (way.missing != description.missing) {
       way.prefetch_accuracy = way.prefetch_extra = 0;
     }
   }
@@ -168,6 +240,12 @@ HybridDescription read_hybrid(const Config& config) {
   if (const auto cache = config.find("cache")) {
     read_share(*cache, "device", out.cache_on_device);
     read_share(*cache, "host_attention", out.host_attention);
+  }
+  if (const auto activations = config.find("activations")) {
+    read_share(*activations, "device", out.activations_on_device);
+    if (out.activations_on_device < 1 && out.on_host) {
+      activations->fail("a network that the host computes (\"dense.unit\" is \"host\") has its activations in memory");
+    }
   }
   if (const auto layers = config.find("device_layers")) {
     out.device_layers = static_cast<int>(number_in(*layers, 0, kMostDeviceLayers));
@@ -201,15 +279,17 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
   const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
   const Config config = Config::parse(
       fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
- "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}}},
-             "deferred": {}, "host_tokens": {}}},
- "cache": {{"device": {}, "host_attention": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
+ "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}},
+             "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "cache": {}}},
+ "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
  "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
                   now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
                   optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
-                  now.deferred, optional(now.host_tokens), now.cache_on_device, now.host_attention, now.buffered_layers,
-                  now.batches, now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread",
-                  now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
+                  now.guesses_kept ? "kept" : "buffered", now.deferred, optional(now.host_tokens),
+                  now.copied_back ? "copied" : "dropped", now.copied_bytes, cached_text(now.cached),
+                  now.cache_on_device, now.host_attention, now.activations_on_device, now.buffered_layers, now.batches,
+                  now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread", now.weights_on_storage,
+                  now.cache_on_storage, long_prompts_text(now.long_prompts)),
       "--set");
   HybridDescription out = read_hybrid(with_settings(config, changes));
   out.name = now.name;

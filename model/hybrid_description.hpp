@@ -21,6 +21,17 @@ enum class MissingExperts : std::uint8_t {
 };
 std::string_view to_text(MissingExperts missing);
 
+/// What a cache of experts on the device lives on, from which its hits are simulated (sim/simulated_hits.hpp).
+struct CachedExperts {
+  std::string policy = "lru";                 ///< a name of CachePolicy
+  std::optional<double> segment_performance;  ///< SRP of the routing: local_routing.hpp
+  std::int64_t segment = 16;                  ///< of so many tokens
+  double repeat = 0;                          ///< instead: chance that a token keeps an expert of the one before
+  std::int64_t document = 0;                  ///< tokens of documents that prefer experts; 0: none
+  std::optional<double> load_deviation;       ///< of experts' shares of the tokens
+  bool shared = false;                        ///< one pool for all layers
+};
+
 /// Shares are of bytes (of cached tokens for the cache), from 0 to 1.
 struct HybridDescription {
   std::string name;
@@ -34,15 +45,21 @@ struct HybridDescription {
   double experts_on_device = 0;
   std::optional<double> hits;  ///< of the tokens' choices that are on the device; absent: as many as experts are
   MissingExperts missing = MissingExperts::streamed;
-  double prefetch_accuracy = 0;       ///< share of the chosen experts that is known ahead
-  int look_ahead = 1;                 ///< in layers with experts: by whose gate they are guessed
-  double prefetch_extra = 0;          ///< experts copied besides, per chosen one
-  double deferred = 0;                ///< of the host's experts, results that the next layer adds (KTransformers)
+  double prefetch_accuracy = 0;         ///< share of the chosen experts that is known ahead
+  int look_ahead = 1;                   ///< in layers with experts: by whose gate they are guessed
+  double prefetch_extra = 0;            ///< experts copied besides, per chosen one
+  bool guesses_kept = false;            ///< what is copied ahead takes slots of the cache, right or wrong
+  std::optional<CachedExperts> cached;  ///< hits follow from it
+  bool copied_back = false;             ///< the host has no copy of what is on the device: evicted experts go back
+  double copied_bytes = 1;              ///< of an expert's bytes, in which a missing one is copied (fewer bits)
+  double deferred = 0;                  ///< of the host's experts, results that the next layer adds (KTransformers)
   std::optional<double> host_tokens;  ///< of `cheaper`: most tokens of an expert on the host; absent: by attained rates
 
   double cache_on_device = 1;
   double host_attention =
       1;  ///< of decode attention over what of the cache is not on the device; the rest is copied in
+
+  double activations_on_device = 1;  ///< of batches that wait: their residual streams between layers
 
   int buffered_layers = 2;        ///< slots for streamed layers on the device
   int batches = 1;                ///< micro-batches beside each other
@@ -68,6 +85,9 @@ struct HybridDescription {
 HybridDescription of_long_prompts(const HybridDescription& description);
 /// Throws UserError, naming file and path.
 HybridDescription read_hybrid(const Config& config);
+/// One of configs/placements or of a file, changed; none where the name is of a placement of another kind. Throws
+/// UserError.
+std::optional<HybridDescription> find_hybrid(const std::string& name, const std::vector<std::string>& changes);
 /// The same with "PATH=VALUE" changes. Throws UserError.
 HybridDescription with_changes(const HybridDescription& description, const std::vector<std::string>& changes);
 

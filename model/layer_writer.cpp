@@ -84,6 +84,22 @@ void LayerWriter::join_chain(int index) {
   last_ = index;
 }
 
+int LayerWriter::hand_over(const Operator& op, Bytes bytes, std::size_t unit, bool to_unit) {
+  const UnitView& other = view_.units[unit];
+  MOESAIC_ASSERT(other.apart);
+  Task& task = graph_.tasks.emplace_back();
+  task.op = op;
+  task.work.wire = bytes;
+  task.unit = static_cast<std::uint8_t>(unit);
+  task.communication = true;
+  task.queue = to_unit ? Queue::to_unit : Queue::from_unit;
+  task.batch = static_cast<std::uint8_t>(batch_);
+  task.demands.push_back({to_unit ? other.link_out : other.link_in, bytes.value});
+  const int index = static_cast<int>(graph_.tasks.size() - 1 - first_);
+  join_chain(index);
+  return index;
+}
+
 int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device, CopyPath path) {
   MOESAIC_ASSERT(view_.host_memory && view_.host_to_device && view_.device_to_host);
   constexpr double kTimesStaged = 3;  // read, written to the pinned buffer, read by the copy engine
@@ -152,6 +168,8 @@ void LayerWriter::begin_next_batch() {
   notes_.attends = false;
   notes_.returning = {};
   notes_.deferring = false;
+  notes_.new_cache = {};
+  notes_.stream = Bytes{};
   graph_.batches = std::max(graph_.batches, batch_ + 1);
 }
 

@@ -34,6 +34,8 @@ class LayerWriter {
   int run(const Operator& op, const Work& work, std::size_t unit, Queue queue);
   /// A collective on the scale-up link and, over several nodes, the network. Joins the chain.
   int communicate(const Operator& op, const Work& work);
+  /// A copy between the main unit's memory and that of `unit`, which is apart. Joins the chain.
+  int hand_over(const Operator& op, Bytes bytes, std::size_t unit, bool to_unit);
   /// A copy between host and device memory on its direction's queue; waits for nothing and does not join the chain.
   int copy(const Operator& op, Bytes bytes, bool to_device, CopyPath path = {});
   /// A copy to the device on the prefetch queue, not before the layer `layers` back has left its buffer.
@@ -53,11 +55,12 @@ class LayerWriter {
 
   /// What a placement remembers of the layer that it writes.
   struct Notes {
-    bool on_device = false;  ///< all of the layer
-    int dense_in = -1;       ///< the copy that brings the layer's dense weights
-    int experts_in = -1;     ///< the copy that brings its experts
-    Bytes expert{};          ///< of one expert
-    double experts = 0;      ///< that the rank holds
+    bool on_device = false;      ///< all of the layer
+    int dense_in = -1;           ///< the copy that brings the layer's dense weights
+    int experts_in = -1;         ///< the copy that brings its experts
+    Bytes expert{};              ///< of one expert
+    bool passes_stream = false;  ///< its residual stream comes from elsewhere and goes back
+    double experts = 0;          ///< that the rank holds
     // Of the batch:
     int beside = -1;       ///< what the chain's next task waits for besides
     bool attends = false;  ///< the chain is within attention, which began behind this task:
@@ -65,7 +68,9 @@ class LayerWriter {
     FewOf<int, 4> returning;  ///< what its output still needs
     bool deferring = false;   ///< and what the layer before put off
     double elements = 0;      ///< of the experts' output
+    Bytes stream{};           ///< of the residual stream that has come
     StorageType activations{};
+    Bytes new_cache{};  ///< keys and values that a unit's own memory has not got yet
   };
   Notes& notes() { return notes_; }
 

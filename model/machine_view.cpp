@@ -44,8 +44,17 @@ MachineView view_machine(const Machine& machine, int ranks) {
     const ResourceId arithmetic = add(view, path + ".peak", ResourceKind::arithmetic, 1);
     const ResourceId channel =
         unit.own_channel ? add(view, path + ".memory_bandwidth", ResourceKind::memory, unit.memory_bandwidth.value)
+        : unit.memory    ? add(view, path + ".memory.bandwidth", ResourceKind::memory, unit.memory_bandwidth.value)
                          : memory;
     view.units.push_back(view_unit(unit, arithmetic, channel, 1));
+    if (unit.memory) {
+      UnitView& apart = view.units.back();
+      apart.apart = true;
+      apart.link_out = add(view, path + ".link.bandwidth", ResourceKind::link, unit.link->bandwidth.value);
+      apart.link_in = add(view, path + ".link.bandwidth", ResourceKind::link, unit.link->bandwidth.value);
+      apart.link_latency = unit.link->latency;
+      apart.link_energy = unit.link->energy;
+    }
   }
   view.device_units = view.units.size();
   view.device_cache = machine.device.memory.cache;
@@ -72,11 +81,13 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.network_energy = machine.network->energy;
   }
   if (machine.host && host_link) {
-    const double share = 1.0 / std::min(ranks, machine.devices);
-    const Host& host = *machine.host;
     view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.host_link_latency = host_link->latency;
+  }
+  if (machine.host) {
+    const double share = 1.0 / std::min(ranks, machine.devices);
+    const Host& host = *machine.host;
     view.host_memory = add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);
     view.units.push_back(view_unit(host.cpu, arithmetic, *view.host_memory, share));

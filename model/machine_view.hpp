@@ -37,6 +37,11 @@ struct UnitView {
   JoulesPerByte energy_of_bytes{};  ///< through its channel; zero: not known
   JoulesPerFlop energy_of_flops{};
   bool on_host = false;
+  /// Of a unit with a memory of its own: its link with the main unit.
+  bool apart = false;
+  ResourceId link_out = 0, link_in = 0;  ///< to the unit, and back
+  Seconds link_latency{};
+  JoulesPerByte link_energy{};
 };
 
 /// What kernels and copies attain of peak figures, for decisions that a placement makes by comparing times.

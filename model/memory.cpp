@@ -135,6 +135,33 @@ double largest_that(Fits fits) {
 
 namespace {
 
+/// What the unit near memory has in its own memory leaves the device's, or is there twice.
+void move_apart(const StepPlan& plan, const PipelineStage& stage, const MemoryHomes& homes, ReplicaMemory& memory) {
+  if (homes.cache_apart) {
+    std::swap(memory.apart.kv, memory.device.kv);
+  }
+  if (homes.experts_apart) {
+    for (std::size_t i = 0; i < plan.architecture().kinds.size(); ++i) {
+      memory.apart.weights += plan.layer_parts(i).experts * real(stage.layers_of_kind[i]);
+    }
+    memory.device.weights -= homes.experts_only_apart ? memory.apart.weights : Bytes{};
+  }
+}
+
+/// The host has the tables, the states and the activations, too; of layers on the device their weights and caches stay.
+void move_to_host(const StepPlan& plan, const PipelineStage& stage, ReplicaMemory& memory) {
+  const double ranks = plan.mapping().devices();
+  const Bytes tables = plan.embedding_weights(stage);
+  memory.device.weights -= tables;
+  memory.host.weights += tables;
+  memory.host.state += memory.device.state * ranks;
+  memory.host.activations += memory.device.activations * ranks;
+  memory.device.state = Bytes{};
+  if (plan.placement().device_layers() == 0) {
+    memory.device.activations = memory.device.buffers = Bytes{};
+  }
+}
+
 ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const PipelineStage& stage) {
   const Architecture& architecture = plan.architecture();
   const Machine& machine = plan.machine();
@@ -178,17 +205,33 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double tokens = std::max(decoded, std::min(sequences * load.prompt, load.step_tokens)) / mapping.context;
   const double logits = stage.last ? 2 * (mapping.pipeline == 1 ? sequences : decoded) : 0;
   // Of batches that take turns one computes, the others keep their residual streams and normalised inputs.
-  memory.device.activations =
-      activation.bytes(tokens * (4 * real(architecture.hidden) + widest_intermediate(plan) / homes.batches) +
-                       logits * real(architecture.vocabulary));
+  const double hidden = real(architecture.hidden), computing = tokens / homes.batches;
+  memory.device.activations = activation.bytes(computing * (4 * hidden + widest_intermediate(plan)) +
+                                               (tokens - computing) * 2 * hidden * homes.activations_on_device +
+                                               logits * real(architecture.vocabulary));
+  memory.host.activations = activation.bytes(tokens * hidden * (1 - homes.activations_on_device)) * ranks;
   if (ranks > 1) {
     memory.device.buffers += activation.bytes(2 * tokens * real(architecture.hidden));
   }
   if (mapping.context > 1) {
     memory.device.buffers += passed_on(plan, load, std::min(sequences, std::ceil(load.step_tokens / load.prompt)));
   }
+  if (homes.on_host) {
+    move_to_host(plan, stage, memory);
+  }
   memory.device.capacity = machine.device.memory.capacity;
   memory.device.reserve = memory.device.capacity * load.reserve_fraction;
+  if (const Unit* unit = machine.device.apart()) {
+    memory.apart.capacity = unit->memory->capacity;
+    move_apart(plan, stage, homes, memory);
+  }
+  // What spaces without cache have no other use for is lost.
+  const int spaces = machine.device.memory.spaces;
+  if (memory.device.kv > Bytes{} && homes.cache_spaces > 0 && homes.cache_spaces < spaces) {
+    const Bytes others = memory.device.capacity * (1 - static_cast<double>(homes.cache_spaces) / spaces);
+    const Bytes rest = memory.device.total() - memory.device.kv;
+    memory.device.reserve += std::max(Bytes{}, others - rest);
+  }
   if (machine.host) {
     memory.host.capacity = machine.host->memory.capacity;
     memory.storage.capacity = machine.host->storage ? machine.host->storage->capacity : Bytes{};
@@ -200,10 +243,14 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
 }  // namespace
 
 ReplicaMemory replica_memory(const StepPlan& plan, const MemoryLoad& load) {
-  ReplicaMemory fullest;
-  for (const PipelineStage& stage : plan.stages()) {
-    const ReplicaMemory memory = stage_memory(plan, load, stage);
-    if (memory.device.total() > fullest.device.total()) {
+  const auto full = [](const ReplicaMemory& memory) {
+    const auto share = [](const MemoryFootprint& of) { return of.capacity > Bytes{} ? of.total() / of.capacity : 0; };
+    return std::max(share(memory.device), share(memory.apart));
+  };
+  ReplicaMemory fullest = stage_memory(plan, load, plan.stages().front());
+  for (std::size_t i = 1; i < plan.stages().size(); ++i) {
+    const ReplicaMemory memory = stage_memory(plan, load, plan.stages()[i]);
+    if (full(memory) > full(fullest)) {
       fullest = memory;
     }
   }

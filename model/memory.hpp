@@ -17,7 +17,16 @@ struct MemoryHomes {
   double prefetch_extra = 0;     ///< experts buffered besides, per chosen one
   double weights_on_storage = 0;
   double cache_on_storage = 0;
-  int batches = 1;  ///< that take turns: one computes at a time
+  double activations_on_device = 1;  ///< of the batches that wait: their residual streams
+  int batches = 1;                   ///< that take turns: one computes at a time
+  bool on_host = false;              ///< nothing of the network is on the device but whole layers
+
+  /// Of a device with a unit near its memory. `cache_spaces`: of the memory's spaces, those that cache may be in; 0:
+  /// all.
+  int cache_spaces = 0;
+  /// Where that unit has a memory of its own: what is there instead (cache), or too (experts, unless they are only
+  /// there).
+  bool cache_apart = false, experts_apart = false, experts_only_apart = false;
 };
 
 /// Bytes of one memory pool, by class. `cache` is KV and recurrent state.
@@ -45,11 +54,12 @@ struct MemoryLoad {
 
 struct ReplicaMemory {
   MemoryFootprint device;   ///< of the fullest device
+  MemoryFootprint apart;    ///< of the memory that its unit near memory has for itself; capacity zero: none
   MemoryFootprint host;     ///< this replica's use of the host's memory; capacity zero when the machine has no host
   MemoryFootprint storage;  ///< and of its storage; capacity zero when it has none
   Bytes kv_per_token{};     ///< one token over all layers and all devices, windows ignored
   bool fits() const {
-    return device.fits() && (host.total() <= Bytes{0} || host.fits()) &&
+    return device.fits() && apart.fits() && (host.total() <= Bytes{0} || host.fits()) &&
            (storage.total() <= Bytes{0} || storage.fits());
   }
 };

@@ -34,6 +34,18 @@ UnitRules read_rules(const Config& owner, std::string_view key, UnitRules rules)
   return rules;
 }
 
+std::optional<int> read_count(const Config& owner, std::string_view key) {
+  const auto config = owner.find(key);
+  if (!config) {
+    return std::nullopt;
+  }
+  const std::int64_t count = config->integer();
+  if (count < 1 || count > kMostGroups) {
+    config->fail(fmt::format("must be a whole number from 1 to {}, found {}", kMostGroups, count));
+  }
+  return static_cast<int>(count);
+}
+
 }  // namespace
 
 std::string_view to_text(UnitChoice choice) { return kChoices[static_cast<std::size_t>(choice)]; }
@@ -48,13 +60,8 @@ NearMemoryDescription read_near_memory(const Config& config) {
   out.unit = units.string_or("near_memory", "");
   out.decode = read_rules(units, "decode", {});
   out.mixed = read_rules(units, "mixed", out.decode);
-  if (const auto groups = units.find("expert_groups")) {
-    const std::int64_t count = groups->integer();
-    if (count < 1 || count > kMostGroups) {
-      groups->fail(fmt::format("must be a whole number from 1 to {}, found {}", kMostGroups, count));
-    }
-    out.expert_groups = static_cast<int>(count);
-  }
+  out.expert_groups = read_count(units, "expert_groups");
+  out.cache_spaces = read_count(units, "cache_spaces");
   if (const auto conflicts = units.find("bank_conflicts")) {
     out.bank_conflicts = conflicts->number();
     if (!(out.bank_conflicts >= 0 && out.bank_conflicts <= 1)) {
@@ -74,11 +81,12 @@ NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::
                        to_text(of.experts), to_text(of.others));
   };
   const std::string unit = now.unit.empty() ? "null" : '"' + now.unit + '"';
-  const std::string groups = now.expert_groups ? fmt::format("{}", *now.expert_groups) : "null";
+  const auto count = [](const std::optional<int>& of) { return of ? fmt::format("{}", *of) : std::string("null"); };
   const Config config = Config::parse(
       fmt::format(
-          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "bank_conflicts": {}}}}})",
-          unit, rules(now.decode), rules(now.mixed), groups, now.bank_conflicts),
+          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}}}}})",
+          unit, rules(now.decode), rules(now.mixed), count(now.expert_groups), count(now.cache_spaces),
+          now.bank_conflicts),
       "--set");
   NearMemoryDescription out = read_near_memory(with_settings(config, changes));
   out.name = now.name;

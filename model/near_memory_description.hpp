@@ -33,7 +33,10 @@ struct NearMemoryDescription {
   UnitRules decode;                  ///< steps in which every sequence has one new token
   UnitRules mixed;                   ///< steps with prompts
   std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces
-  double bank_conflicts = 0;         ///< share of one unit's accesses to banks that the other one reads at the time
+  /// Of the memory's spaces, those that keys and values are in. Prompts write theirs to the others, and the processor
+  /// moves them from there once; absent: everywhere, at once.
+  std::optional<int> cache_spaces;
+  double bank_conflicts = 0;  ///< share of one unit's accesses to banks that the other one reads at the time
 };
 
 /// Throws UserError, naming file and path.

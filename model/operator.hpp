@@ -156,7 +156,8 @@ struct ExpertExchange {
 struct Transfer {
   Bytes bytes{};
   bool to_device = true;
-  std::string_view what;  ///< "weights", "query", "attention output"
+  std::string_view what;       ///< "weights", "query", "attention output"
+  bool between_units = false;  ///< of a device, instead of device and host
 };
 
 using OperatorShape =

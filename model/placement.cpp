@@ -22,7 +22,20 @@ constexpr std::array kPlacements = {
     Registered{"resident", "weights, cache and all computation on the device", resident_placement},
 };
 
+/// The file of a placement that is not registered. Throws UserError with the nearest name.
+Config placement_file(const std::string& name);
+
 }  // namespace
+
+std::optional<HybridDescription> find_hybrid(const std::string& name, const std::vector<std::string>& changes) {
+  const bool registered = std::any_of(kPlacements.begin(), kPlacements.end(),
+                                      [&](const Registered& placement) { return placement.name == name; });
+  if (registered) {
+    return std::nullopt;
+  }
+  const Config file = placement_file(name);
+  return file.has("units") ? std::nullopt : std::optional(with_changes(read_hybrid(file), changes));
+}
 
 PlacementPointer make_placement(const std::string& name, const std::vector<std::string>& sets) {
   for (const Registered& placement : kPlacements) {
@@ -33,6 +46,16 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
       return placement.make();
     }
   }
+  const Config file = placement_file(name);
+  if (file.has("units")) {
+    return near_memory_placement(with_changes(read_near_memory(file), sets));
+  }
+  return hybrid_placement(with_changes(read_hybrid(file), sets));
+}
+
+namespace {
+
+Config placement_file(const std::string& name) {
   std::vector<std::string> names;
   const std::vector<CatalogEntry> catalog = list_catalog("placements");
   names.reserve(catalog.size() + kPlacements.size());
@@ -46,12 +69,10 @@ PlacementPointer make_placement(const std::string& name, const std::vector<std::
     }
     throw UserError("--placement: unknown placement '" + printable(name) + "'" + suggest(name, names));
   }
-  const Config file = Config::load(find_in_catalog("placements", "placement", name).file);
-  if (file.has("units")) {
-    return near_memory_placement(with_changes(read_near_memory(file), sets));
-  }
-  return hybrid_placement(with_changes(read_hybrid(file), sets));
+  return Config::load(find_in_catalog("placements", "placement", name).file);
 }
+
+}  // namespace
 
 std::vector<PlacementSummary> list_placements() {
   const std::vector<CatalogEntry> catalog = list_catalog("placements");

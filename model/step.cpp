@@ -29,7 +29,7 @@ LayerContext context_of(const StepPlan& plan, const RankLoadTable* routing, cons
 void check_features(const StepFeatures& features, const Placement& placement) {
   if (features.overlap.kind == OverlapKind::two_batch && !placement.several_batches()) {
     throw UserError("--overlap: placement '" + std::string(placement.name()) +
-                    "' does not work on two batches at once; two-batch works with 'resident'");
+                    "' does not work on two batches at once; two-batch works with 'resident' and units near memory");
   }
   if (!(features.capacity_factor >= 0) || features.capacity_factor > kMostCapacity) {
     throw UserError("--capacity-factor: must be 0 (all tokens, nothing dropped) or a number up to " +

@@ -41,10 +41,21 @@ struct Demand {
 /// computation and beside the copies that the computation waits for. Each batch of a step with several has queues of
 /// its own, but they take turns: of the tasks of one kind of queue one runs at a time, of those that could start the
 /// first one in the order written.
-enum class Queue : std::uint8_t { device, second_unit, host, to_device, to_host, prefetch, storage, network };
-inline constexpr std::size_t kQueueCount = 8;
+enum class Queue : std::uint8_t {
+  device,
+  second_unit,
+  host,
+  to_device,
+  to_host,
+  prefetch,
+  storage,
+  network,
+  to_unit,  ///< to the memory of a unit apart, and back
+  from_unit
+};
+inline constexpr std::size_t kQueueCount = 10;
 /// Batches that a step may have beside each other.
-inline constexpr int kMostBatches = 32;
+inline constexpr int kMostBatches = 255;
 
 /// A point that tasks of later layers can wait for.
 enum class Marker : std::uint8_t {

@@ -77,6 +77,10 @@ std::vector<ComparedRow> compare(const std::vector<Prediction>& predictions) {
     rows.push_back(std::move(row));
   };
   add("fits", [](const Prediction& p) { return std::string(p.fits ? "yes" : "NO"); });
+  if (std::any_of(predictions.begin(), predictions.end(),
+                  [&](const Prediction& p) { return p.devices != predictions.front().devices; })) {
+    add("devices", [](const Prediction& p) { return count_text(static_cast<double>(p.devices)); });
+  }
   add("memory per device", memory_cell);
   add("running batch", [](const Prediction& p) {
     return fmt::format("{} of {}", count_text(p.running_batch), count_text(static_cast<double>(p.load.batch)));

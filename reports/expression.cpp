@@ -10,6 +10,20 @@
 #include "base/nearest.hpp"
 
 namespace moesaic {
+namespace {
+
+/// The run whose number `name` would be, if it says that what it predicts does not fit: then it has no times.
+std::string unfit_run(std::string_view name, const NamedValues& names) {
+  for (std::size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
+    const auto fits = names.find(std::string(name.substr(0, dot)) + ".fits");
+    if (fits != names.end() && fits->second == 0) {
+      return std::string(name.substr(0, dot));
+    }
+  }
+  return "";
+}
+
+}  // namespace
 
 double evaluate_expression(const std::string& text, const NamedValues& names) {
   try {
@@ -26,6 +40,12 @@ double evaluate_expression(const std::string& text, const NamedValues& names) {
     return value;
   } catch (const mu::Parser::exception_type& error) {
     if (error.GetCode() == mu::ecUNASSIGNABLE_TOKEN && !error.GetToken().empty()) {
+      if (const std::string run = unfit_run(error.GetToken(), names); !run.empty()) {
+        throw UserError(
+            fmt::format("\"{}\": '{}' has no times, as what it predicts does not fit into memory; moesaic "
+                        "predict with its options says by how much",
+                        printable(text), printable(run)));
+      }
       std::vector<std::string> known;
       for (const auto& [name, value] : names) {
         known.push_back(name);

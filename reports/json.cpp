@@ -41,6 +41,9 @@ Json footprint_json(const MemoryFootprint& memory, const std::optional<Bytes>& k
 Json memory_json(const ReplicaMemory& memory) {
   Json json = footprint_json(memory.device, memory.kv_per_token);
   json["host"] = memory.host.capacity > Bytes{0} ? footprint_json(memory.host, std::nullopt) : Json(nullptr);
+  if (memory.apart.capacity > Bytes{0}) {
+    json["near_memory"] = footprint_json(memory.apart, std::nullopt);
+  }
   if (memory.storage.total() > Bytes{0}) {
     json["storage"] = footprint_json(memory.storage, std::nullopt);
   }

@@ -34,6 +34,9 @@ std::string unit_figure(const std::string& unit, const std::vector<std::string>&
 
 std::string machine_figure(const std::vector<std::string>& parts) {
   const std::size_t size = parts.size();
+  if (parts[0] == "device" && size == 5 && parts[1] == "units" && (parts[3] == "link" || parts[3] == "memory")) {
+    return parts[2] + (parts[3] == "link" ? " link " : "'s own memory ") + parts[4];
+  }
   if (parts[0] == "device" && size >= 4 && parts[1] == "units") {
     return unit_figure(parts[2], parts, 3);
   }

@@ -86,17 +86,25 @@ std::string memory_table_html(const Prediction& prediction) {
   const MemoryFootprint& device = prediction.memory.device;
   const MemoryFootprint& host = prediction.memory.host;
   const MemoryFootprint& storage = prediction.memory.storage;
+  const MemoryFootprint& apart = prediction.memory.apart;
   const bool with_host = host.total() > Bytes{0}, with_storage = storage.total() > Bytes{0};
+  const bool with_apart = apart.capacity > Bytes{0};
   HtmlTable table{"", {"class", "per device", "share"}, {}, 1};
+  if (with_apart) {
+    table.heads.push_back("near memory");
+  }
   if (with_host) {
     table.heads.push_back("host");
   }
   if (with_storage) {
     table.heads.push_back("storage");
   }
-  const auto add = [&](const std::string& name, Bytes on_device, Bytes on_host, Bytes stored) {
+  const auto add = [&](const std::string& name, Bytes on_device, Bytes near, Bytes on_host, Bytes stored) {
     const double share = on_device / device.capacity;
     table.rows.push_back({html_text(name), html_text(to_text(on_device)), html_share(percent_text(share), share)});
+    if (with_apart) {
+      table.rows.back().push_back(near > Bytes{0} ? html_text(to_text(near)) : "");
+    }
     if (with_host) {
       table.rows.back().push_back(on_host > Bytes{0} ? html_text(to_text(on_host)) : "");
     }
@@ -108,12 +116,13 @@ std::string memory_table_html(const Prediction& prediction) {
     const Bytes on_device = device.*kind.bytes;
     const Bytes on_host = host.*kind.bytes;
     const Bytes stored = storage.*kind.bytes;
-    if (on_device > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
-      add(kind.name, on_device, on_host, stored);
+    const Bytes near = apart.*kind.bytes;
+    if (on_device > Bytes{0} || near > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
+      add(kind.name, on_device, near, on_host, stored);
     }
   }
-  add("total", device.total(), host.total(), storage.total());
-  add("capacity", device.capacity, host.capacity, storage.capacity);
+  add("total", device.total(), apart.total(), host.total(), storage.total());
+  add("capacity", device.capacity, apart.capacity, host.capacity, storage.capacity);
   table.rows.push_back({"one token's KV cache, all devices", html_text(to_text(prediction.memory.kv_per_token)), ""});
   return html_table(table);
 }

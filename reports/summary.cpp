@@ -22,6 +22,9 @@ std::string shortage(const Prediction& prediction) {
   if (!device.fits()) {
     parts.push_back(fmt::format("short by {} per device", to_text(-device.free())));
   }
+  if (const MemoryFootprint& apart = prediction.memory.apart; !apart.fits()) {
+    parts.push_back(fmt::format("short by {} near memory, per device", to_text(-apart.free())));
+  }
   if (host.total() > Bytes{0} && !host.fits()) {
     parts.push_back(fmt::format("short by {} of host memory", to_text(-host.free())));
   }
@@ -56,6 +59,9 @@ std::string verdict_text(const Prediction& prediction) {
   if (prediction.fits) {
     std::string text =
         fmt::format("fits: {} of {} per device", to_text(memory.device.total()), to_text(memory.device.capacity));
+    if (memory.apart.capacity > Bytes{0}) {
+      text += fmt::format(", {} of {} near memory", to_text(memory.apart.total()), to_text(memory.apart.capacity));
+    }
     if (memory.host.total() > Bytes{0}) {
       text += fmt::format(", {} of {} on the host", to_text(memory.host.total()), to_text(memory.host.capacity));
     }

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "base/quantity_text.hpp"
 #include "reports/names.hpp"
+#include "reports/phase_text.hpp"
 #include "reports/report.hpp"
 #include "reports/summary.hpp"
 #include "reports/table.hpp"
@@ -49,46 +49,6 @@ std::string limits_text(const Prediction& prediction, const TextStyle& style) {
          table.text(style);
 }
 
-// The unit in which all times of one waterfall are written, so that they can be added up.
-struct TimeScale {
-  const char* unit;
-  double seconds;
-  int decimals;  // four significant digits of the whole
-
-  explicit TimeScale(Seconds whole) {
-    const double size = std::abs(whole.value);
-    unit = size >= 1 ? "s" : size >= 1e-3 ? "ms" : "us";
-    seconds = size >= 1 ? 1 : size >= 1e-3 ? 1e-3 : 1e-6;
-    decimals = std::clamp(3 - static_cast<int>(std::floor(std::log10(std::max(size / seconds, 1e-9)))), 0, 6);
-  }
-  std::string text(Seconds value, bool sign) const {
-    return fmt::format(fmt::runtime(sign ? "{:+.{}f}" : "{:.{}f}"), value.value / seconds + 0.0, decimals);
-  }
-};
-
-std::string waterfall_text(const NamedPhase& named, const TextStyle& style) {
-  const PhasePrediction& phase = *named.phase;
-  if (!(phase.seconds.value > 0)) {
-    return "";
-  }
-  const TimeScale scale(phase.seconds);
-  Table table({{"from limit to prediction"}, {scale.unit, Align::right}, {"share", Align::right}, {}, {"resource"}});
-  const double whole = phase.seconds.value;
-  table.add({"limit", scale.text(phase.limit.seconds, false), percent_text(phase.limit.seconds.value / whole),
-             paint(bar(0, phase.limit.seconds.value / whole, kFullBar, style), Paint::limit, style),
-             resource_name(phase.limit.resource)});
-  double at = phase.limit.seconds.value;
-  for (const WaterfallBar& step : shown_bars(phase)) {
-    const double next = at + step.seconds.value;
-    table.add({step.name, scale.text(step.seconds, true), percent_text(step.seconds.value / whole),
-               paint(bar(std::min(at, next) / whole, std::max(at, next) / whole, kFullBar, style), Paint::gap, style),
-               resource_name(step.resource)});
-    at = next;
-  }
-  table.add({"prediction", scale.text(phase.seconds, false), percent_text(1), bar(0, 1, kFullBar, style), ""});
-  return heading("Waterfall of " + named.title, style) + table.text(style);
-}
-
 std::string utilisation_text(const Prediction& prediction, const TextStyle& style) {
   Table table({{"resource"}, {"decode", Align::right}, {"prefill", Align::right}});
   for (const SharedUse& use : utilisation(prediction)) {
@@ -125,9 +85,14 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
   const MemoryFootprint& device = prediction.memory.device;
   const MemoryFootprint& host = prediction.memory.host;
   const MemoryFootprint& storage = prediction.memory.storage;
+  const MemoryFootprint& apart = prediction.memory.apart;
   const bool with_host = host.total() > Bytes{0}, with_storage = storage.total() > Bytes{0};
+  const bool with_apart = apart.capacity > Bytes{0};
   const double scale = std::max(device.total(), device.capacity).value;
   std::vector<Column> columns{{""}, {"per device", Align::right}, {"share", Align::right}, {}};
+  if (with_apart) {
+    columns.push_back({"near memory", Align::right});
+  }
   if (with_host) {
     columns.push_back({"host", Align::right});
   }
@@ -135,10 +100,14 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
     columns.push_back({"storage", Align::right});
   }
   Table table(std::move(columns));
-  const auto add = [&](const std::string& name, Bytes bytes, Bytes on_host, Bytes stored, double from, Paint colour) {
+  const auto add = [&](const std::string& name, Bytes bytes, Bytes near, Bytes on_host, Bytes stored, double from,
+                       Paint colour) {
     std::vector<std::string> row{
         name, bytes > Bytes{0} ? to_text(bytes) : "", percent_text(bytes / device.capacity),
         paint(bar(from / scale, (from + bytes.value) / scale, kFullBar, style), colour, style)};
+    if (with_apart) {
+      row.push_back(near > Bytes{0} ? to_text(near) : "");
+    }
     if (with_host) {
       row.push_back(on_host > Bytes{0} ? to_text(on_host) : "");
     }
@@ -152,13 +121,15 @@ std::string memory_text(const Prediction& prediction, const TextStyle& style) {
     const Bytes bytes = device.*kind.bytes;
     const Bytes on_host = host.*kind.bytes;
     const Bytes stored = storage.*kind.bytes;
-    if (bytes > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
-      add(kind.name, bytes, on_host, stored, at, Paint::limit);
+    const Bytes near = apart.*kind.bytes;
+    if (bytes > Bytes{0} || near > Bytes{0} || on_host > Bytes{0} || stored > Bytes{0}) {
+      add(kind.name, bytes, near, on_host, stored, at, Paint::limit);
       at += bytes.value;
     }
   }
-  add("total", device.total(), host.total(), storage.total(), 0, device.fits() ? Paint::good : Paint::bad);
-  add("capacity", device.capacity, host.capacity, storage.capacity, 0, Paint::none);
+  add("total", device.total(), apart.total(), host.total(), storage.total(), 0,
+      device.fits() ? Paint::good : Paint::bad);
+  add("capacity", device.capacity, apart.capacity, host.capacity, storage.capacity, 0, Paint::none);
   return heading("Memory", style) + table.text(style) +
          fmt::format("  one token's KV cache, over all devices: {}\n", to_text(prediction.memory.kv_per_token));
 }

@@ -37,6 +37,12 @@ class AdaptiveCache final : public ExpertCache {
     return hits;
   }
 
+  void admit(std::int32_t expert) override {
+    if (!holds(expert)) {
+      fetch(expert);
+    }
+  }
+
  private:
   enum List : std::size_t { once, often, once_ghosts, often_ghosts };
 

@@ -54,11 +54,24 @@ class RankedCache : public ExpertCache {
     return hits;
   }
 
+  void admit(std::int32_t expert) override {
+    if (holds(expert)) {
+      return;
+    }
+    order_.push(expert, guess_priority(expert));
+    held_[static_cast<std::size_t>(expert)] = 1;
+    while (order_.size() > capacity_) {
+      evict();
+    }
+  }
+
  protected:
   /// Before a row is served.
   virtual void prepare(std::span<const std::int32_t> row) { static_cast<void>(row); }
   /// Of an expert of this row from now on.
   virtual double priority(std::int32_t expert) = 0;
+  /// Of one that was guessed and not used.
+  virtual double guess_priority(std::int32_t expert) { return priority(expert); }
   virtual std::int32_t victim() { return order_.least(); }
 
   EvictionOrder order_;
@@ -95,6 +108,9 @@ class LfuCache final : public RankedCache {
   double priority(std::int32_t expert) override {
     return static_cast<double>(++uses_[static_cast<std::size_t>(expert)]) +
            static_cast<double>(row_) / static_cast<double>(requests_.rows());
+  }
+  double guess_priority(std::int32_t expert) override {
+    return static_cast<double>(uses_[static_cast<std::size_t>(expert)]);
   }
   std::vector<std::int64_t> uses_;
 };
@@ -146,6 +162,7 @@ class ScoreCache final : public RankedCache {
     }
   }
   double priority(std::int32_t expert) override { return score_[static_cast<std::size_t>(expert)] += added_; }
+  double guess_priority(std::int32_t expert) override { return score_[static_cast<std::size_t>(expert)]; }
   std::vector<double> score_;
   double growth_, added_ = 1;
 };
@@ -182,6 +199,7 @@ class ActivationCache final : public RankedCache {
     uses_[static_cast<std::size_t>(expert)] += 1;
     return weighted(static_cast<std::size_t>(expert));
   }
+  double guess_priority(std::int32_t expert) override { return weighted(static_cast<std::size_t>(expert)); }
   std::vector<double> uses_;
   std::size_t request_;
   std::int64_t layers_;

@@ -54,6 +54,8 @@ class ExpertCache {
   bool holds(std::int32_t expert) const { return held_[static_cast<std::size_t>(expert)] != 0; }
   /// Serves the next row; there must be one. Returns how many of its experts were held.
   virtual std::int64_t serve() = 0;
+  /// Takes an expert that was only guessed, before the next row: it evicts as a miss does, and is no use of it.
+  virtual void admit(std::int32_t expert) = 0;
 
  protected:
   const ExpertRequests& requests_;

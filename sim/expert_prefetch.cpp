@@ -149,8 +149,13 @@ PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion&
           in_time += std::find(row.begin(), row.end(), slot) != row.end() && !cache.holds(slot) ? 1 : 0;
         }
         const auto fetched = static_cast<std::int64_t>(arrived[layer].size());
+        for (const std::int32_t slot : prefetch.kept ? arrived[layer] : std::vector<std::int32_t>{}) {
+          cache.admit(slot);
+        }
         arrived[layer].clear();
-        const std::int64_t hits = cache.serve();
+        // What had been held and what was admitted in time are told apart by the count before.
+        const std::int64_t found = cache.serve();
+        const std::int64_t hits = prefetch.kept ? std::max<std::int64_t>(0, found - in_time) : found;
         if (counts) {
           result.requests += static_cast<std::int64_t>(row.size());
           result.hits += hits;

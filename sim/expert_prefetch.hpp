@@ -16,6 +16,8 @@ struct Prefetch {
   std::int64_t extra = 0;  ///< guesses beyond as many as are needed, any of those left
   double window = 1;       ///< experts that can be fetched while a layer computes
   std::uint64_t seed = 1;
+  /// Guesses take slots of the cache when their layer comes, right or wrong; else they arrive in buffers beside it.
+  bool kept = false;
 };
 
 struct PrefetchResult {
@@ -31,11 +33,11 @@ struct PrefetchResult {
 };
 
 /// Guesses for the nearest layer go first, those of one layer in any order; what a layer's time does not suffice for is
-/// not fetched, and a transfer may go on into the next layer. Guesses arrive in buffers beside the cache: those that
-/// are needed enter the cache as any miss does, the others are dropped when their layer is done, so that a wrong guess
-/// costs its transfer and evicts nothing. Pinned layers fetch nothing for themselves, but
-/// for those after them. No guess reaches into the next token. Throws UserError as simulate_cache
-/// does, and unless accuracies are in [0, 1], extra is 0 to the experts and the window is not negative.
+/// not fetched, and a transfer may go on into the next layer. Unless they are kept, guesses arrive in buffers beside
+/// the cache: those that are needed enter the cache as any miss does, the others are dropped when their layer is done,
+/// so that a wrong guess costs its transfer and evicts nothing. Pinned layers fetch nothing for themselves, but for
+/// those after them. No guess reaches into the next token. Throws UserError as simulate_cache does, and unless
+/// accuracies are in [0, 1], extra is 0 to the experts and the window is not negative.
 PrefetchResult simulate_prefetch(const RoutingTrace& trace, const CacheQuestion& question, const Prefetch& prefetch);
 
 /// Share of the needed experts that are guessed and fetched in time if none is held, one layer ahead:

@@ -38,7 +38,10 @@ std::string shape_text(const Operator& op) {
                          e.ranks, e.nodes);
     }
     std::string operator()(const Transfer& t) const {
-      return fmt::format("{} {}", to_text(t.bytes), t.to_device ? "to device" : "to host");
+      return fmt::format("{} {}", to_text(t.bytes),
+                         t.between_units ? (t.to_device ? "to the processor" : "to the unit apart")
+                         : t.to_device   ? "to device"
+                                         : "to host");
     }
   };
   return std::visit(Describe{}, op.shape);

@@ -43,6 +43,8 @@ HybridDescription start(const OffloadShape& shape, const HybridDescription& assu
       out.prefetch_accuracy = assumed.prefetch_accuracy;
       out.look_ahead = assumed.look_ahead;
       out.prefetch_extra = assumed.prefetch_extra;
+      out.copied_back = assumed.copied_back;
+      out.copied_bytes = assumed.copied_bytes;
       break;
     case OffloadKind::streamed:
       break;

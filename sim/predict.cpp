@@ -64,7 +64,9 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
   return bars;
 }
 
-PhasePrediction describe(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
+}  // namespace
+
+PhasePrediction phase_prediction(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
   const MachineView& view = deployment.plan.view();
   PhasePrediction phase;
   phase.seconds = times.predicted;
@@ -83,6 +85,8 @@ PhasePrediction describe(const PhaseTimes& times, const StepGraph& graph, const 
   }
   return phase;
 }
+
+namespace {
 
 /// Power of the replica in a phase: every device between idle and maximum by its busiest resource's utilisation, the
 /// host likewise, in the replica's share of it.
@@ -113,10 +117,11 @@ bool states_energy(const MachineView& view) {
                      [](const UnitView& unit) { return unit.energy_of_bytes > JoulesPerByte{}; });
 }
 
-/// Per output token. Devices together do what balanced ones do; a step in the middle of the generation is their mean.
-WorkEnergy energy_of_work(const Deployment& deployment, const Load& load) {
+/// Per output token, of `batch` requests that run at once. Devices together do what balanced ones do; a step in the
+/// middle of the generation is their mean.
+WorkEnergy energy_of_work(const Deployment& deployment, const Load& load, double batch) {
   const StepPlan& plan = deployment.plan;
-  const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
+  const double input = static_cast<double>(load.input);
   const double tokens = static_cast<double>(load.output);
   const double middle = input + (std::max(tokens, 2.0) - 2) / 2;
   constexpr StepOptions kEven{.balanced_routing = true};
@@ -156,8 +161,8 @@ Prediction predict(const Deployment& deployment, const Load& load) {
     return result;
   }
 
-  result.prefill = describe(times.prefill, predictor.prefill_step(), deployment);
-  result.decode = describe(times.decode, predictor.decode_step(), deployment);
+  result.prefill = phase_prediction(times.prefill, predictor.prefill_step(), deployment);
+  result.decode = phase_prediction(times.decode, predictor.decode_step(), deployment);
   result.ttft = times.prefill.predicted / times.waves;
   result.tpot = times.decode.predicted / times.waves;
   result.end_to_end = times.end_to_end;
@@ -180,7 +185,7 @@ Prediction predict(const Deployment& deployment, const Load& load) {
   const Joules energy = power(times.prefill, deployment) * times.prefill.predicted +
                         power(times.decode, deployment) * (times.decode.predicted * steps);
   result.energy_per_token = energy / (batch * output);
-  result.work_energy = energy_of_work(deployment, load);
+  result.work_energy = energy_of_work(deployment, load, times.running);
   const Dollars price = plan.machine().price_per_device() * static_cast<double>(result.devices) * times.end_to_end;
   result.per_million_tokens = price / (batch * output) * 1e6;
   return result;

@@ -95,6 +95,9 @@ class Predictor {
   LoadTimes times_;
 };
 
+/// A phase with its limit's resource in words, its waterfall and the use of every resource; `graph`: one of its steps.
+PhasePrediction phase_prediction(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment);
+
 /// Fits, times, limits, waterfall, utilisation, energy and money of a static batch. Advice and elasticity are left to
 /// the functions below. Throws UserError for a load that is not positive or too large.
 Prediction predict(const Deployment& deployment, const Load& load);

@@ -110,8 +110,8 @@ class ServingWorker final : public SearchWorker {
       opened.unfit = 1;
       const ReplicaMemory memory = replica_memory(plan, memory_load(least));
       opened.missing =
-          std::max({memory.device.total() - memory.device.capacity, memory.host.total() - memory.host.capacity,
-                    memory.storage.total() - memory.storage.capacity});
+          std::max({memory.device.total() - memory.device.capacity, memory.apart.total() - memory.apart.capacity,
+                    memory.host.total() - memory.host.capacity, memory.storage.total() - memory.storage.capacity});
     }
   }
 

@@ -28,7 +28,10 @@ class ByTokens final : public Placement {
     return homes;
   }
 
-  void check(const Machine& machine) const override { few_->check(machine); }
+  void check(const Machine& machine) const override {
+    few_->check(machine);
+    many_->check(machine);
+  }
   void begin_layer(LayerWriter& writer, const LayerWeights& weights) const override {
     of(writer).begin_layer(writer, weights);
   }

@@ -40,13 +40,15 @@ class Hybrid final : public Placement {
             .prefetch_extra = is_.prefetch_extra,
             .weights_on_storage = is_.weights_on_storage,
             .cache_on_storage = is_.cache_on_storage,
-            .batches = is_.batches};
+            .activations_on_device = is_.activations_on_device,
+            .batches = is_.batches,
+            .on_host = is_.on_host};
   }
 
   void check(const Machine& machine) const override {
-    if (!machine.host || (!machine.device.host_link && !is_.on_host)) {
-      throw UserError("--placement: '" + is_.name + "' needs a host with memory; machine '" + machine.name +
-                      "' has none (a machine that has one: xeon-8380-a40)");
+    if (!machine.host || (!machine.device.host_link && (!is_.on_host || is_.device_layers > 0))) {
+      throw UserError("--placement: '" + is_.name + "' needs a host with memory and a link to it; machine '" +
+                      machine.name + "' has none (a machine that has one: xeon-8380-a40)");
     }
     if ((is_.weights_on_storage > 0 || is_.cache_on_storage > 0) && !machine.host->storage) {
       throw UserError("--placement: '" + is_.name + "' keeps a part on storage; the host of machine '" + machine.name +
@@ -62,9 +64,11 @@ class Hybrid final : public Placement {
     if (is_.on_host || notes.on_device) {
       return;
     }
+    notes.passes_stream = is_.activations_on_device < 1 && weights.total() > Bytes{0};
     const Bytes dense = weights.dense * (1 - is_.dense_on_device);
-    const Bytes experts =
-        is_.missing == MissingExperts::streamed ? weights.experts * (1 - is_.experts_on_device) : Bytes{};
+    const Bytes experts = is_.missing == MissingExperts::streamed
+                              ? weights.experts * ((1 - is_.experts_on_device) * is_.copied_bytes)
+                              : Bytes{};
     if (dense > Bytes{0} && experts > Bytes{0}) {
       notes.dense_in = notes.experts_in = bring_ahead(writer, "weights in", dense + experts);
     } else if (dense > Bytes{0}) {
@@ -75,12 +79,18 @@ class Hybrid final : public Placement {
   }
 
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
+    if (op.kind == OperatorKind::norm && writer.last() < 0 && writer.notes().passes_stream) {
+      bring_stream(writer, op);
+    }
     if (op.kind == OperatorKind::collective) {
       writer.communicate(op, work);
     } else if (writer.notes().on_device) {
       run(writer, op, work);
     } else if (is_.on_host) {
       run_on_host(writer, op, work);
+      if (op.kind == OperatorKind::embedding && is_.device_layers > 0) {
+        visit_device(writer, op);
+      }
     } else if (op.kind == OperatorKind::rotary) {
       place_rotary(writer, op, work);
     } else if (op.kind == OperatorKind::attention_decode) {
@@ -101,6 +111,16 @@ class Hybrid final : public Placement {
 
   /// The host's results are added to the device's, those put off in the layer before too.
   void end_batch(LayerWriter& writer) const override {
+    add_results(writer);
+    if (const Bytes stream = writer.notes().stream; stream > Bytes{0}) {
+      const int out = writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, path_);
+      writer.wait(out, writer.last());
+      writer.chain(out);
+    }
+  }
+
+ private:
+  void add_results(LayerWriter& writer) const {
     LayerWriter::Notes& notes = writer.notes();
     if (notes.returning.size() == 0 && !notes.deferring) {
       return;
@@ -122,7 +142,19 @@ class Hybrid final : public Placement {
     notes.deferring = false;
   }
 
- private:
+  /// The batch's residual stream, which lay in the host's memory since the layer before.
+  void bring_stream(LayerWriter& writer, const Operator& first) const {
+    const auto& read = std::get<Elementwise>(first.shape);
+    LayerWriter::Notes& notes = writer.notes();
+    // Written are the stream and what is normalised of it.
+    notes.stream = read.type.bytes(read.elements_written / 2) * (1 - is_.activations_on_device);
+    const int in =
+        writer.copy(transfer("activations in", notes.stream, true, "residual stream"), notes.stream, true, path_);
+    writer.wait_for(in, Marker::layer_output, 1);
+    writer.chain(in);
+    notes.beside = notes.dense_in;  // the first operator is no longer the first task
+  }
+
   /// On the device, not before this layer's weights are there, and what else the chain still lacks.
   static int run(LayerWriter& writer, const Operator& op, const Work& work) {
     const bool first = writer.last() < 0;
@@ -143,6 +175,21 @@ class Hybrid final : public Placement {
       writer.task(task).demands.push_back({*view.socket_link, work.memory().value * view.other_sockets});
     }
     return task;
+  }
+
+  /// The residual stream goes to the first layers on the device and comes back from them: twice a step, so that both
+  /// copies may stand behind the tables, as one after the other they take as long there.
+  static void visit_device(LayerWriter& writer, const Operator& tables) {
+    const auto& stream = std::get<Elementwise>(tables.shape);
+    const Bytes bytes = stream.type.bytes(stream.elements_written);
+    for (const bool to_device : {true, false}) {
+      const int before = writer.last();
+      const int copy = writer.copy(
+          transfer(to_device ? "layers' input in" : "layers' output out", bytes, to_device, "residual stream"), bytes,
+          to_device);
+      writer.wait(copy, before);
+      writer.chain(copy);
+    }
   }
 
   int bring_ahead(LayerWriter& writer, const char* label, Bytes bytes) const {
@@ -257,6 +304,9 @@ class Hybrid final : public Placement {
       place_on_host(writer, part("experts on host", loads.light), experts, routed);
     }
     const int fetched = loads.heavy.rows > 0 ? fetch(writer, loads.heavy.distinct, routed) : -1;
+    if (is_.copied_back && loads.heavy.rows > 0) {
+      copy_back(writer, loads.heavy.distinct, routed);
+    }
     writer.chain(routed);
     if (split.resident.rows > 0) {
       const Operator resident = part("experts", split.resident);
@@ -273,12 +323,18 @@ class Hybrid final : public Placement {
     const auto& experts = std::get<GroupedGemm>(op.shape);
     LayerWriter::Notes& notes = writer.notes();
     const Bytes rows = all.activations.bytes(std::min(all.tokens, experts.rows) * all.hidden);
-    const int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
-    writer.wait(out, routed);
+    int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
+    const bool foreseen = is_.missing == MissingExperts::host && is_.prefetch_accuracy > 0;
+    if (foreseen) {
+      writer.wait_for(out, Marker::routed, is_.look_ahead);
+    } else {
+      writer.wait(out, routed);
+    }
     const auto pass = [&](const char* label, double share) {
       Operator part = op;
       part.label = label;
-      part.shape = part_of(experts, {experts.experts, experts.rows * share, experts.distinct * share});
+      part.shape = part_of(
+          experts, {experts.experts, experts.rows * share, std::min(experts.experts, experts.distinct * share)});
       writer.chain(out);
       const int stored = stored_experts(writer, experts.distinct * share, routed);
       const int computed = run_on_host(writer, part, work(part));
@@ -287,6 +343,15 @@ class Hybrid final : public Placement {
       writer.wait(back, computed);
       return back;
     };
+    if (foreseen) {
+      notes.returning.push_back(pass("experts foreseen", 1 + is_.prefetch_extra));
+      out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
+      writer.wait(out, routed);
+      if (is_.prefetch_accuracy < 1) {
+        notes.returning.push_back(pass("experts on host", 1 - is_.prefetch_accuracy));
+      }
+      return;
+    }
     if (is_.deferred < 1) {
       notes.returning.push_back(pass("experts on host", 1 - is_.deferred));
     }
@@ -310,7 +375,7 @@ class Hybrid final : public Placement {
   /// Copies the weights of `distinct` experts: those that were foreseen since the gate of an earlier layer, the others
   /// now. Wrong guesses and extra ones take the link's time too.
   int fetch(LayerWriter& writer, double distinct, int routed) const {
-    const Bytes expert = writer.notes().expert;
+    const Bytes expert = writer.notes().expert * is_.copied_bytes;
     const Bytes guessed = expert * (is_.prefetch_accuracy > 0 ? distinct * (1 + is_.prefetch_extra) : 0);
     const Bytes late = expert * (distinct * (1 - is_.prefetch_accuracy));
     int ahead = -1;
@@ -335,16 +400,25 @@ class Hybrid final : public Placement {
     return copy;
   }
 
+  /// Where the host keeps no copy, as many experts leave the device as come; nobody waits for them but the link.
+  void copy_back(LayerWriter& writer, double distinct, int routed) const {
+    const double wrong = is_.prefetch_accuracy > 0 ? 1 + is_.prefetch_extra - is_.prefetch_accuracy : 0;
+    const Bytes bytes = writer.notes().expert * is_.copied_bytes * (distinct * (1 + wrong));
+    writer.wait(writer.copy(transfer("experts out", bytes, false, "weights"), bytes, false, path_), routed);
+  }
+
   /// Most tokens of an expert that is computed on the host.
   double most_on_host(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
     switch (is_.missing) {
       case MissingExperts::host:
         return std::max(1.0, experts.tokens);
       case MissingExperts::cheaper:
-        return is_.host_tokens ? *is_.host_tokens : cheaper_up_to(writer.view(), experts, writer.notes().expert);
-      case MissingExperts::balanced:
         return is_.host_tokens ? *is_.host_tokens
-                               : balanced_up_to(writer.view(), experts, missing, writer.notes().expert);
+                               : cheaper_up_to(writer.view(), experts, writer.notes().expert * is_.copied_bytes);
+      case MissingExperts::balanced:
+        return is_.host_tokens
+                   ? *is_.host_tokens
+                   : balanced_up_to(writer.view(), experts, missing, writer.notes().expert * is_.copied_bytes);
       default:
         return 0;
     }

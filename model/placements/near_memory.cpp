@@ -1,6 +1,8 @@
 // A device with a unit beside its memory: decode attention and experts where little is computed with each byte, the
-// rest on the processor; both at once where they read different banks (Duplex, arXiv:2409.01141, section V).
+// rest on the processor; both at once where they read different banks (Duplex, arXiv:2409.01141, section V). Where the
+// unit has a memory of its own (AttAcc, ASPLOS 2024), cache and what else it works on is there, and activations cross.
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
@@ -10,6 +12,10 @@
 
 namespace moesaic {
 namespace {
+
+Operator handed_over(const char* label, Bytes bytes, bool to_unit, const char* what) {
+  return {OperatorKind::transfer, label, Transfer{bytes, !to_unit, what, true}};
+}
 
 /// The unit beside the memory, by its place among the device's `count`; `count` if there is none of that name.
 template <class Units>
@@ -26,7 +32,19 @@ class NearMemory final : public Placement {
   explicit NearMemory(NearMemoryDescription description) : is_(std::move(description)) {}
 
   std::string_view name() const override { return is_.name; }
-  MemoryHomes homes() const override { return {}; }
+  bool several_batches() const override { return true; }
+
+  MemoryHomes homes() const override {
+    const auto never = [this](UnitChoice choice) {
+      return is_.decode.experts != choice && is_.mixed.experts != choice;
+    };
+    const bool only = never(UnitChoice::processor) && never(UnitChoice::faster) && never(UnitChoice::co_processed);
+    const bool any = is_.decode.experts != UnitChoice::processor || is_.mixed.experts != UnitChoice::processor;
+    return {.cache_spaces = is_.cache_spaces.value_or(0),
+            .cache_apart = true,
+            .experts_apart = any,
+            .experts_only_apart = only};
+  }
 
   void check(const Machine& machine) const override {
     const std::vector<Unit>& units = machine.device.units;
@@ -42,6 +60,9 @@ class NearMemory final : public Placement {
       throw UserError("--placement: '" + is_.name + "' wants the unit \"" + printable(is_.unit) +
                       "\" beside the memory of '" + machine.device.name + "'" + suggest(is_.unit, names));
     }
+    if (const Unit* apart = machine.device.apart()) {
+      check_apart(units[beside_memory(units, units.size(), is_.unit)], *apart);
+    }
   }
 
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
@@ -55,10 +76,16 @@ class NearMemory final : public Placement {
       const bool decode = op.kind == OperatorKind::attention_decode;
       const UnitChoice choice = decode ? rules.decode_attention : rules.others;
       place_attention(writer, op, work, chosen(choice, writer.view(), work) ? memory : 0);
+      if (!decode) {
+        migrate(writer, std::get<SoftmaxScores>(op.shape));
+      }
     } else if (op.kind == OperatorKind::experts) {
       place_experts(writer, op, work, rules.experts, memory);
     } else {
-      run(writer, op, work, chosen(rules.others, writer.view(), work) ? memory : 0, true);
+      const int task = run(writer, op, work, chosen(rules.others, writer.view(), work) ? memory : 0, true);
+      if (const auto* written = std::get_if<Elementwise>(&op.shape); written && written->cache_written > Bytes{}) {
+        send_cache(writer, written->cache_written, task, memory);
+      }
     }
   }
 
@@ -75,6 +102,27 @@ class NearMemory final : public Placement {
   }
 
  private:
+  /// Activations of operators that are neither attention nor experts would have to cross one by one.
+  void check_apart(const Unit& used, const Unit& apart) const {
+    const auto others = [](const UnitRules& rules) { return rules.others != UnitChoice::processor; };
+    if (used.name != apart.name) {
+      throw UserError("--placement: '" + is_.name + "' uses the unit \"" + printable(used.name) +
+                      "\", but the cache has a memory of its own beside \"" + printable(apart.name) + "\"");
+    }
+    if (others(is_.decode) || others(is_.mixed)) {
+      throw UserError("--placement: '" + is_.name + "' puts \"others\" on \"" + printable(apart.name) +
+                      "\", which has a memory of its own; allowed there are attention and experts (\"others\": "
+                      "\"processor\")");
+    }
+    if (is_.decode.decode_attention != UnitChoice::near_memory ||
+        is_.mixed.decode_attention != UnitChoice::near_memory) {
+      throw UserError("--placement: '" + is_.name +
+                      "' may put \"attention\" on the processor, but the cache is in the "
+                      "memory of \"" +
+                      printable(apart.name) + "\" (\"attention\": \"near_memory\")");
+    }
+  }
+
   std::size_t memory_unit(const MachineView& view) const {
     return beside_memory(view.units, view.device_units, is_.unit);
   }
@@ -104,8 +152,8 @@ class NearMemory final : public Placement {
     if (joins) {
       join(writer, task);
     }
-    if (is_.bank_conflicts > 0) {
-      const MachineView& view = writer.view();
+    const MachineView& view = writer.view();
+    if (is_.bank_conflicts > 0 && !view.units[memory_unit(view)].apart) {
       const ResourceId own = view.units[unit].memory, other = view.units[unit == 0 ? memory_unit(view) : 0].memory;
       const double seconds = work.memory().value / view.resources[own].capacity;
       writer.task(task).demands.push_back({other, is_.bank_conflicts * seconds * view.resources[other].capacity});
@@ -113,10 +161,72 @@ class NearMemory final : public Placement {
     return task;
   }
 
+  /// New keys and values belong into the unit's own memory. In steps of decodes they go with the queries, for which the
+  /// attention waits; those of prompts are needed a step later.
+  static void send_cache(LayerWriter& writer, Bytes written, int task, std::size_t unit) {
+    const bool apart = writer.view().units[unit].apart;
+    if (!apart || writer.only_decodes()) {
+      writer.notes().new_cache = written;
+      return;
+    }
+    writer.hand_over(handed_over("keys and values out", written, true, "keys and values"), written, unit, true);
+    writer.chain(task);
+  }
+
+  /// Prompts' keys and values are written where they do not meet those that decoding reads, and moved there after their
+  /// attention, by the processor (Duplex, section V-C).
+  void migrate(LayerWriter& writer, const SoftmaxScores& scores) const {
+    if (!is_.cache_spaces || *is_.cache_spaces >= writer.view().memory_spaces ||
+        writer.view().units[memory_unit(writer.view())].apart) {
+      return;
+    }
+    // Of MLA less is cached than is attended over: no more moves than the layer has written.
+    const double attended = scores.sequences * scores.new_tokens * scores.kv_heads *
+                            (scores.shared_kv ? scores.qk_dim : scores.qk_dim + scores.v_dim);
+    const double elements = std::min(attended, writer.notes().new_cache / scores.kv.bytes(1));
+    const Operator move{
+        OperatorKind::activation, "migrate keys and values",
+        Elementwise{
+            .elements_read = elements, .elements_written = elements, .flops_per_element = 0, .type = scores.kv}};
+    run(writer, move, work(move), 0, false);
+  }
+
+  /// `run` on a unit; where that one is apart, with what it works on before and its results after.
+  template <class Run>
+  int across(LayerWriter& writer, std::size_t unit, const char* out, const char* back, Bytes there, Bytes results,
+             const Run& run) const {
+    if (unit == 0 || !writer.view().units[unit].apart) {
+      return run();
+    }
+    writer.hand_over(handed_over(out, there, true, "activations"), there, unit, true);
+    run();
+    return writer.hand_over(handed_over(back, results, false, "activations"), results, unit, false);
+  }
+
+  /// What activations that cross, and as many results, take on the link to a unit; nothing where it is not apart.
+  static Seconds both_ways(const MachineView& view, std::size_t unit, Bytes bytes) {
+    const UnitView& on = view.units[unit];
+    return on.apart ? (on.link_latency + bytes / BytesPerSecond{view.resources[on.link_out].capacity}) * 2 : Seconds{};
+  }
+
+  int attend(LayerWriter& writer, const Operator& op, const Work& work, std::size_t unit, bool joins) const {
+    const auto& scores = std::get<SoftmaxScores>(op.shape);
+    const double rows = scores.sequences * scores.new_tokens * scores.heads;
+    const Bytes there = scores.activations.bytes(rows * scores.qk_dim) +
+                        (writer.only_decodes() ? std::exchange(writer.notes().new_cache, {}) : Bytes{});
+    const int done =
+        across(writer, unit, "queries out", "attention in", there, scores.activations.bytes(rows * scores.v_dim),
+               [&] { return run(writer, op, work, unit, false); });
+    if (joins) {
+      join(writer, done);
+    }
+    return done;
+  }
+
   /// Sequences that decode and prompts wait for the same operator before them, and for each other only on one unit.
   void place_attention(LayerWriter& writer, const Operator& op, const Work& work, std::size_t unit) const {
     if (writer.only_decodes()) {
-      run(writer, op, work, unit, true);
+      attend(writer, op, work, unit, true);
       return;
     }
     LayerWriter::Notes& notes = writer.notes();
@@ -125,13 +235,22 @@ class NearMemory final : public Placement {
       notes.attention_from = writer.last();
     }
     if (unit == 0) {
+      bring_cache(writer, std::get<SoftmaxScores>(op.shape).cached);
       run(writer, op, work, unit, false);
       return;
     }
     const int chain = writer.last();
     writer.chain(notes.beside >= 0 ? notes.beside : notes.attention_from);
-    notes.beside = run(writer, op, work, unit, false);
+    notes.beside = attend(writer, op, work, unit, false);
     writer.chain(chain);
+  }
+
+  /// What earlier parts of a prompt left in the unit's own memory, for the processor to attend over.
+  void bring_cache(LayerWriter& writer, Bytes cached) const {
+    const std::size_t unit = memory_unit(writer.view());
+    if (cached > Bytes{} && writer.view().units[unit].apart) {
+      writer.hand_over(handed_over("cache in", cached, false, "cached keys and values"), cached, unit, false);
+    }
   }
 
   void place_experts(LayerWriter& writer, const Operator& op, const Work& whole, UnitChoice choice,
@@ -144,16 +263,20 @@ class NearMemory final : public Placement {
                           BytesPerSecond{view.resources[on.memory].capacity});
     };
     const ExpertPart all{experts.experts, experts.rows, experts.distinct, experts.even};
+    const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
     CoProcessed parts{all, {}};
     if (choice == UnitChoice::co_processed) {
       parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
     } else if (choice == UnitChoice::near_memory ||
                (choice == UnitChoice::faster &&
-                in_series(all, experts.tokens, times(memory)) < in_series(all, experts.tokens, times(0)))) {
+                in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
+                    in_series(all, experts.tokens, times(0)))) {
       parts = {{}, all};
     }
     if (parts.processor.rows <= 0 || parts.memory.rows <= 0) {
-      run(writer, op, whole, parts.processor.rows <= 0 ? memory : 0, true);
+      const std::size_t unit = parts.processor.rows <= 0 ? memory : 0;
+      join(writer, across(writer, unit, "tokens out", "results in", rows, rows,
+                          [&] { return run(writer, op, whole, unit, false); }));
       return;
     }
     LayerWriter::Notes& notes = writer.notes();
@@ -166,7 +289,9 @@ class NearMemory final : public Placement {
       result.shape = part_of(experts, part);
       return run(writer, result, work(result), unit, false);
     };
-    const int beside = place_part("experts near memory", parts.memory, memory);
+    const Bytes sent = std::min(rows, experts.activations.bytes(parts.memory.rows * experts.hidden));
+    const int beside = across(writer, memory, "tokens out", "results in", sent, rows,
+                              [&] { return place_part("experts near memory", parts.memory, memory); });
     writer.chain(routed);
     join(writer, place_part("experts", parts.processor, 0));
     notes.beside = beside;

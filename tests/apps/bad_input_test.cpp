@@ -39,6 +39,10 @@ TEST(BadInput, WholeCommands) {
       {"predict --model Mixtral --machine dgx-h100", {"ambiguous", "Mixtral-8x22B-v0.1", "Mixtral-8x7B-v0.1"}},
       {"predict --model Mixtral-8x7B --machine dgx-h1000", {"dgx-h1000", "dgx-h100"}},
       {"predict --model Mixtral-8x7B --machine epyc-9654", {"epyc-9654", "host"}},
+      {"predict --model Mixtral-8x7B --machine dgx-h100:12", {"--machine", "12", "dgx-h100", "8"}},
+      {"predict --model Mixtral-8x7B --machine dgx-h100:0", {"--machine", "0 devices"}},
+      {"predict --model Mixtral-8x7B --machine dgx-h100:4 --devices 8", {"--devices", "8", "dgx-h100:4"}},
+      {"predict --model Mixtral-8x7B --machine attacc-8:16", {"--machine", "attacc-8", "network"}},
       {"machines show h1000", {"h1000"}},
       {"models show no-such-model", {"no-such-model"}},
   };

@@ -134,13 +134,13 @@ TEST(ClosedForm, Mistakes) {
 
 // A group is all of its studies, once each, also where a name is given too.
 TEST(Reproduce, ByGroup) {
-  const Json json = json_of("reproduce offload moe-lens", "reproduction.json");
+  const Json json = json_of("reproduce fabric multi-plane", "reproduction.json");
   std::set<std::string> systems, rows;
   for (const Json& row : json["rows"]) {
     systems.insert(row["system"]);
     EXPECT_TRUE(rows.insert(row["system"].get<std::string>() + ": " + row["id"].get<std::string>()).second) << row;
   }
-  for (const char* system : {"moe-lens", "moe-lightning-model", "flexgen", "pre-gated", "se-moe"}) {
+  for (const char* system : {"multi-plane", "ethereal", "deepep-normal", "deepep-low-latency", "tutel-all-to-all"}) {
     EXPECT_TRUE(systems.contains(system)) << system;
   }
   EXPECT_FALSE(systems.contains("tutel-layer"));

@@ -43,6 +43,7 @@ TEST(Help, ExamplesWorkAsPasted) {
                                                                                        {"experts"},
                                                                                        {"search"},
                                                                                        {"serve"},
+                                                                                       {"stream"},
                                                                                        {"machines"},
                                                                                        {"machines", "show"},
                                                                                        {"models"},

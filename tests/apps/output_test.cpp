@@ -62,6 +62,19 @@ TEST(Output, ComparesSeveralOfAnything) {
   }
 }
 
+// Different numbers of devices beside each other; more than a node has are several nodes.
+TEST(Output, ComparesMachinesOfDifferentSizes) {
+  const Ran ran = run_line(std::string("compare --model Mixtral-8x7B --machine duplex-gpu:4,duplex-gpu:8,duplex-8:16") +
+                           kLoad + "--format json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json predictions = Json::parse(ran.out)["predictions"];
+  EXPECT_EQ(predictions[0]["devices"], 4);
+  EXPECT_EQ(predictions[1]["devices"], 8);
+  EXPECT_EQ(predictions[2]["devices"], 16);
+  const Ran text = run_line(std::string("compare --model Mixtral-8x7B --machine duplex-gpu:4,duplex-4") + kLoad);
+  EXPECT_EQ(text.out.find("devices"), std::string::npos) << text.out;  // alike: no row for them
+}
+
 TEST(Output, ColoursAndUnicodeOnlyOnATerminal) {
   const std::vector<std::string> line = words(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad);
   const auto plain = [](const std::string& text) {

@@ -52,6 +52,8 @@ TEST(ParseQuantity, EveryUnit) {
   expect_parses<JoulesPerByte>("0.44 pJ/bit", 0.44e-12 * 8);
   expect_parses<JoulesPerByte>("3.5 pJ/B", 3.5e-12);
   expect_parses<JoulesPerByte>("0.03 nJ/B", 0.03e-9);
+  expect_parses<Area>("89 mm2", 89e-6);
+  expect_parses<Area>("1.2cm2", 1.2e-4);
   expect_parses<Seconds>(" 1e-3 s ", 1e-3);
   expect_parses<Bytes>(".5 GB", 5e8);
 }

@@ -75,6 +75,40 @@ TEST(MachineRead, UnitsKeepTheirOrderAndChannels) {
   EXPECT_EQ(machine.device.units[1].memory_bandwidth.value, 9e12);
 }
 
+constexpr const char* kApart = R"({
+    "gpu": {"peak": {"fp16": "100 TFLOP/s"}, "launch_latency": "1 us"},
+    "pim": {"peak": {"fp16": "2 TFLOP/s"}, "memory_bandwidth": "9 TB/s", "launch_latency": "1 us",
+            "memory": {"capacity": "30 GB", "bandwidth": "1 TB/s"}, "link": {"bandwidth": "100 GB/s", "latency": "2 us"},
+            "area": {"buffer": "10 mm2", "dram": "5 mm2"}}})";
+
+TEST(MachineRead, AUnitMayHaveAMemoryOfItsOwn) {
+  const Machine machine = read_machine(node().set("device.units", kApart));
+  const Unit* apart = machine.device.apart();
+  ASSERT_NE(apart, nullptr);
+  EXPECT_EQ(apart->name, "pim");
+  EXPECT_EQ(apart->memory->capacity.value, 30e9);
+  EXPECT_EQ(apart->memory_bandwidth.value, 9e12);
+  EXPECT_EQ(apart->link->bandwidth.value, 100e9);
+  EXPECT_DOUBLE_EQ(apart->area.total().value, 15e-6);
+  EXPECT_EQ(machine.device.memory.capacity.value, 80e9);
+  EXPECT_EQ(read_machine(node()).device.apart(), nullptr);
+}
+
+TEST(MachineRead, MistakesAboutMemoriesOfTheirOwn) {
+  const auto mistake = [](const char* path, const char* value) {
+    return user_error([&] { return read_machine(node().set("device.units", kApart).set(path, value)); });
+  };
+  EXPECT_NE(mistake("device.units.pim.link", "null").find("link"), std::string::npos);
+  EXPECT_NE(mistake("device.units.pim.memory", "null").find("device.units.pim.link"), std::string::npos);
+  EXPECT_NE(mistake("device.units.pim.area", "{}").find("buffer"), std::string::npos);
+  EXPECT_NE(mistake("device.units.pim.area", R"({"bufer": "1 mm2"})").find("did you mean 'buffer'"), std::string::npos);
+  const std::string first = user_error([] {
+    return read_machine(node().set("device.units", R"({"pim": {"peak": {"fp16": "2 TFLOP/s"}, "launch_latency": "1 us",
+      "memory": {"capacity": "3 GB", "bandwidth": "1 TB/s"}, "link": {"bandwidth": "1 GB/s", "latency": "2 us"}}})"));
+  });
+  EXPECT_NE(first.find("device.units.pim.memory"), std::string::npos) << first;
+}
+
 TEST(MachineRead, SetChangesWhatIsRead) {
   const Config config = load_machine_config("dgx-h100");
   EXPECT_EQ(read_machine(config.set("device.memory.bandwidth", "8TB/s")).device.units[0].memory_bandwidth.value, 8e12);

@@ -26,6 +26,9 @@ TEST(Expression, Mistakes) {
             std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("2 *", names); }).find("no expression"), std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("1 / 0", names); }).find("finite"), std::string::npos);
+  const NamedValues unfit{{"it.fits", 0}, {"it.load.batch", 1}};
+  EXPECT_NE(user_error([&] { return evaluate_expression("it.tpot_s", unfit); }).find("'it' has no times"),
+            std::string::npos);
 }
 
 std::string study_with(const std::string& rows, const std::string& more = "") {
@@ -110,7 +113,7 @@ TEST(Study, Mistakes) {
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "target": 11)")), "target"},
   };
   for (const auto& [text, says] : mistakes) {
-    const std::string message = user_error([&] { return read(text); });
+    const std::string message = user_error([&study = text] { return read(study); });
     EXPECT_NE(message.find("mine.json"), std::string::npos) << message;
     EXPECT_NE(message.find(says), std::string::npos) << message;
   }

@@ -8,9 +8,11 @@
 #include <cmath>
 #include <map>
 
+#include "model/hybrid_description.hpp"
 #include "model/routing_locality.hpp"
 #include "sim/expert_batching.hpp"
 #include "sim/expert_prefetch.hpp"
+#include "sim/simulated_hits.hpp"
 #include "tests/model/draw.hpp"
 #include "tests/user_error.hpp"
 
@@ -278,6 +280,78 @@ TEST(ExpertPrefetch, Mistakes) {
 }
 
 // Every batch of one token needs top-k experts, whatever the order; and all tokens at once have nothing to choose.
+// A wrong guess that is kept takes the slot of what is used least recently, which repeats may have hit: fewer hits, and
+// the fewer the more guesses. A cache that counts uses drops what has none.
+TEST(ExpertPrefetch, KeptGuessesEvict) {
+  const LocalTrace wanted{.layers = 4, .tokens = 4096, .seed = 7, .locality = {.repeat = 0.7}};
+  const RoutingTrace trace = local_trace(Routing::zipf(32, 4, 0.0), wanted);
+  for (const CachePolicy policy : {CachePolicy::lru, CachePolicy::arc, CachePolicy::lfu}) {
+    const CacheQuestion question{.policy = policy, .capacity = 8, .warm_up = 256};
+    Prefetch prefetch;
+    prefetch.accuracy = {0.0};
+    prefetch.window = 100;
+    const std::int64_t beside = simulate_prefetch(trace, question, prefetch).hits;
+    prefetch.kept = true;
+    const std::int64_t kept = simulate_prefetch(trace, question, prefetch).hits;
+    prefetch.extra = 4;
+    const std::int64_t more = simulate_prefetch(trace, question, prefetch).hits;
+    if (policy == CachePolicy::lfu) {
+      EXPECT_LE(kept, beside);
+    } else {
+      EXPECT_LT(kept, beside) << name(policy);
+      EXPECT_LT(more, kept) << name(policy);
+    }
+  }
+}
+
+// Room for all: nothing is evicted, whoever came in; right guesses in time are no hits of the cache.
+RC_GTEST_PROP(ExpertPrefetch, KeptGuessesWithRoomForAllFindWhatWasThere, ()) {
+  const RoutingTrace trace = any_trace();
+  CacheQuestion question;
+  question.capacity = static_cast<double>(trace.experts);
+  Prefetch prefetch;
+  prefetch.accuracy = {1.0};
+  prefetch.window = 1000;
+  const PrefetchResult beside = simulate_prefetch(trace, question, prefetch);
+  prefetch.kept = true;
+  const PrefetchResult kept = simulate_prefetch(trace, question, prefetch);
+  RC_ASSERT(kept.hits == beside.hits);
+  RC_ASSERT(kept.in_time == beside.in_time);
+}
+
+// Uniform choices that know nothing of each other hit by the share of the experts that is held, whatever is evicted.
+TEST(SimulatedHits, FollowFromSizeAndLocality) {
+  const Architecture mixtral = read_architecture(load_model_config("Mixtral-8x7B"));
+  HybridDescription placement;
+  placement.name = "test";
+  placement.missing = MissingExperts::fetched;
+  placement.experts_on_device = 0.5;
+  placement.cached.emplace();
+  const double blind = simulated_hits(placement, mixtral, 1, "uniform");
+  EXPECT_NEAR(blind, 0.5, 0.02);
+  placement.cached->repeat = 0.6;
+  EXPECT_GT(simulated_hits(placement, mixtral, 1, "uniform"), blind + 0.1);
+  placement.experts_on_device = 1;
+  EXPECT_DOUBLE_EQ(simulated_hits(placement, mixtral, 1, "uniform"), 1);  // after the warm-up
+}
+
+TEST(SimulatedHits, Mistakes) {
+  HybridDescription placement;
+  placement.name = "mine";
+  placement.experts_on_device = 0.5;
+  placement.cached.emplace();
+  const auto said = [&](const char* model) {
+    return user_error([&] { simulated_hits(placement, read_architecture(load_model_config(model)), 1, "uniform"); });
+  };
+  EXPECT_NE(said("Llama-3.1-8B").find("no routed experts"), std::string::npos);
+  placement.cached->policy = "lrv";
+  EXPECT_NE(said("Mixtral-8x7B").find("'mine': experts.cache: unknown policy 'lrv' (did you mean 'lru'?)"),
+            std::string::npos);
+  placement.cached->policy = "lru";
+  placement.experts_on_device = 0.05;
+  EXPECT_NE(said("Mixtral-8x7B").find("experts.cache: "), std::string::npos);
+}
+
 TEST(ExpertBatching, NothingToChoose) {
   LocalTrace wanted;
   wanted.layers = 2;

@@ -88,7 +88,7 @@ TEST(Hybrid, LongPromptsRunTheirOwnWay) {
   for (const char* model : {"Mixtral-8x7B", "Qwen3-30B"}) {
     const HybridDescription few = described(MissingExperts::host), many = described(MissingExperts::streamed);
     HybridDescription both = few;
-    both.long_prompts.emplace().above = 127;
+    both.long_prompts = HybridDescription::LongPrompts{.above = 127};
     EXPECT_DOUBLE_EQ(times(model, both).prefill, times(model, many).prefill) << model;
     EXPECT_DOUBLE_EQ(times(model, both).decode, times(model, few).decode) << model;
     both.long_prompts->above = 128;
@@ -102,7 +102,7 @@ TEST(Hybrid, OfANetworkOnTheHostTheDeviceTakesLongPrompts) {
   HybridDescription streamed = described(MissingExperts::streamed);
   streamed.dense_on_device = streamed.cache_on_device = 0;
   HybridDescription both = host;
-  both.long_prompts.emplace().above = 31;
+  both.long_prompts = HybridDescription::LongPrompts{.above = 31};
   EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", both).prefill, times("Mixtral-8x7B", streamed).prefill);
   EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", both).decode, times("Mixtral-8x7B", host).decode);
 }
@@ -262,6 +262,135 @@ TEST(Hybrid, StorageIsRead) {
   const double least = 32.0 * 8 * 3 * 4096 * 14336 * 2 / 3e9;
   EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(stored), machine).decode, least);
   EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(stored), machine).limit_decode, least * (1 - 1e-9));
+}
+
+/// Bytes that tasks of a decode step with this label bring or take, all layers together.
+double moved(const HybridDescription& description, const std::string& label, double sequences = 4,
+             const std::string& model = "Mixtral-8x7B") {
+  const Architecture architecture = preset(model);
+  const StepPlan plan(architecture, architecture.precision, roomy(), {}, hybrid_placement(description));
+  return over_step(build_step(plan, Batch::decode(sequences, 100)), [&](const Task& task) {
+    return std::string_view(task.op.label) == label ? task.work.wire.value : 0;
+  });
+}
+
+// One token of Mixtral on demand: 2 experts of 3 x 4096 x 14336 in bf16 in each of 32 layers.
+TEST(Hybrid, MissingExpertsMayComeInFewerBits) {
+  constexpr double kChosen = 32.0 * 2 * 3 * 4096 * 14336 * 2;
+  HybridDescription whole = described(MissingExperts::fetched);
+  EXPECT_NEAR(moved(whole, "experts in", 1), kChosen, kChosen * kRounding);
+  whole.copied_bytes = 0.25;
+  EXPECT_NEAR(moved(whole, "experts in", 1), kChosen / 4, kChosen * kRounding);
+  HybridDescription all = described(MissingExperts::streamed);
+  const double streamed = moved(all, "weights in");
+  all.copied_bytes = 0.25;
+  EXPECT_NEAR(moved(all, "weights in") / streamed, 0.25, kRounding);
+}
+
+// Without a copy on the host as much goes back as comes, guesses too.
+TEST(Hybrid, EvictedExpertsGoBackWhereTheHostHasNoCopy) {
+  HybridDescription exclusive = described(MissingExperts::fetched, 0.25);
+  const double dropped = times("Mixtral-8x7B", exclusive, 4).decode;
+  EXPECT_EQ(moved(exclusive, "experts out"), 0);
+  exclusive.copied_back = true;
+  EXPECT_DOUBLE_EQ(moved(exclusive, "experts out"), moved(exclusive, "experts in"));
+  EXPECT_GE(times("Mixtral-8x7B", exclusive, 4).decode, dropped * (1 - 1e-9));
+  exclusive.prefetch_accuracy = 0.8;
+  exclusive.prefetch_extra = 0.5;
+  EXPECT_NEAR(moved(exclusive, "experts out"), moved(exclusive, "experts in") + moved(exclusive, "experts ahead"), 1);
+}
+
+// The host may begin with experts that an earlier gate names: if it names all, nothing is slower, and guesses cost
+// work.
+TEST(Hybrid, TheHostComputesWhatIsForeseenAhead) {
+  for (const std::string& model : {std::string("Mixtral-8x7B"), std::string("Qwen3-30B")}) {
+    const HybridDescription late = described(MissingExperts::host);
+    HybridDescription ahead = late;
+    ahead.prefetch_accuracy = 1;
+    const double now = times(model, late).decode, before = times(model, ahead).decode;
+    EXPECT_LT(before, now) << model;
+    ahead.prefetch_extra = 1;
+    EXPECT_GT(times(model, ahead).decode, before) << model;
+    ahead.prefetch_extra = 0;
+    ahead.prefetch_accuracy = 0.5;
+    EXPECT_GE(times(model, ahead).decode, before) << model;
+  }
+}
+
+// The residual stream of 4 sequences, 4096 numbers of 2 bytes each, crosses once each way where layers of a network
+// that the host computes are on the device, and not where none are.
+TEST(Hybrid, LayersOnTheDeviceAreVisited) {
+  HybridDescription host = described(MissingExperts::streamed);
+  host.on_host = true;
+  EXPECT_EQ(moved(host, "layers' input in") + moved(host, "layers' output out"), 0);
+  host.device_layers = 16;
+  EXPECT_DOUBLE_EQ(moved(host, "layers' input in"), 4 * 4096 * 2);
+  EXPECT_DOUBLE_EQ(moved(host, "layers' output out"), 4 * 4096 * 2);
+}
+
+// FlexGen's activations on the host: in every one of 32 layers the stream of 4 sequences, 4096 numbers of 2 bytes,
+// comes and goes, and the device has room for that of the batch that computes alone.
+TEST(Hybrid, ActivationsMayWaitOnTheHost) {
+  HybridDescription there = described(MissingExperts::streamed);
+  there.batches = 2;
+  HybridDescription away = there;
+  away.activations_on_device = 0;
+  EXPECT_EQ(moved(there, "activations in"), 0);
+  EXPECT_DOUBLE_EQ(moved(away, "activations in"), 32.0 * 4 * 4096 * 2);
+  EXPECT_DOUBLE_EQ(moved(away, "activations out"), 32.0 * 4 * 4096 * 2);
+  EXPECT_GE(times("Mixtral-8x7B", away, 64).decode, times("Mixtral-8x7B", there, 64).decode * (1 - 1e-9));
+  const Architecture mixtral = preset("Mixtral-8x7B");
+  const auto memory = [&](const HybridDescription& description) {
+    const StepPlan plan(mixtral, mixtral.precision, roomy(), {}, hybrid_placement(description));
+    return replica_memory(plan, {.sequences = 64, .context = 100, .prompt = 50, .step_tokens = 3200});
+  };
+  EXPECT_LT(memory(away).device.activations, memory(there).device.activations);
+  EXPECT_DOUBLE_EQ(memory(away).host.activations.value, 3200.0 * 4096 * 2);
+}
+
+// A staged copy passes through the host's memory three times: with a slow one that is what it takes.
+TEST(Hybrid, StagedCopiesTakeTheHostsMemory) {
+  Machine machine = roomy();
+  machine.host->memory.bandwidth = BytesPerSecond{machine.device.host_link->bandwidth.value};
+  HybridDescription staged = described(MissingExperts::streamed);
+  staged.staged = true;
+  const double bytes = 32.0 * 8 * 3 * 4096 * 14336 * 2;
+  const double least = 3 * bytes / machine.host->memory.bandwidth.value;
+  EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(staged), machine, 1, roofline_cost_model()).decode, least);
+}
+
+// As many micro-batches as FlexGen's own plans have: all sequences are decoded once, above the limit.
+TEST(Hybrid, ManyMicroBatches) {
+  HybridDescription many = described(MissingExperts::streamed);
+  many.batches = 139;
+  const Times of_many = times("Mixtral-8x7B", many, 1112);
+  EXPECT_GE(of_many.decode, of_many.limit_decode);
+  // Each reads all of a layer's experts from the device's memory.
+  const double reads = 139 * 32.0 * 8 * 3 * 4096 * 14336 * 2 / roomy().device.memory.bandwidth.value;
+  EXPECT_GE(of_many.decode, reads);
+}
+
+// A network on the host needs no room on the device.
+TEST(Hybrid, ANodeOfCpusAloneRunsIt) {
+  Machine cpus = machine_named("granite-rapids-2");
+  cpus.device.memory.capacity = Bytes{1};
+  cpus.device.host_link.reset();
+  cpus.device.scale_up.reset();
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const StepPlan plan(architecture, architecture.precision, cpus, {}, make_placement("host"));
+  const ReplicaMemory memory = replica_memory(plan, {.sequences = 8, .context = 1000, .prompt = 500});
+  EXPECT_TRUE(memory.fits());
+  EXPECT_EQ(memory.device.total(), Bytes{0});
+  EXPECT_GT(memory.host.weights, Bytes{93e9});
+  // Of one token's two experts in each of 32 layers every byte is read by the CPU.
+  const double reads = 32.0 * 2 * 3 * 4096 * 14336 * 2 / cpus.host->memory.bandwidth.value;
+  EXPECT_GT(times("Mixtral-8x7B", make_placement("host"), cpus).decode, reads);
+  HybridDescription layers = described(MissingExperts::streamed);
+  layers.on_host = true;
+  layers.device_layers = 1;
+  EXPECT_THROW(hybrid_placement(layers)->check(cpus), UserError);
+  const StepPlan resident(architecture, architecture.precision, cpus, {}, resident_placement());
+  EXPECT_FALSE(replica_memory(resident, {.sequences = 1, .context = 10, .prompt = 5}).fits());
 }
 
 }  // namespace

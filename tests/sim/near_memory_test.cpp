@@ -112,9 +112,11 @@ TEST(NearMemory, BankConflictsOnlySlow) {
 
 // Wrong in either: a unit's energy counted twice, or bytes that nobody pays for.
 TEST(NearMemory, EnergyIsTheSumOfItsPartsAndNeverBelowThatOfItsBytes) {
-  for (const char* name : {"resident", "duplex", "duplex-pe", "two-unit"}) {
+  for (const auto& [name, machine] :
+       {std::pair("resident", "duplex-4"), std::pair("duplex", "duplex-4"), std::pair("duplex-pe", "duplex-4"),
+        std::pair("two-unit", "duplex-4"), std::pair("heterogeneous", "gpu-pim-2")}) {
     const Architecture architecture = preset("Mixtral-8x7B");
-    const StepPlan plan(architecture, architecture.precision, machine_named("duplex-4"), {}, make_placement(name));
+    const StepPlan plan(architecture, architecture.precision, machine_named(machine), {}, make_placement(name));
     for (const Batch& batch : kBatches) {
       const StepGraph graph = build_step(plan, batch);
       const WorkEnergy energy = work_energy(graph, plan.view());
@@ -127,6 +129,13 @@ TEST(NearMemory, EnergyIsTheSumOfItsPartsAndNeverBelowThatOfItsBytes) {
       EXPECT_DOUBLE_EQ(energy.total().value, parts.value) << name;
       const Work whole = total_work(graph);
       EXPECT_GE(energy.total().value, (least * whole.memory()).value * (1 - kRounding)) << name;
+      double crossing = 0;  // at 1.3 pJ/bit, over links to other devices and to the unit apart
+      for (const LayerGraph& layer : graph.layers) {
+        for (const Task& task : graph.tasks_of(layer)) {
+          crossing += task.communication ? layer.executions * task.work.wire.value : 0;
+        }
+      }
+      EXPECT_NEAR(energy.links.value, crossing * 8 * 1.3e-12, energy.links.value * kRounding) << name;
       const double arithmetic = 0.23e-12 * whole.flops.value;
       EXPECT_GE(energy.total().value, arithmetic * (1 - kRounding)) << name;
     }
@@ -172,6 +181,159 @@ TEST(NearMemory, IdealModeIsTheClosedForm) {
   EXPECT_NEAR(microseconds("reduce attention"), 5.67, 5e-3);
 }
 
+// A unit's own memory. Mixtral on two devices of each kind, both 80 GiB: 84 GiB of experts twice, 128 KiB of cache a
+// token, so that 76 GiB are left for requests of 6,144, 8,192 and 12,288 tokens. Duplex
+// (arXiv:2409.01141), figure 5c, prints 101, 75 and 50.
+TEST(NearMemoryApart, ExpertsOnBothSidesCutTheBatch) {
+  const Architecture architecture = preset("Mixtral-8x7B");
+  Precision precision = architecture.precision;
+  const StepPlan plan(architecture, precision, machine_named("gpu-pim-2"), {.tensor = 2, .expert = 2},
+                      make_placement("heterogeneous"));
+  const auto largest = [&](double tokens) {
+    return largest_batch(plan, {.sequences = 0, .context = tokens, .prompt = 1, .step_tokens = 1024});
+  };
+  EXPECT_EQ(largest(6144), 101);
+  EXPECT_NEAR(largest(8192), 75, 1);  // 76 GiB of 1 GiB each, if nothing else were there
+  EXPECT_EQ(largest(12288), 50);
+}
+
+// What does not run at once does not share a step's weights: waves of a batch cost what one of them does alone.
+TEST(NearMemory, EnergyIsOfTheRequestsThatRunAtOnce) {
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const Deployment deployment{
+      {architecture, architecture.precision, machine_named("duplex-4"), {.tensor = 4}, make_placement("duplex")},
+      ideal()};
+  const Prediction waves = predict(deployment, {.batch = 100000, .input = 1024, .output = 1024});
+  ASSERT_LT(waves.running_batch, 100000);
+  const Prediction one =
+      predict(deployment, {.batch = static_cast<std::int64_t>(waves.running_batch), .input = 1024, .output = 1024});
+  EXPECT_NEAR(waves.work_energy.total() / one.work_energy.total(), 1, kRounding);
+}
+
+// What is where: cache beside the unit, all weights on the processor's side, experts on both where both run them.
+TEST(NearMemoryApart, CapacitiesAreCountedApart) {
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const auto memory = [&](const char* placement) {
+    const StepPlan plan(architecture, architecture.precision, machine_named("gpu-pim-2"), {.tensor = 2, .expert = 2},
+                        make_placement(placement));
+    return replica_memory(plan, {.sequences = 10, .context = 1000, .step_tokens = 1000});
+  };
+  const ReplicaMemory resident = memory("resident"), attention = memory("attention-near-memory"),
+                      both = memory("heterogeneous");
+  EXPECT_EQ(resident.apart.total().value, 0);
+  EXPECT_EQ(attention.device.kv.value, 0);
+  EXPECT_DOUBLE_EQ(attention.apart.kv.value, resident.device.kv.value);
+  EXPECT_EQ(attention.apart.weights.value, 0);
+  EXPECT_DOUBLE_EQ(both.device.weights.value, resident.device.weights.value);
+  EXPECT_NEAR(both.apart.weights.value, 42 * 0x1p30, 0.01 * 0x1p30);
+  const ReplicaMemory only = [&] {
+    const StepPlan plan(architecture, architecture.precision, machine_named("gpu-pim-2"), {.tensor = 2, .expert = 2},
+                        near_memory_placement(described(UnitChoice::near_memory, UnitChoice::near_memory)));
+    return replica_memory(plan, {.sequences = 10, .context = 1000, .step_tokens = 1000});
+  }();
+  EXPECT_DOUBLE_EQ((only.device.weights + only.apart.weights).value, resident.device.weights.value);
+}
+
+// Per layer and rank of two, 8 sequences of Mixtral: 16 query heads and 4 + 4 of keys and values of 128 elements in two
+// bytes go out with the queries, 16 heads come back.
+TEST(NearMemoryApart, QueriesKeysAndOutputsCross) {
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const StepPlan plan(architecture, architecture.precision, machine_named("gpu-pim-2"), {.tensor = 2, .expert = 2},
+                      make_placement("attention-near-memory"));
+  const StepGraph graph = build_step(plan, Batch::decode(8, 1000));
+  double out = 0, back = 0;
+  for (const Task& task : graph.tasks) {
+    out += task.queue == Queue::to_unit ? task.work.wire.value : 0;
+    back += task.queue == Queue::from_unit ? task.work.wire.value : 0;
+  }
+  EXPECT_DOUBLE_EQ(out, 8 * (16 + 2 * 4) * 128 * 2);
+  EXPECT_DOUBLE_EQ(back, 8 * 16 * 128 * 2);
+  EXPECT_TRUE(graph.serial);
+  // Of a prompt in two parts, the first part's cache comes back for the processor to attend over: 4 + 4 heads.
+  const StepGraph prompt = build_step(plan, Batch{{{1, 500, 300}}});
+  back = 0;
+  for (const Task& task : prompt.tasks) {
+    back += task.queue == Queue::from_unit ? task.work.wire.value : 0;
+  }
+  EXPECT_DOUBLE_EQ(back, 300 * 2 * 4 * 128 * 2);
+}
+
+TEST(NearMemoryApart, AFreeLinkIsNoLink) {
+  Machine apart = machine_named("gpu-pim-2"), together = apart;
+  for (Unit& unit : apart.device.units) {
+    if (unit.link) {
+      unit.link->bandwidth = {1e30};
+      unit.link->latency = {};
+    }
+  }
+  for (Unit& unit : together.device.units) {
+    unit.memory.reset();
+    unit.link.reset();
+  }
+  for (const char* name : {"attention-near-memory", "heterogeneous"}) {
+    for (const Batch& batch : kBatches) {
+      const double free = step("Mixtral-8x7B", make_placement(name), batch, apart);
+      EXPECT_NEAR(free / step("Mixtral-8x7B", make_placement(name), batch, together), 1, kRounding) << name;
+      EXPECT_LE(free, step("Mixtral-8x7B", make_placement(name), batch, machine_named("gpu-pim-2"))) << name;
+    }
+  }
+}
+
+TEST(NearMemoryApart, Mistakes) {
+  const auto mistake = [](UnitChoice attention, UnitChoice others) {
+    return user_error([&] {
+      near_memory_placement(described(attention, UnitChoice::near_memory, others))->check(machine_named("gpu-pim-2"));
+      return 0;
+    });
+  };
+  EXPECT_NE(mistake(UnitChoice::near_memory, UnitChoice::faster).find("others"), std::string::npos);
+  EXPECT_NE(mistake(UnitChoice::faster, UnitChoice::processor).find("attention"), std::string::npos);
+}
+
+// Halves of a batch that take turns on each unit: neither unit works longer than when it has the batch alone, and none
+// waits for the other all the time.
+TEST(NearMemory, TwoHalvesOverlapUnits) {
+  const Architecture architecture = preset("Llama-3.1-8B");
+  const auto time = [&](OverlapKind kind) {
+    const StepPlan plan(architecture, architecture.precision, machine_named("duplex-4"), {}, make_placement("duplex"),
+                        "uniform", ExchangeKind::automatic, {.overlap = {.kind = kind}});
+    return execute(build_step(plan, Batch::decode(1024, 2000)), plan.view(), *ideal()).total.value;
+  };
+  EXPECT_LT(time(OverlapKind::two_batch), time(OverlapKind::none));
+}
+
+// Duplex, section V-C: keys and values over three of four spaces; the processor reads those of prompts and writes them
+// there, once. 2 x 700 tokens of 8 + 8 heads of 128 elements in two bytes, both ways, per layer.
+TEST(NearMemory, PromptsCacheMigratesOnce) {
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const auto moved = [&](const Batch& batch, const Machine& machine) {
+    const StepPlan plan(architecture, architecture.precision, machine, {}, make_placement("duplex"));
+    double bytes = 0;
+    for (const Task& task : build_step(plan, batch).tasks) {
+      bytes += std::string_view(task.op.label) == "migrate keys and values" ? task.work.memory().value : 0;
+    }
+    return bytes;
+  };
+  const Machine machine = machine_named("duplex-4");
+  EXPECT_DOUBLE_EQ(moved(kBatches[4], machine), 2 * 700 * 16 * 128 * 2 * 2);
+  EXPECT_EQ(moved(kBatches[1], machine), 0);
+  Machine one_space = machine;
+  one_space.device.memory.spaces = 1;
+  EXPECT_EQ(moved(kBatches[4], one_space), 0);
+}
+
+// Three of four spaces for the cache: where weights are less than a quarter of the memory, that quarter is not for it.
+TEST(NearMemory, CacheIsInItsSpacesOnly) {
+  const Architecture architecture = preset("Llama-3.1-8B");
+  const auto largest = [&](const char* placement) {
+    const StepPlan plan(architecture, architecture.precision, machine_named("duplex-4"), {}, make_placement(placement));
+    return largest_batch(plan, {.sequences = 0, .context = 4096, .prompt = 1, .step_tokens = 1024});
+  };
+  // 128 KiB a token, so half a GiB a request; 60 of 80 GiB for the cache. All but the weights (15 GiB) else.
+  EXPECT_EQ(largest("duplex"), 120);
+  EXPECT_GT(largest("bank-pim"), 125);
+}
+
 TEST(NearMemory, MistakesAreOneLine) {
   const auto message = [](const char* units) {
     return user_error([&] {
@@ -182,6 +344,7 @@ TEST(NearMemory, MistakesAreOneLine) {
             std::string::npos);
   EXPECT_NE(message(R"({"decode": {"attention": "co_processed"}})").find("units.decode.attention"), std::string::npos);
   EXPECT_NE(message(R"({"bank_conflicts": 1.2})").find("units.bank_conflicts"), std::string::npos);
+  EXPECT_NE(message(R"({"cache_spaces": 0})").find("units.cache_spaces"), std::string::npos);
   EXPECT_NE(message(R"({"expert_groups": 0})").find("units.expert_groups"), std::string::npos);
   EXPECT_NE(message(R"({"decods": {}})").find("did you mean 'decode'"), std::string::npos);
   NearMemoryDescription wrong = described(UnitChoice::faster, UnitChoice::faster);
