@@ -52,7 +52,8 @@ TEST(ExpertSeries, IsTheExpectedSum) {
 // Uneven loads cost what they wait for; where arithmetic is never the longer one, nothing.
 RC_GTEST_PROP(ExpertSeries, EvenLoadsAreTheLeast, ()) {
   const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op = experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
+  const GroupedGemm op =
+      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
   const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
                           Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
   ExpertPart even = all(op);
@@ -65,7 +66,7 @@ RC_GTEST_PROP(ExpertSeries, EvenLoadsAreTheLeast, ()) {
 }
 
 TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
-  GroupedGemm op = experts(64, 4, 2);
+  GroupedGemm op = some_experts(64, 4, 2);
   op.even = true;
   op.distinct = 4;
   // Alike but for speed, one row as long as the weights of 1/32: three experts here take as long as one there.
