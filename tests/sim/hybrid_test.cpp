@@ -10,6 +10,7 @@
 #include "model/hybrid_description.hpp"
 #include "sim/predict.hpp"
 #include "tests/model/replicas.hpp"
+#include "tests/sim/rounding.hpp"
 
 namespace moesaic {
 namespace {
@@ -83,12 +84,18 @@ TEST(Hybrid, ACacheOfEverythingIsResident) {
   }
 }
 
+HybridDescription::LongPrompts from(double above) {
+  HybridDescription::LongPrompts longer;
+  longer.above = above;
+  return longer;
+}
+
 // Steps of up to so many tokens run as they do without it, the others as a placement of their own would.
 TEST(Hybrid, LongPromptsRunTheirOwnWay) {
   for (const char* model : {"Mixtral-8x7B", "Qwen3-30B"}) {
     const HybridDescription few = described(MissingExperts::host), many = described(MissingExperts::streamed);
     HybridDescription both = few;
-    both.long_prompts = HybridDescription::LongPrompts{.above = 127};
+    both.long_prompts = from(127);
     EXPECT_DOUBLE_EQ(times(model, both).prefill, times(model, many).prefill) << model;
     EXPECT_DOUBLE_EQ(times(model, both).decode, times(model, few).decode) << model;
     both.long_prompts->above = 128;
@@ -102,7 +109,7 @@ TEST(Hybrid, OfANetworkOnTheHostTheDeviceTakesLongPrompts) {
   HybridDescription streamed = described(MissingExperts::streamed);
   streamed.dense_on_device = streamed.cache_on_device = 0;
   HybridDescription both = host;
-  both.long_prompts = HybridDescription::LongPrompts{.above = 31};
+  both.long_prompts = from(31);
   EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", both).prefill, times("Mixtral-8x7B", streamed).prefill);
   EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", both).decode, times("Mixtral-8x7B", host).decode);
 }
