@@ -34,9 +34,10 @@ Scene curves(const EdapReport& report) {
       least = std::min(least, report.relative(curve, i));
     }
   }
-  const auto [lowest, highest] = std::minmax_element(report.intensities.begin(), report.intensities.end());
+  const double lowest = std::min_element(report.intensities.begin(), report.intensities.end())->value;
+  const double highest = std::max_element(report.intensities.begin(), report.intensities.end())->value;
   const auto x_of = [&](FlopsPerByte intensity) {
-    return place(intensity.value, lowest->value, highest->value, kLeft + 20, kWidth - kRight);
+    return place(intensity.value, lowest, highest, kLeft + 20, kWidth - kRight);
   };
   const auto y_of = [&](double value) { return place(value, least, 1, kHeight - kBottom - 10, kTop); };
   for (const FlopsPerByte intensity : report.intensities) {
