@@ -9,6 +9,7 @@
 
 #include "calibrate/gpu_machine.hpp"
 #include "calibrate/read_measurements.hpp"
+#include "tests/address_sanitizer.hpp"
 #include "tests/calibrate/gpu_test.hpp"
 #include "tests/user_error.hpp"
 
@@ -321,7 +322,7 @@ TEST_P(EveryCallFails, AndTheRestIsKept) {
   const int code = GetParam();
   const bool lasting = cuda::failure_of(code) == cuda::Failure::device_lost;
   // What one code finds in all of them, the others find in every third; checked builds are slower.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MOESAIC_ADDRESS_SANITIZER
   constexpr std::size_t kSlower = 5;
 #else
   constexpr std::size_t kSlower = 1;

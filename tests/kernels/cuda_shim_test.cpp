@@ -11,6 +11,7 @@
 #include "kernels/cuda/ptx/ldmatrix.cuh"
 #include "kernels/cuda/ptx/memory.cuh"
 #include "kernels/cuda/ptx/mma.cuh"
+#include "tests/address_sanitizer.hpp"
 #include "tests/kernels/shim/block.hpp"
 
 namespace moesaic::cuda {
@@ -157,7 +158,7 @@ TEST(FibersDeathTest, AStackThatOverflowsEndsTheProgram) {
   EXPECT_DEATH(run(0, 1, 0, [] { deep(1U << 16); }), "");
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
 TEST(FibersDeathTest, AnAccessOutsideABufferIsFound) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   std::vector<int> buffer(64);

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
+#include "tests/address_sanitizer.hpp"
+
+#if defined(MOESAIC_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -82,24 +84,24 @@ struct SchedulerStack {
 thread_local SchedulerStack scheduler_stack;
 
 void entered_fiber([[maybe_unused]] void* fake_stack) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
   __sanitizer_finish_switch_fiber(fake_stack, &scheduler_stack.bottom, &scheduler_stack.size);
 #endif
 }
 
 void leave_fiber([[maybe_unused]] void** fake_stack) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
   __sanitizer_start_switch_fiber(fake_stack, scheduler_stack.bottom, scheduler_stack.size);
 #endif
 }
 
 void step(Thread& thread) {
   current = &thread;
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
   __sanitizer_start_switch_fiber(&scheduler_stack.fake_stack, thread.stack_bottom, thread.stack_size);
 #endif
   thread.self = std::move(thread.self).resume();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
   __sanitizer_finish_switch_fiber(scheduler_stack.fake_stack, nullptr, nullptr);
 #endif
   if (thread.error) {
@@ -144,7 +146,7 @@ class StackPool {
     return stack;
   }
   void give_back(const context::stack_context& stack) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MOESAIC_ADDRESS_SANITIZER)
     const std::size_t usable = stack.size - context::stack_traits::page_size();
     ASAN_UNPOISON_MEMORY_REGION(static_cast<char*>(stack.sp) - usable, usable);
 #endif
