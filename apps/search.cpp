@@ -71,7 +71,8 @@ CLI::App* add_search_command(CLI::App& app, SearchOptions& options) {
       "weights=fp8,kv=bf16");
   add("--placement", scenario.placement,
       "Placement, as of predict (default: what the device is made for, else resident)", "NAME");
-  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file", "ROUTING");
+  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
+      "ROUTING");
   add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
       "WAY");
   add("--overlap", scenario.overlap, "What runs beside what in a step, as of predict (default none)", "WAY");

@@ -140,7 +140,8 @@ CLI::App* add_train_command(CLI::App& app, TrainOptions& options) {
       ->type_name("F");
   command->add_flag("--no-overlap", options.no_overlap,
                     "Gradients and weights are communicated after and before all computation, not beside it");
-  text("--routing", options.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file", "ROUTING");
+  text("--routing", options.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
+       "ROUTING");
   text("--profile", options.profile, "Cost of kernels, as predict takes it (default measured)", "NAME|FILE");
   command->add_option("--set", options.sets, "What-if, as predict takes it. May be repeated")->type_name("PATH=VALUE");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});

@@ -129,8 +129,9 @@ TEST(Experts, MistakesAreOneLine) {
             "moesaic: --layers: is for a synthetic trace; give it an --affinity too");
   EXPECT_EQ(mistake("--model Mixtral-8x7B --ranks 4 --affinity 2"),
             "moesaic: synthetic trace: affinity is 2; allowed: 0 to 1");
-  EXPECT_EQ(mistake("--model Mixtral-8x7B --ranks 4 --affinity 0.5 --routing zipff:1"),
-            "moesaic: unknown routing 'zipff:1' (did you mean 'zipf'?); allowed: uniform, even, zipf:EXPONENT, FILE.json");
+  EXPECT_EQ(
+      mistake("--model Mixtral-8x7B --ranks 4 --affinity 0.5 --routing zipff:1"),
+      "moesaic: unknown routing 'zipff:1' (did you mean 'zipf'?); allowed: uniform, even, zipf:EXPONENT, FILE.json");
   EXPECT_EQ(mistake("--model Mixtral-8x7B --ranks 4 --seed -1"), "moesaic: --seed: -1 is negative");
   EXPECT_EQ(mistake("--model Mixtral-8x7B --ranks 4 --gap 2"),
             "moesaic: --seconds 20 and --gap 2: seconds must be above 0, and the gap 0 to 1");
