@@ -113,6 +113,39 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   add_output_options(command, options.format, options.output_file, {"text", "json", "html"});
 }
 
+void add_deployment_options(CLI::App& command, Scenario& scenario, std::string& devices) {
+  command.add_option("--model", scenario.model, "Model: a preset's name or part of it, or a Hugging Face config.json")
+      ->required()
+      ->type_name("NAME|FILE");
+  command.add_option("--machine", scenario.machine, "Machine: a node's or device's name or part of it, or a JSON file")
+      ->required()
+      ->type_name("NAME|FILE");
+  command.add_option("--devices", devices, "Devices of the replica, as of predict")->type_name("N");
+  command.add_option("--map", scenario.map, "Mapping, as of predict")->type_name("tp=8,ep=8,dp=1");
+}
+
+void add_running_options(CLI::App& command, Scenario& scenario) {
+  const auto add = [&command](const char* name, std::string& value, const char* what, const char* type) {
+    command.add_option(name, value, what)->type_name(type);
+  };
+  add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
+      "weights=fp8,kv=bf16");
+  add("--placement", scenario.placement,
+      "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
+  add("--engine", scenario.engine, "Engine, as of predict (default: that of the placement)", "NAME|FILE");
+  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
+      "ROUTING");
+  add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
+      "WAY");
+  add("--overlap", scenario.overlap, "What runs beside communication, as of predict (default none)", "WHAT");
+  add("--capacity-factor", scenario.capacity_factor, "Rows that an expert takes, as of predict (default 0: all)", "F");
+  add("--fabric", scenario.fabric, "How collectives share the links of a cluster, as of predict (default flows)",
+      "MODEL");
+  add("--routes", scenario.routes, "Routing of a cluster's network, as of predict (default spray)", "POLICY");
+  add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
+  command.add_option("--set", scenario.sets, "What-if, as of predict. May be repeated")->type_name("PATH=VALUE");
+}
+
 void add_output_options(CLI::App& command, std::string& format, std::string& file,
                         std::initializer_list<const char*> formats) {
   std::string words;

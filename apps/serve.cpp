@@ -120,16 +120,10 @@ void run(const ServeOptions& options, const ServingSystem& system, const Console
 
 CLI::App* add_serve_command(CLI::App& app, ServeOptions& options) {
   CLI::App* command = app.add_subcommand("serve", "Requests that come and go: latencies of continuous batching");
-  Scenario& scenario = options.scenario;
   const auto add = [command](const char* name, std::string& value, const char* what, const char* type) {
     return command->add_option(name, value, what)->type_name(type);
   };
-  add("--model", scenario.model, "Model: a preset's name or part of it, or a Hugging Face config.json", "NAME|FILE")
-      ->required();
-  add("--machine", scenario.machine, "Machine: a node's or device's name or part of it, or a JSON file", "NAME|FILE")
-      ->required();
-  add("--devices", options.devices, "Devices of the replica, as of predict", "N");
-  add("--map", scenario.map, "Mapping, as of predict", "tp=8,ep=8,dp=1");
+  add_deployment_options(*command, options.scenario, options.devices);
   add("--batch", options.batch,
       "Most requests at once, of a closed loop also how many users there are (default 32); max: as many as fit",
       "B|max");
@@ -153,21 +147,7 @@ CLI::App* add_serve_command(CLI::App& app, ServeOptions& options) {
       "tpot=50ms,ttft.p50=2s");
   command->add_flag("--find-rate", options.find_rate,
                     "Finds the highest rate at which the queue does not grow and --slo holds");
-  add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
-      "weights=fp8,kv=bf16");
-  add("--placement", scenario.placement,
-      "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
-  add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
-      "ROUTING");
-  add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
-      "WAY");
-  add("--overlap", scenario.overlap, "What runs beside communication, as of predict (default none)", "WHAT");
-  add("--capacity-factor", scenario.capacity_factor, "Rows that an expert takes, as of predict (default 0: all)", "F");
-  add("--fabric", scenario.fabric, "How collectives share the links of a cluster, as of predict (default flows)",
-      "MODEL");
-  add("--routes", scenario.routes, "Routing of a cluster's network, as of predict (default spray)", "POLICY");
-  add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
-  command->add_option("--set", scenario.sets, "What-if, as of predict. May be repeated")->type_name("PATH=VALUE");
+  add_running_options(*command, options.scenario);
   add_output_options(*command, options.format, options.output_file, {"text", "json", "csv", "html"});
   command->footer(
       "Example:\n  moesaic serve --model Mixtral-8x7B --machine dgx-h100 --devices 4 --batch 64 --input "
@@ -195,14 +175,7 @@ void run_serve(const ServeOptions& options, const std::string& command, const Co
       serving_system(deployment, prompt, report.load.rules.whole_prompts ? std::max(prompt, step_tokens) : step_tokens);
   report.load.rules.batch = batch_of(options, report.load, system);
   report.load.warm_up = options.warm_up.empty() ? report.load.rules.batch : report.load.warm_up;
-  const StepPlan& plan = deployment.plan;
-  report.model = plan.architecture().name;
-  report.machine = plan.machine().name;
-  report.mapping = to_text(plan.mapping());
-  report.placement = plan.placement().name();
-  report.precision = to_text(plan.precision());
-  report.cost_model = deployment.cost->name();
-  report.devices = plan.mapping().devices();
+  report.deployed = deployed(deployment);
   report.trace = options.trace;
   run(options, system, console, report);
   const bool rich = console.rich && options.output_file.empty();

@@ -45,16 +45,10 @@ RequestStream stream_of(const StreamOptions& options) {
 CLI::App* add_stream_command(CLI::App& app, StreamOptions& options) {
   CLI::App* command =
       app.add_subcommand("stream", "Throughput of requests without end: prompts and decodes in the same passes");
-  Scenario& scenario = options.scenario;
   const auto add = [command](const char* name, std::string& value, const char* what, const char* type) {
     return command->add_option(name, value, what)->type_name(type);
   };
-  add("--model", scenario.model, "Model: a preset's name or part of it, or a Hugging Face config.json", "NAME|FILE")
-      ->required();
-  add("--machine", scenario.machine, "Machine: a node's or device's name or part of it, or a JSON file", "NAME|FILE")
-      ->required();
-  add("--devices", options.devices, "Devices of the replica, as of predict", "N");
-  add("--map", scenario.map, "Mapping, as of predict; without pipeline stages", "tp=8,ep=8,dp=1");
+  add_deployment_options(*command, options.scenario, options.devices);
   add("--input", options.input, "Prompt tokens of each request (default 1024)", "I");
   add("--output", options.output, "Generated tokens of each request (default 256)", "O");
   add("--running", options.running, "Requests at once (default: as many as fit)", "N");
@@ -63,16 +57,7 @@ CLI::App* add_stream_command(CLI::App& app, StreamOptions& options) {
   add("--pass-tokens", options.pass_tokens, "Most tokens of a pass, prompts and decodes (default: as memory holds)",
       "N");
   add("--requests", options.requests, "Also a batch of so many, with the passes that fill and empty it", "N");
-  add("--dtype", scenario.dtype, "Storage types by class, as of predict (default: the checkpoint's)",
-      "weights=fp8,kv=bf16");
-  add("--placement", scenario.placement,
-      "Placement, as of predict (default: what the device is made for, else resident)", "NAME|FILE");
-  add("--engine", scenario.engine, "Engine, as of predict (default: that of the placement)", "NAME|FILE");
-  add("--routing", scenario.routing, "Expert routing: uniform (default), zipf:EXPONENT, or a JSON file", "ROUTING");
-  add("--exchange", scenario.exchange, "How tokens reach experts on other devices, as of predict (default auto)",
-      "WAY");
-  add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
-  command->add_option("--set", scenario.sets, "What-if, as of predict. May be repeated")->type_name("PATH=VALUE");
+  add_running_options(*command, options.scenario);
   add_output_options(*command, options.format, options.output_file, {"text", "json"});
   command->footer(
       "Example:\n  moesaic stream --model Mixtral-8x7B --machine xeon-8380-a40 --placement moe-lens --input 98 "
@@ -89,15 +74,8 @@ void run_stream(const StreamOptions& options, const Console& console) {
     scenario.devices = parse_count("--devices", options.devices);
   }
   const Deployment deployment = make_deployment(scenario);
-  const StepPlan& plan = deployment.plan;
   report.prediction = predict_stream(deployment, report.stream);
-  report.model = plan.architecture().name;
-  report.machine = plan.machine().name;
-  report.mapping = to_text(plan.mapping());
-  report.placement = plan.placement().name();
-  report.precision = to_text(plan.precision());
-  report.cost_model = deployment.cost->name();
-  report.devices = plan.mapping().devices();
+  report.deployed = deployed(deployment);
   const bool rich = console.rich && options.output_file.empty();
   write_result(options.format == "json" ? stream_json(report) : stream_text(report, {.rich = rich}),
                options.output_file, console.out);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/quantity.hpp"
+#include "reports/deployed.hpp"
 
 namespace moesaic {
 
@@ -27,6 +28,18 @@ nlohmann::ordered_json optional_json(const std::optional<T>& value) {
 }
 inline nlohmann::ordered_json optional_json(const std::optional<Seconds>& value) {
   return value ? nlohmann::ordered_json(value->value) : nlohmann::ordered_json(nullptr);
+}
+
+/// How documents about one deployment begin.
+inline nlohmann::ordered_json deployed_json(const Deployed& what) {
+  return {{"version", "1"},
+          {"model", what.model},
+          {"machine", what.machine},
+          {"devices", what.devices},
+          {"mapping", what.mapping},
+          {"placement", what.placement},
+          {"precision", what.precision},
+          {"cost_model", what.cost_model}};
 }
 
 /// A whole document. Text of any origin: what is not UTF-8 is replaced rather than refused.

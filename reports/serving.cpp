@@ -79,11 +79,9 @@ std::vector<std::string> serving_question(const ServingReport& report) {
   const std::int64_t counted = ended(report.record);
   const std::string stopped =
       report.record.stopped ? fmt::format("; stopped, {} were to come", whole(report.load.count - counted)) : "";
-  return {fmt::format("{} on {} device{} of {}, {}", report.model, report.devices, report.devices == 1 ? "" : "s",
-                      report.machine, report.mapping),
-          load_line(report),
+  return {deployed_line(report.deployed), load_line(report),
           fmt::format("{} requests counted after {} of warm-up{}", whole(counted), whole(report.load.warm_up), stopped),
-          fmt::format("{}; costs: {}", steps_line(report.load.rules), report.cost_model)};
+          fmt::format("{}; costs: {}", steps_line(report.load.rules), report.deployed.cost_model)};
 }
 
 std::vector<std::vector<std::string>> serving_facts(const ServingReport& report) {
@@ -92,7 +90,8 @@ std::vector<std::vector<std::string>> serving_facts(const ServingReport& report)
   const double steps = static_cast<double>(record.steps());
   std::vector<std::vector<std::string>> facts = {
       {"output tokens/s", rate_text(figures.output_tokens), ""},
-      {"output tokens/s per device", rate_text(figures.output_tokens / static_cast<double>(report.devices)), ""},
+      {"output tokens/s per device", rate_text(figures.output_tokens / static_cast<double>(report.deployed.devices)),
+       ""},
       {"total tokens/s", rate_text(figures.total_tokens), "prompts included"},
       {"requests/s", rate_text(figures.requests), ""},
       {"requests running", rate_text(PerSecond{figures.mean_running}), "in the mean over time"},

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "reports/deployed.hpp"
 #include "reports/report.hpp"
 #include "sim/sustainable_rate.hpp"
 
 namespace moesaic {
 
 struct ServingReport {
-  std::string model, machine, mapping, placement, precision, cost_model;
-  std::int64_t devices = 1;
+  Deployed deployed;
   ServingLoad load;
   std::string trace;  ///< the file that lengths come from; empty: distributions
   ServingRecord record;

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "reports/json_values.hpp"
 #include "reports/serving.hpp"
 
 namespace moesaic {
@@ -63,18 +64,11 @@ std::string serving_json(const ServingReport& report) {
   for (const ServedRequest& request : record.requests) {
     ended += request.ended ? 1 : 0;
   }
-  Json json = {{"version", "1"},
-               {"model", report.model},
-               {"machine", report.machine},
-               {"devices", report.devices},
-               {"mapping", report.mapping},
-               {"placement", report.placement},
-               {"precision", report.precision},
-               {"cost_model", report.cost_model},
-               {"load", load_json(report)},
+  Json json = deployed_json(report.deployed);
+  json.update({{"load", load_json(report)},
                {"counted", ended},
                {"complete", !record.stopped && !(report.search && report.search->stopped)},
-               {"seconds", record.span.value}};
+               {"seconds", record.span.value}});
   for (const NamedTimes& row : named_times(figures)) {
     json[row.key] = {{"mean_s", row.times.mean.value},
                      {"p50_s", row.times.p50.value},
@@ -83,7 +77,7 @@ std::string serving_json(const ServingReport& report) {
   }
   json["throughput"] = {
       {"output_tokens_per_s", figures.output_tokens.value},
-      {"output_tokens_per_s_per_device", figures.output_tokens.value / static_cast<double>(report.devices)},
+      {"output_tokens_per_s_per_device", figures.output_tokens.value / static_cast<double>(report.deployed.devices)},
       {"total_tokens_per_s", figures.total_tokens.value},
       {"requests_per_s", figures.requests.value}};
   json["mean_running"] = figures.mean_running;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/quantity_text.hpp"
+#include "reports/json_values.hpp"
 #include "reports/names.hpp"
 #include "reports/phase_text.hpp"
 #include "reports/table.hpp"
@@ -90,12 +91,10 @@ Json pass_json(const StreamPrediction& stream) {
 
 std::string stream_text(const StreamReport& report, const TextStyle& style) {
   std::string text =
-      heading(fmt::format("{} on {} device{} of {}, {}, placement {}", report.model, report.devices,
-                          report.devices == 1 ? "" : "s", report.machine, report.mapping, report.placement),
-              style)
+      heading(fmt::format("{}, placement {}", deployed_line(report.deployed), report.deployed.placement), style)
           .substr(1);
   text += fmt::format("  requests of {} + {} tokens without end; prompts and decodes in the same passes\n  costs: {}\n",
-                      whole(report.stream.prompt), whole(report.stream.generated), report.cost_model);
+                      whole(report.stream.prompt), whole(report.stream.generated), report.deployed.cost_model);
   return text + throughput_text(report, style) + pass_text(report, style) +
          waterfall_text({"pass", "a pass", &report.prediction.pass}, style) + use_text(report.prediction.pass, style);
 }
@@ -105,31 +104,24 @@ std::string stream_json(const StreamReport& report) {
   const auto total = [](const MemoryFootprint& memory) {
     return Json{{"total_bytes", memory.total().value}, {"capacity_bytes", memory.capacity.value}};
   };
-  Json json = {
-      {"version", "1"},
-      {"model", report.model},
-      {"machine", report.machine},
-      {"devices", report.devices},
-      {"mapping", report.mapping},
-      {"placement", report.placement},
-      {"precision", report.precision},
-      {"cost_model", report.cost_model},
-      {"load", {{"input", report.stream.prompt}, {"output", report.stream.generated}, {"block", report.stream.block}}},
-      {"running", stream.running},
-      {"bound", to_text(stream.bound)},
-      {"cache_bytes", stream.cache.value},
-      {"pass", pass_json(stream)},
-      {"request_s", stream.request.value},
-      {"throughput",
-       {{"output_tokens_per_s", stream.output_tokens.value}, {"total_tokens_per_s", stream.total_tokens.value}}},
-      {"memory", {{"device", total(stream.memory.device)}, {"host", total(stream.memory.host)}}}};
+  Json json = deployed_json(report.deployed);
+  json.update(
+      {{"load", {{"input", report.stream.prompt}, {"output", report.stream.generated}, {"block", report.stream.block}}},
+       {"running", stream.running},
+       {"bound", to_text(stream.bound)},
+       {"cache_bytes", stream.cache.value},
+       {"pass", pass_json(stream)},
+       {"request_s", stream.request.value},
+       {"throughput",
+        {{"output_tokens_per_s", stream.output_tokens.value}, {"total_tokens_per_s", stream.total_tokens.value}}},
+       {"memory", {{"device", total(stream.memory.device)}, {"host", total(stream.memory.host)}}}});
   if (stream.batch) {
     json["batch"] = {{"requests", *report.stream.requests},
                      {"passes", stream.batch->passes},
                      {"seconds", stream.batch->total.value},
                      {"output_tokens_per_s", stream.batch->output_tokens.value}};
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return document_text(json);
 }
 
 }  // namespace moesaic

@@ -3,14 +3,14 @@
 
 #include <string>
 
+#include "reports/deployed.hpp"
 #include "reports/report.hpp"
 #include "sim/request_stream.hpp"
 
 namespace moesaic {
 
 struct StreamReport {
-  std::string model, machine, mapping, placement, precision, cost_model;
-  std::int64_t devices = 1;
+  Deployed deployed;
   RequestStream stream;
   StreamPrediction prediction;
 };

@@ -66,6 +66,18 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
 
 }  // namespace
 
+void PhaseTimes::add_limit(const StepTimes& step, double weight) {
+  double resource = 0;
+  balanced_busy.resize(step.busy.size());
+  for (std::size_t i = 0; i < step.busy.size(); ++i) {
+    resource = std::max(resource, step.busy[i]);
+    balanced_busy[i] += step.busy[i] * weight;
+  }
+  limit_resource += Seconds{resource * weight};
+  limit_path += step.ideal * weight;
+  limit += Seconds{std::max(resource, step.ideal.value) * weight};
+}
+
 PhasePrediction phase_prediction(const PhaseTimes& times, const StepGraph& graph, const Deployment& deployment) {
   const MachineView& view = deployment.plan.view();
   PhasePrediction phase;

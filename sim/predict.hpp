@@ -33,6 +33,9 @@ struct PhaseTimes {
   Seconds predicted;                  ///< prefill: in steps of at most step_tokens; decode: unchunked
   std::vector<double> balanced_busy;  ///< seconds at peak per resource, balanced routing
   double steps = 1;
+
+  /// Adds the limit of `weight` steps: a bound holds for each step, so the mean of the bounds bounds the mean.
+  void add_limit(const StepTimes& step, double weight);
 };
 
 struct LoadTimes {
@@ -77,7 +80,6 @@ class Predictor {
   Seconds evaluate_prefill(double weight, StepTimes& sum);
   void evaluate_decode(double sequences, double context, double weight, StepTimes& sum);
   Batch& micro_batch(double sequences, double context);
-  void add_limit(double weight, PhaseTimes& phase);
   Seconds in_steps(const Load& load, double running, double& steps);
 
   const Deployment& deployment_;

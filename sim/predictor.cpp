@@ -65,19 +65,6 @@ void Predictor::evaluate_decode(double sequences, double context, double weight,
   sum.add(step_, weight);
 }
 
-/// Adds the limit of one step: a bound holds for each step, so the mean of the bounds bounds the mean.
-void Predictor::add_limit(double weight, PhaseTimes& phase) {
-  double resource = 0;
-  phase.balanced_busy.resize(step_.busy.size());
-  for (std::size_t i = 0; i < step_.busy.size(); ++i) {
-    resource = std::max(resource, step_.busy[i]);
-    phase.balanced_busy[i] += step_.busy[i] * weight;
-  }
-  phase.limit_resource += Seconds{resource * weight};
-  phase.limit_path += step_.ideal * weight;
-  phase.limit += Seconds{std::max(resource, step_.ideal.value) * weight};
-}
-
 /// Prefill of the whole batch in steps of at most load.step_tokens tokens a group: several whole prompts of those that
 /// run at once, spread evenly over the fewest steps, or one prompt in chunks over its growing context. Steps follow
 /// each other through the pipeline's stages: each takes as long as its slowest stage, and the way through the others
@@ -130,7 +117,7 @@ void Predictor::prefill(const Load& load, double running, double waves) {
     }
     // However the batch is divided, the slowest stage does all of its work.
     step_ = pass_.slowest;
-    add_limit(1, phase);
+    phase.add_limit(step_, 1);
   }
   if (detail_ == TimesDetail::limits) {
     return;
@@ -161,7 +148,7 @@ void Predictor::decode(const Load& load, double running, double waves) {
       steps_.ideal_pass(micro_batch(batch, node.context), kBound, decode_step_, pass_);
       round_of(pass_, micro_batches_, step_);
     }
-    add_limit(node.weight, phase);
+    phase.add_limit(step_, node.weight);
   }
   phase.unchunked = phase.whole.total;
   if (running < batch) {

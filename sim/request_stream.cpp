@@ -178,24 +178,11 @@ class Stream {
     return sum;
   }
 
-  void add_limit(double weight, PhaseTimes& phase) const {
-    const StepTimes& step = pass_.slowest;
-    double resource = 0;
-    phase.balanced_busy.resize(step.busy.size());
-    for (std::size_t i = 0; i < step.busy.size(); ++i) {
-      resource = std::max(resource, step.busy[i]);
-      phase.balanced_busy[i] += step.busy[i] * weight;
-    }
-    phase.limit_resource += Seconds{resource * weight};
-    phase.limit_path += step.ideal * weight;
-    phase.limit += Seconds{std::max(resource, step.ideal.value) * weight};
-  }
-
   void describe_pass(StreamPrediction& out) {
     PhaseTimes phase;
     for (const PartOfPasses& part : passes(entering(), 1, generated_ - 1)) {
       steps_.ideal_pass(part.batch, {.balanced_routing = true, .overlap = false}, graph_, pass_);
-      add_limit(part.weight, phase);
+      phase.add_limit(pass_.slowest, part.weight);
       steps_.pass(part.batch, {}, graph_, pass_);
       phase.whole.add(pass_.slowest, part.weight);
     }

@@ -27,6 +27,16 @@ GroupedGemm some_experts(double tokens, double held, double top_k) {
           .activations = kHalf};
 }
 
+/// Drawn, within a property.
+GroupedGemm any_experts() {
+  const int held = *rc::gen::inRange(1, 64);
+  return some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, held + 1));
+}
+ExpertTimes any_times() {
+  return {Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
+          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+}
+
 ExpertPart all(const GroupedGemm& op) { return {op.experts, op.rows, op.distinct}; }
 
 /// The definition: the sum over all numbers of tokens that an expert can get.
@@ -51,11 +61,8 @@ TEST(ExpertSeries, IsTheExpectedSum) {
 
 // Uneven loads cost what they wait for; where arithmetic is never the longer one, nothing.
 RC_GTEST_PROP(ExpertSeries, EvenLoadsAreTheLeast, ()) {
-  const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op =
-      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
-  const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
-                          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+  const GroupedGemm op = any_experts();
+  const ExpertTimes times = any_times();
   ExpertPart even = all(op);
   even.even = true;
   const double each = op.rows / op.distinct;
@@ -78,11 +85,8 @@ TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
 }
 
 RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
-  const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op =
-      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
-  const ExpertTimes times{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
-                          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
+  const GroupedGemm op = any_experts();
+  const ExpertTimes times = any_times();
   const double series = in_series(all(op), op.tokens, times).value;
   const double memory = op.distinct * times.weights.value + op.rows * times.row_memory.value;
   const double compute = op.rows * times.row_compute.value;
@@ -91,14 +95,8 @@ RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
 }
 
 RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
-  const double held = *rc::gen::inRange(1, 64);
-  const GroupedGemm op =
-      some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, static_cast<int>(held) + 1));
-  const auto any = [] {
-    return ExpertTimes{Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
-                       Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
-  };
-  const ExpertTimes processor = any(), memory = any();
+  const GroupedGemm op = any_experts();
+  const ExpertTimes processor = any_times(), memory = any_times();
   const CoProcessed parts = co_process(op, *rc::gen::inRange(1, 9), processor, memory);
   RC_ASSERT(std::abs(parts.processor.rows + parts.memory.rows - op.rows) <= 1e-9 * op.rows);
   RC_ASSERT(std::abs(parts.processor.experts + parts.memory.experts - op.experts) <= 1e-9 * op.experts);

@@ -1,0 +1,23 @@
+#include "reports/deployed.hpp"
+
+#include <fmt/format.h>
+
+namespace moesaic {
+
+Deployed deployed(const Deployment& deployment) {
+  const StepPlan& plan = deployment.plan;
+  return {.model = plan.architecture().name,
+          .machine = plan.machine().name,
+          .mapping = to_text(plan.mapping()),
+          .placement = std::string(plan.placement().name()),
+          .precision = to_text(plan.precision()),
+          .cost_model = std::string(deployment.cost->name()),
+          .devices = plan.mapping().devices()};
+}
+
+std::string deployed_line(const Deployed& what) {
+  return fmt::format("{} on {} device{} of {}, {}", what.model, what.devices, what.devices == 1 ? "" : "s",
+                     what.machine, what.mapping);
+}
+
+}  // namespace moesaic
