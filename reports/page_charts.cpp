@@ -74,7 +74,7 @@ Figure memory(const Prediction& prediction) {
                                  to_text(device.capacity), largest->name),
           .reading = "What the fullest device holds, as a share of its capacity; beyond 100% it does not fit.",
           .wide = false,
-          .height = 130 + (host.total() > Bytes{0} ? 60 : 0),
+          .height = 130 + (host.total() > Bytes{0} ? 60 : 0) + (prediction.memory.apart.capacity > Bytes{0} ? 60 : 0),
           .table = memory_table_html(prediction)};
 }
 

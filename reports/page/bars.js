@@ -32,7 +32,11 @@ moesaic.barSteps = {
   },
 };
 
+// Names are never cut, however long.
 moesaic.nameAxis = () => ({
+  afterFit(axis) {
+    axis.width = Math.max(axis.width, moesaic.textRoom(axis.chart.data.labels.flat()));
+  },
   grid: {display: false, borderColor: moesaic.colour('axis')},
   ticks: {color: moesaic.colour('text'), autoSkip: false, crossAlign: 'far'},
 });
@@ -93,6 +97,7 @@ moesaic.draw.waterfall = (section, phase) => {
 moesaic.draw.memory = (section) => {
   const memory = section.prediction.memory;
   const pools = [{name: 'device', ...memory}];
+  if (memory.near_memory) pools.push({name: 'near memory', ...memory.near_memory});
   if (memory.host && memory.host.total > 0) pools.push({name: 'host', ...memory.host});
   const classes = section.memory_classes.filter(({id}) => pools.some((pool) => pool[id] > 0));
   const free = (pool) => Math.max(0, pool.capacity - pool.total);
