@@ -39,9 +39,8 @@ std::vector<bool> best_of(const std::vector<Prediction>& predictions, const std:
   return best;
 }
 
-std::string memory_cell(const Prediction& prediction) {
-  const MemoryFootprint& device = prediction.memory.device;
-  return fmt::format("{} of {}", to_text(device.total()), to_text(device.capacity));
+std::string filled(const MemoryFootprint& memory) {
+  return memory.capacity > Bytes{} ? fmt::format("{} of {}", to_text(memory.total()), to_text(memory.capacity)) : "-";
 }
 
 std::string limit_cell(const Prediction& p) {
@@ -81,7 +80,11 @@ std::vector<ComparedRow> compare(const std::vector<Prediction>& predictions) {
                   [&](const Prediction& p) { return p.devices != predictions.front().devices; })) {
     add("devices", [](const Prediction& p) { return count_text(static_cast<double>(p.devices)); });
   }
-  add("memory per device", memory_cell);
+  add("memory per device", [](const Prediction& p) { return filled(p.memory.device); });
+  if (std::any_of(predictions.begin(), predictions.end(),
+                  [](const Prediction& p) { return p.memory.apart.capacity > Bytes{}; })) {
+    add("near memory, per device", [](const Prediction& p) { return filled(p.memory.apart); });
+  }
   add("running batch", [](const Prediction& p) {
     return fmt::format("{} of {}", count_text(p.running_batch), count_text(static_cast<double>(p.load.batch)));
   });

@@ -75,6 +75,14 @@ TEST(Output, ComparesMachinesOfDifferentSizes) {
   EXPECT_EQ(text.out.find("devices"), std::string::npos) << text.out;  // alike: no row for them
 }
 
+TEST(Output, ComparesMemoriesApart) {
+  const auto compared = [](const char* machines) {
+    return run_line(std::string("compare --model Mixtral-8x7B --machine ") + machines + kLoad).out;
+  };
+  EXPECT_NE(compared("duplex-4,gpu-pim-2").find("near memory, per device"), std::string::npos);
+  EXPECT_EQ(compared("duplex-4,duplex-8").find("near memory, per device"), std::string::npos);
+}
+
 TEST(Output, ColoursAndUnicodeOnlyOnATerminal) {
   const std::vector<std::string> line = words(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad);
   const auto plain = [](const std::string& text) {
