@@ -44,7 +44,7 @@ Seconds execution_time(const StepGraph& graph, const MachineView& view, std::spa
         total += Seconds{cost.latency + cost.busy} * layer.executions;
       }
     } else {
-      total += StepRun(graph, view, costs, level, only_layer(graph, i)).run(nullptr) * layer.executions;
+      total += StepRun(graph, view, costs, level, only_layer(i)).run(nullptr) * layer.executions;
     }
   }
   return total;

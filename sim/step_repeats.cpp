@@ -14,10 +14,6 @@ constexpr double kSame = 1e-10;
 /// Periods of the network's own that the step's may have.
 constexpr std::uint32_t kMostPeriods = 12;
 
-/// The first batch's queue of the device.
-constexpr std::size_t kDevice = 0;
-static_assert(static_cast<std::size_t>(Queue::device) == kDevice);
-
 }  // namespace
 
 bool StepRun::State::same_as(const State& other) const {
@@ -26,13 +22,24 @@ bool StepRun::State::same_as(const State& other) const {
                     [](double a, double b) { return std::abs(a - b) <= kSame * std::max(a, b); });
 }
 
+/// Whether a queue has tasks in the layers that repeat around a position.
+bool StepRun::used_in_block(std::uint32_t queue, std::uint32_t position) const {
+  const UnrolledLayers::Layer& layer = layers_[position];
+  for (std::uint32_t i = layer.begin; i < layer.begin + layer.period; ++i) {
+    if (count(i, queue) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// The last layer that has a task done, under way or next in a queue, of those in the block of `position`.
 std::uint32_t StepRun::last_touched(std::uint32_t position) const {
   const std::uint32_t end = layers_[position].end;
   std::uint32_t last = position;
-  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
-    if (heads_[queue] < queues_[queue].size() && queues_[queue][heads_[queue]].layer < end) {
-      last = std::max(last, queues_[queue][heads_[queue]].layer);
+  for (const UsedQueue& queue : queues_) {
+    if (queue.head.layer < end) {
+      last = std::max(last, queue.head.layer);
     }
   }
   for (const Running& task : running_) {
@@ -41,17 +48,18 @@ std::uint32_t StepRun::last_touched(std::uint32_t position) const {
   return last;
 }
 
+/// Of a queue's tasks those are done that its head is past, and that are not under way.
 StepRun::State StepRun::state_at(std::uint32_t position) const {
   State state{position, now_, {}, {}};
   const auto relative = [&](std::uint32_t layer) {
     return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
   };
-  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
-    state.counts.push_back(static_cast<std::int64_t>(heads_[queue]) -
-                           static_cast<std::int64_t>(queue_starts_[queue][position]));
-  }
-  for (const bool busy : busy_) {
-    state.counts.push_back(busy);
+  for (std::uint32_t i = 0; i < queues_.size(); ++i) {
+    const UsedQueue& queue = queues_[i];
+    if (queue.head.layer < layers_[position].end || used_in_block(i, position)) {
+      state.counts.push_back(relative(queue.head.layer));
+      state.counts.push_back(queue.head.index);
+    }
   }
   for (const Running& task : running_) {
     state.counts.push_back(relative(task.layer));
@@ -59,24 +67,24 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
     state.seconds.push_back(task.latency);
     state.seconds.push_back(task.progress);
   }
-  state.counts.push_back(static_cast<std::int64_t>(computed_last_));
-  // Of a layer's tasks those are done that a queue is past, and that are not under way.
-  state.counts.push_back(relative(low_));
+  state.counts.push_back(computed_last_);
   return state;
 }
 
 /// Looks whether the layer at the head of the device's queue, newly there, begins as an equal one did.
 void StepRun::skip_repeats() {
-  if (heads_[kDevice] == queues_[kDevice].size()) {
+  if (first_on_device_ == kNothing || queues_[first_on_device_].head.layer == layers_.size()) {
     return;
   }
-  const std::uint32_t position = queues_[kDevice][heads_[kDevice]].layer;
+  const std::uint32_t position = queues_[first_on_device_].head.layer;
   if (position <= begun_) {
     return;
   }
   begun_ = position;
   const UnrolledLayers::Layer& layer = layers_[position];
-  if (layer.end - layer.begin < 3 * layer.period || low_ < layer.begin) {
+  const bool all_before = std::all_of(queues_.begin(), queues_.end(),
+                                      [&](const UsedQueue& queue) { return queue.ended.layer >= layer.begin; });
+  if (layer.end - layer.begin < 3 * layer.period || !all_before) {
     return;
   }
   State now = state_at(position);
@@ -98,29 +106,26 @@ void StepRun::skip_repeats() {
 
 /// `repeats` periods further on everything stands as it does now.
 void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& before) {
-  const std::uint32_t period = position - before.position, shift = repeats * period;
-  const std::uint32_t high = last_touched(position);
-  const auto instances = [&](std::uint32_t layer) {
-    return layer + 1 < layers_.size() ? layers_[layer + 1].first : static_cast<std::uint32_t>(done_.size());
-  };
-  const std::vector<char> done(done_.begin() + layers_[low_].first, done_.begin() + instances(high));
-  const std::vector<std::uint32_t> left(left_.begin() + low_, left_.begin() + high + 1);
-  std::fill(done_.begin() + layers_[low_].first, done_.begin() + layers_[low_ + shift].first, char{1});
-  std::fill(left_.begin() + low_, left_.begin() + low_ + shift, 0U);
-  std::copy(done.begin(), done.end(), done_.begin() + layers_[low_ + shift].first);
-  std::copy(left.begin(), left.end(), left_.begin() + low_ + shift);
-  finished_ += layers_[position + shift].first - layers_[position].first;
-  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
-    heads_[queue] += queue_starts_[queue][position + shift] - queue_starts_[queue][position];
+  const std::uint32_t shift = repeats * (position - before.position);
+  for (UsedQueue& queue : queues_) {
+    for (Point* const point : {&queue.head, &queue.ended}) {
+      point->layer += point->layer < layers_[position].end ? shift : 0;
+    }
+    queue.first_waiter = kNothing;
   }
-  std::fill(blocks_.begin(), blocks_.end(), kNothing);
   for (Running& task : running_) {
-    task.instance += layers_[task.layer + shift].first - layers_[task.layer].first;
     task.layer += shift;
   }
   now_ += (now_ - before.now) * repeats;
-  low_ += shift;
   begun_ = position + shift;
+  for (std::vector<Ready>& ready : ready_) {
+    ready.clear();
+  }
+  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
+    if (queues_[queue].head == queues_[queue].ended) {
+      examine(queue);
+    }
+  }
 }
 
 }  // namespace moesaic

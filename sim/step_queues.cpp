@@ -1,0 +1,183 @@
+// Which tasks of a step could start; behind sim/step_run.hpp.
+#include <algorithm>
+#include <functional>
+
+#include "sim/step_run.hpp"
+
+namespace moesaic {
+
+/// Sorts the tasks of each layer by queue.
+void StepRun::list_queues() {
+  const auto slot_of = [&](std::uint32_t task) {
+    return static_cast<std::size_t>(graph_.tasks[task].queue) * batches_ + graph_.tasks[task].batch;
+  };
+  std::vector<std::uint32_t> used(kQueueCount * batches_, kNothing);
+  for (std::uint32_t task = 0; task < graph_.tasks.size(); ++task) {
+    used[slot_of(task)] = 0;
+  }
+  for (std::uint32_t slot = 0; slot < used.size(); ++slot) {
+    if (used[slot] != kNothing) {
+      used[slot] = static_cast<std::uint32_t>(queues_.size());
+      UsedQueue& queue = queues_.emplace_back();
+      queue.kind = slot / batches_;
+      queue.batch = slot % batches_;
+    }
+  }
+  first_on_device_ = computed_last_ = used[static_cast<std::size_t>(Queue::device) * batches_];
+  order_.resize(graph_.tasks.size());
+  starts_.reserve(graph_.layers.size() * (queues_.size() + 1));
+  for (const LayerGraph& layer : graph_.layers) {
+    const std::size_t of_layer = starts_.size();
+    starts_.resize(of_layer + queues_.size() + 1, 0);
+    const std::uint32_t end = layer.first + layer.count;
+    for (std::uint32_t task = layer.first; task < end; ++task) {
+      known_[task].queue = used[slot_of(task)];
+      known_[task].index = starts_[of_layer + known_[task].queue + 1]++;
+    }
+    starts_[of_layer] = layer.first;
+    for (std::size_t i = of_layer + 1; i < starts_.size(); ++i) {
+      starts_[i] += starts_[i - 1];
+    }
+    for (std::uint32_t task = layer.first; task < end; ++task) {
+      order_[starts_[of_layer + known_[task].queue] + known_[task].index] = task;
+    }
+  }
+}
+
+void StepRun::find_markers() {
+  std::uint32_t longest_period = 1;
+  for (const UnrolledLayers::Layer& layer : layers_) {
+    longest_period = std::max(longest_period, layer.period);
+  }
+  const std::size_t of_layer = kMarkerCount * batches_;
+  markers_.assign(graph_.layers.size() * of_layer, kNothing);
+  for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
+    const LayerGraph& layer = graph_.layers[i];
+    for (std::uint32_t index = layer.first; index < layer.first + layer.count; ++index) {
+      const Task& task = graph_.tasks[index];
+      markers_[i * of_layer + static_cast<std::size_t>(task.sets) * batches_ + task.batch] = index;
+      for (const Task::Wait& wait : task.waits) {
+        const std::uint32_t stride = wait.marker == Marker::layer_output ? 1 : longest_period;
+        most_back_ = std::max<std::uint32_t>(most_back_, wait.layers_back * stride);
+      }
+    }
+  }
+}
+
+/// Tasks of a queue in the layer at a position.
+std::uint32_t StepRun::count(std::uint32_t layer, std::uint32_t queue) const {
+  const std::size_t at = layers_[layer].graph * (queues_.size() + 1) + queue;
+  return starts_[at + 1] - starts_[at];
+}
+
+std::uint32_t StepRun::task_at(std::uint32_t queue, Point point) const {
+  return order_[starts_[layers_[point.layer].graph * (queues_.size() + 1) + queue] + point.index];
+}
+
+/// The queue's first task that is not before `point`.
+StepRun::Point StepRun::first_from(std::uint32_t queue, Point point) const {
+  while (point.layer < layers_.size() && point.index == count(point.layer, queue)) {
+    point = {point.layer + 1, 0};
+  }
+  return point;
+}
+
+/// Finds out whether a queue's head could start, or what it waits for.
+void StepRun::examine(std::uint32_t queue) {
+  const UsedQueue& of = queues_[queue];
+  if (of.head.layer < layers_.size() && !waits(queue)) {
+    std::vector<Ready>& ready = ready_[of.kind];
+    ready.push_back({of.head.layer, task_at(queue, of.head), queue});
+    std::push_heap(ready.begin(), ready.end(), std::greater<>());
+  }
+}
+
+bool StepRun::waits(std::uint32_t queue) {
+  const UsedQueue& of = queues_[queue];
+  const Task& task = graph_.tasks[task_at(queue, of.head)];
+  const std::uint32_t first = graph_.layers[layers_[of.head.layer].graph].first;
+  for (const std::uint16_t before : task.after) {
+    if (waits_for(queue, of.head.layer, first + before)) {
+      return true;
+    }
+  }
+  for (const Task::Wait& wait : task.waits) {
+    const std::uint32_t begin = wait.all_batches ? 0 : task.batch;
+    const std::uint32_t end = wait.all_batches ? batches_ : task.batch + 1U;
+    for (std::uint32_t batch = begin; batch < end; ++batch) {
+      if (waits_for(queue, wait, batch)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Whether that task is not done; then the queue is noted as waiting for it.
+bool StepRun::waits_for(std::uint32_t queue, std::uint32_t layer, std::uint32_t task) {
+  const Point point{layer, known_[task].index};
+  UsedQueue& other = queues_[known_[task].queue];
+  if (point < other.ended) {
+    return false;
+  }
+  queues_[queue].waits_until = point;
+  queues_[queue].next_waiter = other.first_waiter;
+  other.first_waiter = queue;
+  return true;
+}
+
+bool StepRun::waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch) {
+  const std::size_t index = static_cast<std::size_t>(wait.marker) * batches_ + batch;
+  const auto marker_of = [&](std::uint32_t layer) {
+    return markers_[layers_[layer].graph * kMarkerCount * batches_ + index];
+  };
+  const std::uint32_t layer = queues_[queue].head.layer;
+  std::uint32_t back = wait.layers_back;
+  if (wait.marker != Marker::layer_output) {
+    // Layers without the marker do not count: dense ones between those with experts.
+    back = 0;
+    for (std::uint32_t found = 0; found < wait.layers_back && back <= layer;) {
+      ++back;
+      found += back <= layer && marker_of(layer - back) != kNothing;
+    }
+  }
+  return back <= layer && marker_of(layer - back) != kNothing &&
+         waits_for(queue, layer - back, marker_of(layer - back));
+}
+
+/// A task of this queue has ended.
+void StepRun::wake_waiters(std::uint32_t queue) {
+  std::uint32_t waiter = queues_[queue].first_waiter;
+  queues_[queue].first_waiter = kNothing;
+  while (waiter != kNothing) {
+    UsedQueue& waiting = queues_[waiter];
+    const std::uint32_t next = waiting.next_waiter;
+    if (waiting.waits_until < queues_[queue].ended) {
+      examine(waiter);
+    } else {
+      waiting.next_waiter = queues_[queue].first_waiter;
+      queues_[queue].first_waiter = waiter;
+    }
+    waiter = next;
+  }
+}
+
+StepRun::Ready StepRun::take_ready(std::size_t kind) {
+  std::vector<Ready>& ready = ready_[kind];
+  if (turns_ == Turns::on_end) {
+    const auto stays =
+        std::find_if(ready.begin(), ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
+    if (stays != ready.end()) {
+      const Ready taken = *stays;
+      ready.erase(stays);
+      std::make_heap(ready.begin(), ready.end(), std::greater<>());
+      return taken;
+    }
+  }
+  std::pop_heap(ready.begin(), ready.end(), std::greater<>());
+  const Ready taken = ready.back();
+  ready.pop_back();
+  return taken;
+}
+
+}  // namespace moesaic
