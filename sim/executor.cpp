@@ -17,11 +17,12 @@ bool tries_both_turns(const StepGraph& graph) { return graph.batches == 2; }
 Timeline execute(const StepGraph& graph, const MachineView& view, const CostModel& cost, const CostLevel& level) {
   std::vector<TaskCost> costs;
   step_costs(graph, view, cost, costs);
+  StepRun run(graph, view, costs, unroll(graph));
   Timeline timeline;
-  timeline.total = StepRun(graph, view, costs, level, unroll(graph)).run(&timeline.spans);
+  timeline.total = run.run(level, Turns::in_order, &timeline.spans);
   if (tries_both_turns(graph)) {
     Timeline other;
-    other.total = StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(&other.spans);
+    other.total = run.run(level, Turns::on_end, &other.spans);
     return other.total < timeline.total ? other : timeline;
   }
   return timeline;
@@ -29,25 +30,40 @@ Timeline execute(const StepGraph& graph, const MachineView& view, const CostMode
 
 Seconds execution_time(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
                        const CostLevel& level) {
+  return execution_times(graph, view, costs, {&level, 1}).front();
+}
+
+std::vector<Seconds> execution_times(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
+                                     std::span<const CostLevel> levels) {
+  std::vector<Seconds> totals(levels.size());
+  const auto each_level = [&](auto seconds) {
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      totals[i] += seconds(levels[i]);
+    }
+  };
   if (!graph.closed) {
-    const Seconds total = StepRun(graph, view, costs, level, unroll(graph)).run(nullptr);
-    return tries_both_turns(graph)
-               ? std::min(total, StepRun(graph, view, costs, level, unroll(graph), Turns::on_end).run(nullptr))
-               : total;
+    StepRun run(graph, view, costs, unroll(graph));
+    each_level([&](const CostLevel& level) {
+      const Seconds total = run.run(level, Turns::in_order);
+      return tries_both_turns(graph) ? std::min(total, run.run(level, Turns::on_end)) : total;
+    });
+    return totals;
   }
-  Seconds total;
   for (std::size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerGraph& layer = graph.layers[i];
     if (layer.serial) {
       for (std::uint32_t task = layer.first; task < layer.first + layer.count; ++task) {
-        const LevelCost cost = at_level(graph.tasks[task], costs[task], level);
-        total += Seconds{cost.latency + cost.busy} * layer.executions;
+        each_level([&](const CostLevel& level) {
+          const LevelCost cost = at_level(graph.tasks[task], costs[task], level);
+          return Seconds{cost.latency + cost.busy} * layer.executions;
+        });
       }
     } else {
-      total += StepRun(graph, view, costs, level, only_layer(i)).run(nullptr) * layer.executions;
+      StepRun run(graph, view, costs, only_layer(i));
+      each_level([&](const CostLevel& level) { return run.run(level, Turns::in_order) * layer.executions; });
     }
   }
-  return total;
+  return totals;
 }
 
 }  // namespace moesaic

@@ -33,5 +33,8 @@ Timeline execute(const StepGraph& graph, const MachineView& view, const CostMode
 /// what is left of it): from there on layers repeat, and are added without being run.
 Seconds execution_time(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
                        const CostLevel& level = {});
+/// The same at each of several levels.
+std::vector<Seconds> execution_times(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
+                                     std::span<const CostLevel> levels);
 
 }  // namespace moesaic

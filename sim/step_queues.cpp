@@ -12,8 +12,10 @@ void StepRun::list_queues() {
     return static_cast<std::size_t>(graph_.tasks[task].queue) * batches_ + graph_.tasks[task].batch;
   };
   std::vector<std::uint32_t> used(kQueueCount * batches_, kNothing);
-  for (std::uint32_t task = 0; task < graph_.tasks.size(); ++task) {
-    used[slot_of(task)] = 0;
+  for (const LayerGraph& layer : graph_.layers) {
+    for (std::uint32_t task = layer.first; task < layer.first + layer.count; ++task) {
+      used[slot_of(task)] = 0;
+    }
   }
   for (std::uint32_t slot = 0; slot < used.size(); ++slot) {
     if (used[slot] != kNothing) {
@@ -23,7 +25,7 @@ void StepRun::list_queues() {
       queue.batch = slot % batches_;
     }
   }
-  first_on_device_ = computed_last_ = used[static_cast<std::size_t>(Queue::device) * batches_];
+  first_on_device_ = used[static_cast<std::size_t>(Queue::device) * batches_];
   order_.resize(graph_.tasks.size());
   starts_.reserve(graph_.layers.size() * (queues_.size() + 1));
   for (const LayerGraph& layer : graph_.layers) {
@@ -45,10 +47,6 @@ void StepRun::list_queues() {
 }
 
 void StepRun::find_markers() {
-  std::uint32_t longest_period = 1;
-  for (const UnrolledLayers::Layer& layer : layers_) {
-    longest_period = std::max(longest_period, layer.period);
-  }
   const std::size_t of_layer = kMarkerCount * batches_;
   markers_.assign(graph_.layers.size() * of_layer, kNothing);
   for (std::size_t i = 0; i < graph_.layers.size(); ++i) {
@@ -56,39 +54,35 @@ void StepRun::find_markers() {
     for (std::uint32_t index = layer.first; index < layer.first + layer.count; ++index) {
       const Task& task = graph_.tasks[index];
       markers_[i * of_layer + static_cast<std::size_t>(task.sets) * batches_ + task.batch] = index;
-      for (const Task::Wait& wait : task.waits) {
-        const std::uint32_t stride = wait.marker == Marker::layer_output ? 1 : longest_period;
-        most_back_ = std::max<std::uint32_t>(most_back_, wait.layers_back * stride);
-      }
     }
   }
 }
 
-/// Tasks of a queue in the layer at a position.
-std::uint32_t StepRun::count(std::uint32_t layer, std::uint32_t queue) const {
-  const std::size_t at = layers_[layer].graph * (queues_.size() + 1) + queue;
-  return starts_[at + 1] - starts_[at];
-}
-
-std::uint32_t StepRun::task_at(std::uint32_t queue, Point point) const {
-  return order_[starts_[layers_[point.layer].graph * (queues_.size() + 1) + queue] + point.index];
-}
-
-/// The queue's first task that is not before `point`.
-StepRun::Point StepRun::first_from(std::uint32_t queue, Point point) const {
-  while (point.layer < layers_.size() && point.index == count(point.layer, queue)) {
-    point = {point.layer + 1, 0};
-  }
-  return point;
-}
-
 /// Finds out whether a queue's head could start, or what it waits for.
 void StepRun::examine(std::uint32_t queue) {
-  const UsedQueue& of = queues_[queue];
+  UsedQueue& of = queues_[queue];
+  of.waits_until.layer = kNothing;
   if (of.head.layer < layers_.size() && !waits(queue)) {
     std::vector<Ready>& ready = ready_[of.kind];
-    ready.push_back({of.head.layer, task_at(queue, of.head), queue});
+    ready.push_back({(std::uint64_t{of.head.layer} << 32U) + task_at(queue, of.head), queue});
     std::push_heap(ready.begin(), ready.end(), std::greater<>());
+    could_start_ |= 1U << of.kind;
+  }
+}
+
+/// The same of all queues, when it is not known.
+void StepRun::examine_all() {
+  for (std::vector<Ready>& ready : ready_) {
+    ready.clear();
+  }
+  could_start_ = 0;
+  for (UsedQueue& queue : queues_) {
+    queue.first_waiter = kNothing;
+  }
+  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
+    if (queues_[queue].head == queues_[queue].ended) {
+      examine(queue);
+    }
   }
 }
 
@@ -164,20 +158,21 @@ void StepRun::wake_waiters(std::uint32_t queue) {
 
 StepRun::Ready StepRun::take_ready(std::size_t kind) {
   std::vector<Ready>& ready = ready_[kind];
+  auto taken = ready.begin();
   if (turns_ == Turns::on_end) {
-    const auto stays =
-        std::find_if(ready.begin(), ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
-    if (stays != ready.end()) {
-      const Ready taken = *stays;
-      ready.erase(stays);
-      std::make_heap(ready.begin(), ready.end(), std::greater<>());
-      return taken;
-    }
+    taken = std::find_if(taken, ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
+    taken = taken == ready.end() ? ready.begin() : taken;
   }
-  std::pop_heap(ready.begin(), ready.end(), std::greater<>());
-  const Ready taken = ready.back();
-  ready.pop_back();
-  return taken;
+  const Ready result = *taken;
+  if (taken == ready.begin()) {
+    std::pop_heap(ready.begin(), ready.end(), std::greater<>());
+    ready.pop_back();
+  } else {
+    ready.erase(taken);
+    std::make_heap(ready.begin(), ready.end(), std::greater<>());
+  }
+  could_start_ &= ready.empty() ? ~(1U << kind) : ~0U;
+  return result;
 }
 
 }  // namespace moesaic

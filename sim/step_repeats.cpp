@@ -33,19 +33,33 @@ bool StepRun::used_in_block(std::uint32_t queue, std::uint32_t position) const {
   return false;
 }
 
-/// The last layer that has a task done, under way or next in a queue, of those in the block of `position`.
-std::uint32_t StepRun::last_touched(std::uint32_t position) const {
-  const std::uint32_t end = layers_[position].end;
-  std::uint32_t last = position;
+/// Whether all layers before the block of a position are done, and none behind it has begun.
+bool StepRun::all_in_block(std::uint32_t position) const {
+  const UnrolledLayers::Layer& layer = layers_[position];
+  for (std::uint32_t i = 0; i < queues_.size(); ++i) {
+    if (queues_[i].ended.layer < layer.begin || (queues_[i].head.layer >= layer.end && used_in_block(i, position))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// So many layers further on, what is under way or next now is still in the block of `position`, and what is next
+/// behind the block still waits for what it waits for now.
+std::uint32_t StepRun::untouched(std::uint32_t position) const {
+  const std::uint32_t block_end = layers_[position].end;
+  std::uint32_t last = position, end = block_end;
   for (const UsedQueue& queue : queues_) {
-    if (queue.head.layer < end) {
+    if (queue.head.layer < block_end) {
       last = std::max(last, queue.head.layer);
+    } else {
+      end = std::min(end, queue.waits_until.layer);
     }
   }
   for (const Running& task : running_) {
     last = std::max(last, task.layer);
   }
-  return last;
+  return end > last ? end - 1 - last : 0;
 }
 
 /// Of a queue's tasks those are done that its head is past, and that are not under way.
@@ -54,12 +68,10 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
   const auto relative = [&](std::uint32_t layer) {
     return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
   };
-  for (std::uint32_t i = 0; i < queues_.size(); ++i) {
-    const UsedQueue& queue = queues_[i];
-    if (queue.head.layer < layers_[position].end || used_in_block(i, position)) {
-      state.counts.push_back(relative(queue.head.layer));
-      state.counts.push_back(queue.head.index);
-    }
+  for (const UsedQueue& queue : queues_) {
+    const bool in_block = queue.head.layer < layers_[position].end;
+    state.counts.push_back(in_block ? relative(queue.head.layer) : queue.head.layer);
+    state.counts.push_back(queue.head.index);
   }
   for (const Running& task : running_) {
     state.counts.push_back(relative(task.layer));
@@ -82,9 +94,7 @@ void StepRun::skip_repeats() {
   }
   begun_ = position;
   const UnrolledLayers::Layer& layer = layers_[position];
-  const bool all_before = std::all_of(queues_.begin(), queues_.end(),
-                                      [&](const UsedQueue& queue) { return queue.ended.layer >= layer.begin; });
-  if (layer.end - layer.begin < 3 * layer.period || !all_before) {
+  if (layer.end - layer.begin < 3 * layer.period || !all_in_block(position)) {
     return;
   }
   State now = state_at(position);
@@ -93,9 +103,9 @@ void StepRun::skip_repeats() {
     return state.position >= layer.begin && (position - state.position) % layer.period == 0 && now.same_as(state);
   });
   if (before != states_.rend()) {
-    const std::uint32_t last = last_touched(position) + most_back_ + 1, period = position - before->position;
-    if (last < layer.end && (layer.end - last) / period > 0) {
-      jump(position, (layer.end - last) / period, *before);
+    const std::uint32_t left = untouched(position), period = position - before->position;
+    if (left >= period) {
+      jump(position, left / period, *before);
       states_.clear();
       return;
     }
@@ -104,28 +114,22 @@ void StepRun::skip_repeats() {
   states_.push_back(std::move(now));
 }
 
-/// `repeats` periods further on everything stands as it does now.
+/// `repeats` periods further on everything stands as it does now: what tasks wait for in layers before the block is
+/// done, and since states are equal the same part of the block is done when the layers behind ask for it there.
 void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& before) {
   const std::uint32_t shift = repeats * (position - before.position);
   for (UsedQueue& queue : queues_) {
     for (Point* const point : {&queue.head, &queue.ended}) {
       point->layer += point->layer < layers_[position].end ? shift : 0;
     }
-    queue.first_waiter = kNothing;
   }
   for (Running& task : running_) {
     task.layer += shift;
   }
   now_ += (now_ - before.now) * repeats;
   begun_ = position + shift;
-  for (std::vector<Ready>& ready : ready_) {
-    ready.clear();
-  }
-  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
-    if (queues_[queue].head == queues_[queue].ended) {
-      examine(queue);
-    }
-  }
+  batch_state_.layer = kNothing;
+  examine_all();
 }
 
 }  // namespace moesaic

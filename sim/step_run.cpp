@@ -1,6 +1,7 @@
 #include "sim/step_run.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -31,32 +32,46 @@ UnrolledLayers unroll(const StepGraph& graph) {
 UnrolledLayers only_layer(std::size_t layer) { return {{{static_cast<std::uint32_t>(layer), 0, 1, 1}}}; }
 
 StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
-                 const CostLevel& level, UnrolledLayers unrolled, Turns turns)
+                 UnrolledLayers unrolled)
     : graph_(graph),
       view_(view),
       layers_(std::move(unrolled.layers)),
+      costs_(costs),
       batches_(static_cast<std::uint32_t>(graph.batches)),
-      known_(graph.tasks.size()),
-      turns_(turns) {
+      known_(graph.tasks.size()) {
+  list_queues();
+  find_markers();
+  find_alike_batches();
+}
+
+void StepRun::begin(const CostLevel& level, Turns turns) {
   for (std::size_t i = 0; i < known_.size(); ++i) {
     Known& known = known_[i];
-    known.cost = at_level(graph.tasks[i], costs[i], level);
+    known.cost = at_level(graph_.tasks[i], costs_[i], level);
+    known.shares = {};
     if (known.cost.busy > 0) {
-      for (const Demand& demand : graph.tasks[i].demands) {
+      for (const Demand& demand : graph_.tasks[i].demands) {
         const double attained = demand.resource == view_.host_memory ? known.cost.host_memory : 1;
         const double seconds = demand.amount / (view_.resources[demand.resource].capacity * attained);
         known.shares.push_back({demand.resource, std::min(1.0, seconds / known.cost.busy)});
       }
     }
   }
-  list_queues();
-  find_markers();
+  turns_ = turns;
+  idle_ = (1U << kQueueCount) - 1;
+  computed_last_ = first_on_device_;
+  states_.clear();
+  begun_ = 0;
+  now_ = 0;
+  batch_state_.layer = kNothing;
   for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
     queues_[queue].head = queues_[queue].ended = first_from(queue, {});
   }
+  examine_all();
 }
 
-Seconds StepRun::run(std::vector<Span>* spans) {
+Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spans) {
+  begin(level, turns);
   if (spans != nullptr) {
     std::size_t tasks = 0;
     for (const UnrolledLayers::Layer& layer : layers_) {
@@ -64,12 +79,10 @@ Seconds StepRun::run(std::vector<Span>* spans) {
     }
     spans->reserve(tasks);
   }
-  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
-    examine(queue);
-  }
   while (true) {
     if (spans == nullptr) {
       skip_repeats();
+      skip_batches();
     }
     start_ready();
     if (running_.empty()) {
@@ -87,25 +100,27 @@ Seconds StepRun::run(std::vector<Span>* spans) {
 }
 
 void StepRun::start_ready() {
-  for (std::size_t kind = 0; kind < kQueueCount; ++kind) {
-    if (!busy_[kind] && !ready_[kind].empty()) {
-      start(take_ready(kind));
-    }
+  for (std::uint32_t kinds = could_start_ & idle_; kinds != 0; kinds &= kinds - 1) {
+    start(take_ready(static_cast<std::size_t>(std::countr_zero(kinds))));
   }
 }
 
 void StepRun::start(const Ready& ready) {
   UsedQueue& queue = queues_[ready.queue];
   queue.head = first_from(ready.queue, {queue.head.layer, queue.head.index + 1});
-  busy_[queue.kind] = true;
-  computed_last_ = queue.kind == static_cast<std::size_t>(Queue::device) ? ready.queue : computed_last_;
-  const LevelCost& cost = known_[ready.task].cost;
+  idle_ &= ~(1U << queue.kind);
+  computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? ready.queue : computed_last_;
+  const Known& known = known_[ready.task()];
+  if (alike_end_ > 0 && known.index == 0 && queue.batch > 0 &&
+      queue.kind == static_cast<std::uint32_t>(Queue::device)) {
+    batch_begun_ = ready;
+  }
   Running& started = running_.emplace_back();
-  started.layer = ready.layer;
-  started.task = ready.task;
+  started.layer = ready.layer();
+  started.task = ready.task();
   started.start = now_;
-  started.latency = cost.latency;
-  started.progress = cost.busy;
+  started.latency = known.cost.latency;
+  started.progress = known.cost.busy;
   some_over_ = some_over_ || started.over();
 }
 
@@ -138,7 +153,8 @@ void StepRun::share_resources() {
     }
     int full = -1;
     for (std::size_t r = 0; r < resources; ++r) {
-      if (growing_[r] > 0 && (1 - used_[r]) / growing_[r] < level) {
+      const bool may_be_full = level < 1 || growing_[r] > 1 - used_[r];  // divisions take time
+      if (growing_[r] > 0 && may_be_full && (1 - used_[r]) / growing_[r] < level) {
         level = std::max(0.0, (1 - used_[r]) / growing_[r]);
         full = static_cast<int>(r);
       }
@@ -188,7 +204,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     }
     const std::uint32_t queue = known_[task.task].queue;
     queues_[queue].ended = queues_[queue].head;
-    busy_[queues_[queue].kind] = false;
+    idle_ |= 1U << queues_[queue].kind;
     ended_.push_back(queue);
     if (spans != nullptr) {
       spans->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});

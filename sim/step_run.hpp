@@ -32,11 +32,10 @@ enum class Turns : std::uint8_t {
 /// Tasks are done in their queue's order, so that a point in each queue says which are.
 class StepRun {
  public:
-  StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs, const CostLevel& level,
-          UnrolledLayers unrolled, Turns turns = Turns::in_order);
+  StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs, UnrolledLayers unrolled);
 
-  /// Fills `spans` where given; without them equal layers are not repeated.
-  Seconds run(std::vector<Span>* spans);
+  /// Runs it from its beginning. Fills `spans` where given; without them equal layers are not repeated.
+  Seconds run(const CostLevel& level, Turns turns, std::vector<Span>* spans = nullptr);
 
  private:
   static constexpr std::uint32_t kNothing = 0xffffffff;
@@ -67,18 +66,20 @@ class StepRun {
   struct UsedQueue {
     std::uint32_t kind = 0;
     std::uint32_t batch = 0;
-    Point head;         ///< its next task
-    Point ended;        ///< its first task that is not done
-    Point waits_until;  ///< the task that its head waits for, of the queue in whose list of waiters it is
+    Point head;   ///< its next task
+    Point ended;  ///< its first task that is not done
+    /// The task that its head waits for, of the queue in whose list of waiters it is; none: of no layer.
+    Point waits_until{kNothing, 0};
     std::uint32_t first_waiter = kNothing;  ///< a queue that waits for a task of this one
     std::uint32_t next_waiter = kNothing;   ///< another that waits for a task of the same queue
   };
   /// A queue whose head could start; the first in the order written is the least.
   struct Ready {
-    std::uint32_t layer = 0;
-    std::uint32_t task = 0;
+    std::uint64_t order = 0;  ///< position of the layer, then the task
     std::uint32_t queue = 0;
-    auto operator<=>(const Ready&) const = default;
+    bool operator>(const Ready& other) const { return order > other.order; }
+    std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
+    std::uint32_t task() const { return static_cast<std::uint32_t>(order); }
   };
   /// Where everything stands when a layer begins, relative to that layer.
   struct State {
@@ -89,19 +90,44 @@ class StepRun {
     bool same_as(const State& other) const;
   };
 
+  /// Where everything stands when a batch begins in a layer.
+  struct BatchState {
+    std::uint32_t layer = kNothing;
+    std::uint32_t batch = 0;
+    std::uint32_t patience = 1;  ///< so many batches are compared with it,
+    std::uint32_t left = 0;      ///< of which so many are left
+    double now = 0;
+    std::vector<Running> running;
+    std::vector<Point> heads;
+  };
+
   // In sim/step_queues.cpp.
   void list_queues();
   void find_markers();
-  std::uint32_t count(std::uint32_t layer, std::uint32_t queue) const;
-  std::uint32_t task_at(std::uint32_t queue, Point point) const;
-  Point first_from(std::uint32_t queue, Point point) const;
+  /// Tasks of a queue in the layer at a position.
+  std::uint32_t count(std::uint32_t layer, std::uint32_t queue) const {
+    const std::uint32_t* const start = &starts_[layers_[layer].graph * (queues_.size() + 1) + queue];
+    return start[1] - start[0];
+  }
+  std::uint32_t task_at(std::uint32_t queue, Point point) const {
+    return order_[starts_[layers_[point.layer].graph * (queues_.size() + 1) + queue] + point.index];
+  }
+  /// The queue's first task that is not before `point`.
+  Point first_from(std::uint32_t queue, Point point) const {
+    while (point.layer < layers_.size() && point.index == count(point.layer, queue)) {
+      point = {point.layer + 1, 0};
+    }
+    return point;
+  }
   void examine(std::uint32_t queue);
+  void examine_all();
   bool waits(std::uint32_t queue);
   bool waits_for(std::uint32_t queue, std::uint32_t layer, std::uint32_t task);
   bool waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch);
   void wake_waiters(std::uint32_t queue);
   Ready take_ready(std::size_t kind);
 
+  void begin(const CostLevel& level, Turns turns);
   void start_ready();
   void start(const Ready& ready);
   void share_resources();
@@ -110,13 +136,21 @@ class StepRun {
   // In sim/step_repeats.cpp.
   void skip_repeats();
   bool used_in_block(std::uint32_t queue, std::uint32_t position) const;
-  std::uint32_t last_touched(std::uint32_t position) const;
+  bool all_in_block(std::uint32_t position) const;
+  std::uint32_t untouched(std::uint32_t position) const;
   State state_at(std::uint32_t position) const;
   void jump(std::uint32_t position, std::uint32_t repeats, const State& before);
+
+  // In sim/step_batches.cpp.
+  void find_alike_batches();
+  void skip_batches();
+  std::uint32_t batch_repeats(std::uint32_t period) const;
+  void jump_batches(std::uint32_t period, std::uint32_t repeats);
 
   const StepGraph& graph_;
   const MachineView& view_;
   std::vector<UnrolledLayers::Layer> layers_;
+  std::span<const TaskCost> costs_;
   std::uint32_t batches_;
   std::vector<Known> known_;            // of the graph's tasks
   std::vector<std::uint32_t> order_;    // the graph's tasks, those of each layer by queue
@@ -124,8 +158,9 @@ class StepRun {
   std::vector<std::uint32_t> markers_;  // the task that sets each marker for each batch in each of the graph's layers
   std::vector<UsedQueue> queues_;       // by kind, then by batch
   std::array<std::vector<Ready>, kQueueCount> ready_;  // heaps, by kind
-  std::array<bool, kQueueCount> busy_{};               // by kind
-  Turns turns_;
+  std::uint32_t could_start_ = 0;                      // kinds of queues with a task that could start, as bits
+  std::uint32_t idle_ = 0;                             // kinds of queues on which nothing runs
+  Turns turns_ = Turns::in_order;
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
   std::uint32_t computed_last_ = kNothing;    // queue of the device
   std::vector<Running> running_;
@@ -133,8 +168,11 @@ class StepRun {
   std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
   std::vector<double> used_, growing_;  // of each resource, while rates are shared out
   std::vector<State> states_;
-  std::uint32_t begun_ = 0;      // the last layer whose first task on the device has come up
-  std::uint32_t most_back_ = 1;  // layers that a task may look back
+  std::uint32_t alike_end_ = 0;         // batches from 1 to this one have the same tasks in each layer; 0: none
+  std::vector<std::uint32_t> strides_;  // tasks of one of them in each of the graph's layers
+  std::optional<Ready> batch_begun_;    // a batch's first task in a layer, just started
+  BatchState batch_state_;
+  std::uint32_t begun_ = 0;  // the last layer whose first task on the device has come up
   double now_ = 0;
 };
 

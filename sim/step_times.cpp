@@ -96,10 +96,13 @@ void evaluate_step(const StepGraph& graph, const MachineView& view, const CostMo
   } else {
     std::vector<TaskCost> costs;
     step_costs(graph, view, cost, costs);
-    out.ideal = execution_time(graph, view, costs, {false, false, false});
-    out.efficient = execution_time(graph, view, costs, {true, false, false});
-    out.launched = execution_time(graph, view, costs, {true, true, false});
-    out.total = execution_time(graph, view, costs, {true, true, true});
+    constexpr CostLevel kLevels[] = {
+        {false, false, false}, {true, false, false}, {true, true, false}, {true, true, true}};
+    const std::vector<Seconds> seconds = execution_times(graph, view, costs, kLevels);
+    out.ideal = seconds[0];
+    out.efficient = seconds[1];
+    out.launched = seconds[2];
+    out.total = seconds[3];
   }
   const SoftwareTerms software = cost.software();
   count_parts(graph, view, out.parts);
