@@ -30,7 +30,7 @@ Timeline execute(const StepGraph& graph, const MachineView& view, const CostMode
 
 /// Only its total, from costs worked out before. Layers that are closed run once for each kind. Else equal layers run
 /// until the state in which one begins is the one in which an equal one began (every queue, every task under way and
-/// what is left of it): from there on layers repeat, and are added without being run.
+/// what is left of it): from there on layers repeat, and are added without being run. So are equal batches of a layer.
 Seconds execution_time(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs,
                        const CostLevel& level = {});
 /// The same at each of several levels.

@@ -8,7 +8,7 @@ namespace moesaic {
 namespace {
 
 /// Fewer have no middle.
-constexpr std::uint32_t kFewestBatches = 6;
+constexpr std::uint32_t kFewestAlike = 6;
 /// The first batch also has what its layer does once for all of them.
 constexpr std::uint32_t kFirstAlike = 1;
 /// As of layers (sim/step_repeats.cpp).
@@ -44,7 +44,7 @@ bool same_tasks_before(const Task& one, const Task& other, std::uint32_t stride,
 
 /// Finds the batches behind the first one that have the same tasks in every layer.
 void StepRun::find_alike_batches() {
-  alike_end_ = batches_ < kFewestBatches ? 0 : batches_;
+  alike_end_ = batches_ < kFewestAlike ? 0 : batches_;
   strides_.clear();
   for (std::size_t i = 0; i < graph_.layers.size() && alike_end_ > 0; ++i) {
     const LayerGraph& layer = graph_.layers[i];
@@ -85,7 +85,7 @@ void StepRun::find_alike_batches() {
     alike_end_ = end - first == batches_ || (end == first + 1 && queues_[first].batch == 0) ? alike_end_ : 0;
     first = end;
   }
-  alike_end_ = alike_end_ < kFewestBatches ? 0 : alike_end_;
+  alike_end_ = alike_end_ < kFewestAlike ? 0 : alike_end_;
 }
 
 /// Looks whether a batch of a layer begins as an earlier one did. One state is kept to compare with; it is replaced by

@@ -41,7 +41,10 @@ void StepRun::list_queues() {
       starts_[i] += starts_[i - 1];
     }
     for (std::uint32_t task = layer.first; task < end; ++task) {
-      order_[starts_[of_layer + known_[task].queue] + known_[task].index] = task;
+      Known& known = known_[task];
+      const std::uint32_t* const start = &starts_[of_layer + known.queue];
+      order_[start[0] + known.index] = task;
+      known.last = start[0] + known.index + 1 == start[1];
     }
   }
 }
@@ -65,7 +68,9 @@ void StepRun::examine(std::uint32_t queue) {
   if (of.head.layer < layers_.size() && !waits(queue)) {
     std::vector<Ready>& ready = ready_[of.kind];
     ready.push_back({(std::uint64_t{of.head.layer} << 32U) + task_at(queue, of.head), queue});
-    std::push_heap(ready.begin(), ready.end(), std::greater<>());
+    if (ready.size() > 1) {
+      std::push_heap(ready.begin(), ready.end(), std::greater<>());
+    }
     could_start_ |= 1U << of.kind;
   }
 }
@@ -158,6 +163,12 @@ void StepRun::wake_waiters(std::uint32_t queue) {
 
 StepRun::Ready StepRun::take_ready(std::size_t kind) {
   std::vector<Ready>& ready = ready_[kind];
+  if (ready.size() == 1) {
+    const Ready result = ready.front();
+    ready.clear();
+    could_start_ &= ~(1U << kind);
+    return result;
+  }
   auto taken = ready.begin();
   if (turns_ == Turns::on_end) {
     taken = std::find_if(taken, ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
@@ -171,7 +182,6 @@ StepRun::Ready StepRun::take_ready(std::size_t kind) {
     ready.erase(taken);
     std::make_heap(ready.begin(), ready.end(), std::greater<>());
   }
-  could_start_ &= ready.empty() ? ~(1U << kind) : ~0U;
   return result;
 }
 

@@ -107,10 +107,11 @@ void StepRun::start_ready() {
 
 void StepRun::start(const Ready& ready) {
   UsedQueue& queue = queues_[ready.queue];
-  queue.head = first_from(ready.queue, {queue.head.layer, queue.head.index + 1});
+  const Known& known = known_[ready.task()];
+  queue.head =
+      known.last ? first_from(ready.queue, {queue.head.layer + 1, 0}) : Point{queue.head.layer, queue.head.index + 1};
   idle_ &= ~(1U << queue.kind);
   computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? ready.queue : computed_last_;
-  const Known& known = known_[ready.task()];
   if (alike_end_ > 0 && known.index == 0 && queue.batch > 0 &&
       queue.kind == static_cast<std::uint32_t>(Queue::device)) {
     batch_begun_ = ready;
@@ -199,7 +200,9 @@ void StepRun::advance(std::vector<Span>* spans) {
   std::size_t going = 0;
   for (const Running& task : running_) {
     if (!task.over()) {
-      running_[going++] = task;
+      if (Running& to = running_[going++]; &to != &task) {
+        to = task;
+      }
       continue;
     }
     const std::uint32_t queue = known_[task.task].queue;

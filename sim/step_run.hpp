@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <optional>
 
 #include "sim/executor.hpp"
@@ -43,6 +44,7 @@ class StepRun {
   struct Known {
     std::uint32_t queue = 0;  ///< index into queues_
     std::uint32_t index = 0;  ///< among its layer's tasks on that queue
+    bool last = false;        ///< of them
     LevelCost cost;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
   };

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "model/hybrid_description.hpp"
 #include "sim/executor.hpp"
@@ -41,7 +42,7 @@ HybridDescription any_hybrid() {
 double any_factor() { return std::pow(2, *rc::gen::inRange(-30, 31) / 10.0); }
 
 /// A device with a host, every part of it slower or faster than it is.
-Machine any_machine() {
+Machine any_host_machine() {
   Machine machine = machine_named("xeon-8380-a40");
   const double memory = any_factor(), link = any_factor(), device = any_factor();
   machine.host->memory.bandwidth *= memory;
@@ -61,7 +62,7 @@ RC_GTEST_PROP(StepRepeats, TakeAsLongAsRuns, ()) {
       *rc::gen::element<std::string>("Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B", "MiniMax-Text-01");
   const Architecture architecture = preset(model);
   const HybridDescription description = any_hybrid();
-  const StepPlan plan(architecture, architecture.precision, any_machine(), {}, hybrid_placement(description));
+  const StepPlan plan(architecture, architecture.precision, any_host_machine(), {}, hybrid_placement(description));
   const double sequences = *rc::gen::inRange(1, 400);
   const double tokens = std::pow(2, *rc::gen::inRange(0, 13));
   const bool decodes = *rc::gen::element(true, true, false);
