@@ -5,6 +5,7 @@
 
 #include "base/catalog.hpp"
 #include "tests/apps/json_run.hpp"
+#include "tests/temporary_file.hpp"
 
 namespace moesaic {
 namespace {
@@ -42,7 +43,7 @@ TEST(Collective, Mistakes) {
 // Two flows into one device of 50 GB/s, the second half a millisecond later: alone 25 MB of the first are through, then
 // both share: the first needs 1 ms more for its 25 MB, the second's other 25 MB take 0.5 ms alone.
 TEST(Flows, StartOneByOne) {
-  const std::string file = testing::TempDir() + "moesaic-flows.json";
+  const std::string file = temporary_file("flows.json");
   std::ofstream(file) << R"({"flows": [{"source": 8, "destination": 0, "bytes": "50 MB"},
                                        {"source": 16, "destination": 0, "bytes": "50 MB", "start": "0.5 ms"}]})";
   const std::string line = "flows " + file + " --machine h800-cluster";
@@ -98,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(All, OneStudy, testing::ValuesIn(studies()), [](const a
 
 // A study of the user's own, with a machine of its own, in one file.
 TEST(Reproduce, AStudyDefinesItsMachines) {
-  const std::string file = testing::TempDir() + "moesaic-own-study.json";
+  const std::string file = temporary_file("own-study.json");
   std::ofstream(file) << R"({"system": "own", "source": "me",
     "define": {"machines": {"pair": {"name": "pair", "kind": "cluster", "nodes": 2, "node": "hgx-h800", "fabric":
       {"kind": "leaf-spine", "leaves": 1, "spines": 1, "endpoint": {"bandwidth": "50 GB/s", "latency": "1 us"},

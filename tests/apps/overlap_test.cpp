@@ -4,6 +4,7 @@
 
 #include "tests/apps/json_run.hpp"
 #include "tests/schema/violation.hpp"
+#include "tests/temporary_file.hpp"
 
 namespace moesaic {
 namespace {
@@ -36,7 +37,7 @@ TEST(OverlapCommand, StartsLimitTheChunks) {
 
 /// `all`: the fit of every operation instead.
 std::string sweep_file(const std::string& batch, const std::string& all = "") {
-  const std::string file = testing::TempDir() + "moesaic-sweep.json";
+  const std::string file = temporary_file("sweep.json");
   const std::string fit = all.empty() ? R"({"start": "0.1 ms", "slope": "2e-7 ms"})" : all;
   const std::string product = all.empty() ? R"({"start": "0 s", "slope": "2e-11 ms"})" : all;
   std::ofstream(file) << R"({"name": "mine", "top_k": 2, "fits": {"experts": )" << product << R"(, "attention": )"

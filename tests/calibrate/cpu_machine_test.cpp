@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "calibrate/cost_model.hpp"
 #include "hw/machine.hpp"
+#include "tests/temporary_file.hpp"
 
 namespace moesaic {
 namespace {
@@ -40,7 +41,7 @@ CpuFacts example() {
 }
 
 Machine read_back(const CpuFacts& facts) {
-  const std::string file = testing::TempDir() + "moesaic-example-cpu.json";
+  const std::string file = temporary_file("example-cpu.json");
   std::ofstream(file) << cpu_machine_json(facts);
   return read_machine(load_machine_config(file));
 }
@@ -82,7 +83,7 @@ TEST(CpuMachine, BringsTheFastestOfItsKernels) {
   ASSERT_TRUE(profile);
   ASSERT_EQ(profile->surfaces.size(), 1U);
   EXPECT_EQ(profile->surfaces[0].rows, all.rows.size() / 2);
-  const std::string file = testing::TempDir() + "moesaic-example-cpu-profile.json";
+  const std::string file = temporary_file("example-cpu-profile.json");
   std::ofstream(file) << cpu_machine_json(facts, &*profile);
   const Machine machine = read_machine(load_machine_config(file));
   EXPECT_EQ(load_cost_model("measured", machine)->name(), "moesaic-cpu as measured on example-cpu");

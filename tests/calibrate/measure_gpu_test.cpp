@@ -11,6 +11,7 @@
 #include "calibrate/read_measurements.hpp"
 #include "tests/address_sanitizer.hpp"
 #include "tests/calibrate/gpu_test.hpp"
+#include "tests/temporary_file.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -91,7 +92,7 @@ TEST(MeasureGpu, RowsAreInTheCommonFormAndSayWhatTheStubTook) {
             (std::set<Family>{Family::gemm, Family::attention_prefill, Family::attention_decode, Family::mla_decode,
                               Family::mla_bmm, Family::moe, Family::quantize, Family::elementwise}));
   // What is written reads back.
-  const std::string file = testing::TempDir() + "moesaic-stub-gpu.csv";
+  const std::string file = temporary_file("stub-gpu.csv");
   std::ofstream(file) << measurements_csv(result.measurements);
   EXPECT_EQ(read_measurements({file}).measurements.rows.size(), result.measurements.rows.size());
 }

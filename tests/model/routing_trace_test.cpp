@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/temporary_file.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -14,7 +15,7 @@ namespace {
 class TraceFile : public testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(file_); }
-  std::string file_ = testing::TempDir() + "moesaic-routing-trace.json";
+  std::string file_ = temporary_file("routing-trace.json");
 
   std::string write(const std::string& text) {
     std::ofstream(file_) << text;

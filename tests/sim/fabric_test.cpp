@@ -8,6 +8,7 @@
 #include "sim/contended_cost.hpp"
 #include "sim/predict.hpp"
 #include "sim/simgrid_flows.hpp"
+#include "tests/temporary_file.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -16,7 +17,7 @@ namespace {
 Machine cluster(int nodes, const std::string& fabric) {
   const std::string text = R"({"name": "test", "kind": "cluster", "node": "hgx-h800", "nodes": )" +
                            std::to_string(nodes) + R"(, "fabric": )" + fabric + "}";
-  const std::string file = testing::TempDir() + "moesaic-fabric-cluster.json";
+  const std::string file = temporary_file("fabric-cluster.json");
   FILE* out = fopen(file.c_str(), "w");
   fputs(text.c_str(), out);
   fclose(out);
