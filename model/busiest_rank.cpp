@@ -28,6 +28,10 @@
 // rows given m are again a count with n_e slots, tilted so that the means add up to m (Jensen, "Saddlepoint
 // Approximations", ch. 2). Experts with a large inclusion are kept apart, their rows and the others' convolved.
 //
+// Most distinct experts of any rank, which need not be the busiest: those of a rank as a count with their mean and, of
+// equally popular experts, the variance of differences between ranks, else of independent experts; the largest of the
+// ranks' as above. Against the same simulations within 4%, below 8 tokens 8%, of zipf 1.2 12%.
+//
 // Measured against simulation for E in {8, 64, 128, 256}, k in {1, 2, 4, 8}, R in {2, 4, 8, 32, 64}, N from 1 to 4096:
 // largest error of rows / of distinct in %, of which the simulation's own standard error is 0.1 to 0.3:
 //                         N = 1       2 to 7       8 and more
@@ -49,7 +53,8 @@ RankLoad even_load(double tokens, double top_k, double experts, double held) {
   const auto rows = [&](double whole) { return std::ceil(whole * top_k * held / experts); };
   const double below = std::floor(tokens), part = tokens - below;
   const double low = rows(below), high = part > 0 ? rows(below + 1) : low;
-  return {low + part * (high - low), std::min(low, held) + part * (std::min(high, held) - std::min(low, held))};
+  const double distinct = std::min(low, held) + part * (std::min(high, held) - std::min(low, held));
+  return {low + part * (high - low), distinct, distinct};
 }
 
 BusiestRank::BusiestRank(const Routing& routing, std::int64_t ranks)
@@ -68,6 +73,7 @@ BusiestRank::BusiestRank(const Routing& routing, std::int64_t ranks)
     }
     Group& group = groups_.emplace_back();
     group.experts = block.count;
+    held_ = std::max(held_, static_cast<double>(block.count));
     alike_.push_back(1);
     for (std::size_t e = block.first; e < block.first + block.count; ++e) {
       const double inclusion = routing.inclusion()[e];
@@ -94,15 +100,20 @@ RankLoad BusiestRank::load(double tokens) const {
     return low;
   }
   const RankLoad high = whole(below + 1);
-  return {low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct)};
+  return {low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct),
+          low.widest + part * (high.widest - low.widest)};
 }
 
 RankLoad BusiestRank::whole(double tokens) const {
   if (top_k_ == experts_) {
     const auto most = static_cast<double>(groups_.front().experts);
-    return {tokens * most, most};
+    return {tokens * most, most, most};
   }
-  return ranks_ == 1 ? RankLoad{tokens * top_k_, routing_.distinct(tokens)} : busiest(tokens);
+  if (ranks_ == 1) {
+    const double distinct = routing_.distinct(tokens);
+    return {tokens * top_k_, distinct, distinct};
+  }
+  return busiest(tokens);
 }
 
 RankLoad BusiestRank::busiest(double tokens) const {
@@ -138,7 +149,37 @@ RankLoad BusiestRank::busiest(double tokens) const {
     chance += one.chance;
   }
   load.distinct /= chance;
+  load.widest = std::clamp(widest(tokens), load.distinct, std::max(load.distinct, std::min(load.rows, held_)));
   return load;
+}
+
+double BusiestRank::widest(double tokens) const {
+  // Of two experts, at equal inclusion: neither is used by a token with chance (E-k)(E-k-1) / (E(E-1)).
+  const double none = tokens * std::log1p(-top_k_ / experts_);
+  const double neither = experts_ - top_k_ > 1 ? none + tokens * std::log1p(-top_k_ / (experts_ - 1))
+                                               : -std::numeric_limits<double>::infinity();
+  const double joint = std::exp(neither) - std::exp(2 * none);
+  std::vector<Count> counts;
+  for (const Group& group : groups_) {
+    const auto held = static_cast<double>(group.experts);
+    if (routing_.is_uniform()) {
+      // Which rank uses more follows from differences of ranks, which the negative covariance of theirs widens.
+      const double unused = std::exp(none);
+      counts.push_back(count_with({held * (1 - unused), held * (unused * (1 - unused) - joint)}, held));
+      continue;
+    }
+    Count used{.first = 0, .chances = {1.0}, .up_to = {1.0}};
+    for (const Part& part : group.parts) {
+      for (const std::size_t e : part.experts) {
+        const double unused = std::exp(tokens * std::log1p(-std::min(routing_.inclusion()[e], 1 - 1e-16)));
+        used = sum(used, {.first = 0, .chances = {unused, 1 - unused}, .up_to = {unused, 1}}, held);
+      }
+    }
+    counts.push_back(std::move(used));
+  }
+  Largest largest(groups_.size(), false);
+  add_largest(counts, alike_, std::nullopt, largest);
+  return largest.mean();
 }
 
 std::vector<double> BusiestRank::variance_factors(double tokens) const {

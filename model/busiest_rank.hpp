@@ -39,6 +39,7 @@ class BusiestRank {
 
   RankLoad whole(double tokens) const;
   RankLoad busiest(double tokens) const;
+  double widest(double tokens) const;
   std::vector<double> variance_factors(double tokens) const;
   PartCounts part_counts(const Group& group, double tokens, double variance_factor) const;
   std::vector<ExpertSlots> slots(double tokens) const;
@@ -50,6 +51,7 @@ class BusiestRank {
   std::vector<double> spreads_;
   double spread_ = 0;  // of all experts
   double experts_ = 0, top_k_ = 0, ranks_ = 0;
+  double held_ = 0;  // most experts of a rank
   std::vector<Group> groups_;
   std::vector<double> alike_;  // ranks of each group
 };

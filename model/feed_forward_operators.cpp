@@ -123,7 +123,7 @@ struct FeedForwardWriter {
     out.push_back({OperatorKind::experts, "experts",
                    GroupedGemm{.tokens = tokens,
                                .rows = used.rows,
-                               .distinct = used.distinct,
+                               .distinct = used.widest,
                                .experts = real(moe.experts + mapping.redundant) / mapping.expert,
                                .ranks = static_cast<double>(mapping.expert),
                                .top_k = real(moe.experts_per_token),
@@ -183,7 +183,8 @@ struct FeedForwardWriter {
     const RankLoad even = context.routing->balanced(part_tokens);
     RankLoad used = context.balanced_routing ? even : context.routing->busiest(part_tokens);
     if (context.capacity_factor > 0) {
-      used = {even.rows * context.capacity_factor, real(moe.experts + mapping.redundant) / mapping.expert};
+      const double held = real(moe.experts + mapping.redundant) / mapping.expert;
+      used = {even.rows * context.capacity_factor, held, held};
     }
     const double imbalance = used.rows > 0 ? used.rows / even.rows : 1;
     if (spread) {

@@ -62,6 +62,7 @@ class Routing {
 struct RankLoad {
   double rows = 0;      ///< expected (token, expert) pairs on the busiest rank
   double distinct = 0;  ///< expected distinct experts used on that rank (mean of the busiest ones on a tie)
+  double widest = 0;    ///< expected distinct experts on whichever rank uses the most, which need not be that one
 };
 
 /// Expected busiest-rank load, prepared once per (routing, ranks) and then a table look-up of a few nanoseconds.

@@ -53,10 +53,12 @@ RankLoadTable::RankLoadTable(const Routing& routing, std::int64_t ranks)
     const double tokens = tokens_at(i);
     const RankLoad exact = busiest.load(tokens);
     RankLoad& even = balanced_[i];
-    even = {tokens * static_cast<double>(routing.top_k()) * share, routing.distinct(tokens) * share};
+    even.rows = tokens * static_cast<double>(routing.top_k()) * share;
+    even.distinct = even.widest = routing.distinct(tokens) * share;
     RankLoad& point = busiest_[i];
     point.rows = std::max({exact.rows, before.rows, even.rows});
     point.distinct = std::min({std::max({exact.distinct, before.distinct, even.distinct}), point.rows, largest_block_});
+    point.widest = std::min({std::max({exact.widest, before.widest, point.distinct}), point.rows, largest_block_});
     before = point;
   }
 }
@@ -70,17 +72,19 @@ RankLoad RankLoadTable::busiest(double tokens) const {
     return even;
   }
   const RankLoad load = look_up(busiest_, tokens);
-  return {std::max(load.rows, even.rows), std::max(load.distinct, even.distinct)};
+  const double distinct = std::max(load.distinct, even.distinct);
+  return {std::max(load.rows, even.rows), distinct, std::max(load.widest, distinct)};
 }
 
 RankLoad RankLoadTable::balanced(double tokens) const {
   if (even_) {
     const double pairs = std::max(0.0, tokens * top_k_), ranks = static_cast<double>(ranks_);
-    return {pairs / ranks, std::min(pairs, experts_) / ranks};
+    const double distinct = std::min(pairs, experts_) / ranks;
+    return {pairs / ranks, distinct, distinct};
   }
   RankLoad load = look_up(balanced_, tokens);
   if (uniform_ && tokens > 1) {
-    load.distinct = -experts_per_rank_ * std::expm1(tokens * log_unused_);
+    load.distinct = load.widest = -experts_per_rank_ * std::expm1(tokens * log_unused_);
   }
   return load;
 }
@@ -91,17 +95,19 @@ RankLoad RankLoadTable::look_up(const std::vector<RankLoad>& table, double token
   if (!(tokens > 0)) {
     return {};
   }
+  const auto between = [](const RankLoad& low, const RankLoad& high, double part) {
+    return RankLoad{low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct),
+                    low.widest + part * (high.widest - low.widest)};
+  };
   if (tokens < 1) {
-    return {tokens * table.front().rows, tokens * table.front().distinct};
+    return between({}, table.front(), tokens);
   }
   const std::size_t i = index_below(tokens);
   if (i + 1 >= table.size()) {
-    return {table.back().rows * (tokens / tokens_at(table.size() - 1)), table.back().distinct};
+    return {table.back().rows * (tokens / tokens_at(table.size() - 1)), table.back().distinct, table.back().widest};
   }
-  const RankLoad &low = table[i], &high = table[i + 1];
   const double first = tokens_at(i);
-  const double part = (tokens - first) / (tokens_at(i + 1) - first);
-  return {low.rows + part * (high.rows - low.rows), low.distinct + part * (high.distinct - low.distinct)};
+  return between(table[i], table[i + 1], (tokens - first) / (tokens_at(i + 1) - first));
 }
 
 }  // namespace moesaic

@@ -34,7 +34,7 @@ void draw_by_popularity(Draws& draws, std::span<const double> popularity,
 }
 
 RankLoad busiest_of(std::span<const std::int64_t> hits, std::int64_t ranks) {
-  std::int64_t most = -1, used = 0, ties = 0;
+  std::int64_t most = -1, used = 0, ties = 0, widest = 0;
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
     const ExpertBlock block = expert_block(static_cast<std::int64_t>(hits.size()), ranks, rank);
     const auto mine = hits.subspan(block.first, block.count);
@@ -43,6 +43,7 @@ RankLoad busiest_of(std::span<const std::int64_t> hits, std::int64_t ranks) {
       rows += hit;
       distinct += hit > 0 ? 1 : 0;
     }
+    widest = std::max(widest, distinct);
     if (rows > most) {
       most = rows;
       used = ties = 0;
@@ -50,7 +51,8 @@ RankLoad busiest_of(std::span<const std::int64_t> hits, std::int64_t ranks) {
     used += rows == most ? distinct : 0;
     ties += rows == most ? 1 : 0;
   }
-  return {static_cast<double>(most), static_cast<double>(used) / static_cast<double>(ties)};
+  return {static_cast<double>(most), static_cast<double>(used) / static_cast<double>(ties),
+          static_cast<double>(widest)};
 }
 
 }  // namespace
@@ -82,8 +84,10 @@ RankLoad simulate_busiest_rank_load(const Routing& routing, std::int64_t ranks, 
     const RankLoad load = busiest_of(hits, ranks);
     sum.rows += load.rows;
     sum.distinct += load.distinct;
+    sum.widest += load.widest;
   }
-  return {sum.rows / static_cast<double>(trials), sum.distinct / static_cast<double>(trials)};
+  const auto batches = static_cast<double>(trials);
+  return {sum.rows / batches, sum.distinct / batches, sum.widest / batches};
 }
 
 }  // namespace moesaic

@@ -142,6 +142,11 @@ TEST_P(ClosedForm, AgreesWithSimulation) {
       const RankLoad closed = busiest_rank_load(routing, ranks, static_cast<double>(tokens));
       EXPECT_NEAR(closed.rows / simulated.rows, 1, tokens < 8 ? 0.08 : 0.03)
           << ranks << " ranks, " << tokens << " tokens";
+      EXPECT_NEAR(closed.widest / simulated.widest, 1,
+                  grid.exponent > 1 ? 0.12
+                  : tokens < 8      ? 0.08
+                                    : 0.04)
+          << ranks << " ranks, " << tokens << " tokens";
       EXPECT_NEAR(closed.distinct / simulated.distinct, 1, grid.exponent > 1 ? 0.12 : 0.06)
           << ranks << " ranks, " << tokens << " tokens";
     }
@@ -194,6 +199,9 @@ RC_GTEST_PROP(RankLoadTableProperties, KeepsItsPromises, ()) {
     RC_ASSERT(load.rows <= count * static_cast<double>(any.routing.top_k()) * kRounding);
     RC_ASSERT(load.distinct <= load.rows * kRounding);
     RC_ASSERT(load.distinct <= experts_on_rank * kRounding);
+    RC_ASSERT(load.widest * kRounding >= before.widest);
+    RC_ASSERT(load.widest * kRounding >= load.distinct);
+    RC_ASSERT(load.widest <= std::min(load.rows, experts_on_rank) * kRounding);
     RC_ASSERT(balanced.distinct <= balanced.rows * kRounding);
     before = load;
   }
