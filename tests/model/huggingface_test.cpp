@@ -241,6 +241,18 @@ TEST(HuggingFace, LinearLayers) {
   EXPECT_EQ(std::get<LightningAttention>(native.layer(0).attention).block, 128);
 }
 
+// Duplex (arXiv:2409.01141), table I: a GLaM of 143B, which two matrices in every layer give.
+TEST(HuggingFace, DenseLayersOfGlamMayBeUngated) {
+  const auto glam = [](const std::string& more) {
+    return count_parameters(
+        read_model(R"({"num_layers": 32, "d_model": 4096, "d_ff": 16384, "n_heads": 32, "d_head": 128,
+        "num_experts": 64, "top_k": 2, "moe_every": 2, "vocab_size": 256000)" +
+                   more + "}"));
+  };
+  EXPECT_NEAR(glam(R"(, "gated_dense": false)").total, 143e9, 0.5e9);
+  EXPECT_EQ(glam("").total - glam(R"(, "gated_dense": false)").total, 16.0 * 4096 * 16384);
+}
+
 TEST(HuggingFace, OwnNames) {
   const Architecture grok = read_model(R"({"emb_size": 6144, "widening_factor": 8, "key_size": 128, "num_q_heads": 48,
       "num_kv_heads": 8, "num_layers": 2, "num_experts": 8, "num_selected_experts": 2, "vocab_size": 131072})");
