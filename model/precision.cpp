@@ -31,8 +31,8 @@ DType arithmetic_for(StorageType type) {
 }
 
 std::map<std::string_view, StorageType> read_choices(std::string_view text) {
-  static const std::vector<std::string> kKeys = {"weights",   "attention",   "dense", "experts",
-                                                 "embedding", "activations", "kv",    "state"};
+  static const std::vector<std::string> kKeys = {"weights",     "attention", "dense", "experts", "embedding",
+                                                 "activations", "kv",        "state", "scores"};
   std::map<std::string_view, StorageType> chosen;
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -68,8 +68,8 @@ Precision with_weights(Precision precision, StorageType type) {
 Precision parse_precision(std::string_view text, Precision base) {
   struct Class {
     std::string_view key;
-    StorageType Precision::*stored;
-    DType Precision::*arithmetic;  ///< of its products, null where it follows no weights
+    StorageType Precision::*stored;  ///< null of what is never stored
+    DType Precision::*arithmetic;    ///< of its products, null where it follows no weights
   };
   constexpr Class kClasses[] = {
       {"attention", &Precision::attention_weights, &Precision::attention_arithmetic},
@@ -79,6 +79,7 @@ Precision parse_precision(std::string_view text, Precision base) {
       {"activations", &Precision::activations, nullptr},
       {"kv", &Precision::kv, nullptr},
       {"state", &Precision::state, nullptr},
+      {"scores", nullptr, &Precision::score_arithmetic},
   };
   const std::map<std::string_view, StorageType> chosen = read_choices(text);
   if (const auto weights = chosen.find("weights"); weights != chosen.end()) {
@@ -86,7 +87,9 @@ Precision parse_precision(std::string_view text, Precision base) {
   }
   for (const Class& tensors : kClasses) {
     if (const auto found = chosen.find(tensors.key); found != chosen.end()) {
-      base.*tensors.stored = found->second;
+      if (tensors.stored != nullptr) {
+        base.*tensors.stored = found->second;
+      }
       if (tensors.arithmetic != nullptr) {
         base.*tensors.arithmetic = arithmetic_for(found->second);
       }
