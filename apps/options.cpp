@@ -55,9 +55,16 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->delimiter(',')
       ->type_name("F");
   command
-      .add_option("--dtype", list.dtypes,
-                  "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state "
-                  "(default: the checkpoint's)")
+      .add_option("--scope", list.scopes,
+                  "What takes time: model (default), or layers: no embedding, head and sampling, as in simulators of "
+                  "layers")
+      ->delimiter(',')
+      ->type_name("WHAT");
+  command
+      .add_option(
+          "--dtype", list.dtypes,
+          "Storage types by class: weights, attention, dense, experts, embedding, activations, kv, state; scores: "
+          "the arithmetic of attention's (default: the checkpoint's)")
       ->type_name("weights=fp8,kv=bf16");
   command.add_option("--batch", list.batches, "Requests that arrive together (default 1)")
       ->delimiter(',')
@@ -139,6 +146,7 @@ void add_running_options(CLI::App& command, Scenario& scenario) {
       "WAY");
   add("--overlap", scenario.overlap, "What runs beside communication, as of predict (default none)", "WHAT");
   add("--capacity-factor", scenario.capacity_factor, "Rows that an expert takes, as of predict (default 0: all)", "F");
+  add("--scope", scenario.scope, "What takes time, as of predict (default model)", "WHAT");
   add("--fabric", scenario.fabric, "How collectives share the links of a cluster, as of predict (default flows)",
       "MODEL");
   add("--routes", scenario.routes, "Routing of a cluster's network, as of predict (default spray)", "POLICY");

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "base/nearest.hpp"
 #include "calibrate/engine_cost.hpp"
 #include "model/hybrid_description.hpp"
 #include "model/mapping_text.hpp"
@@ -71,6 +72,15 @@ double parse_factor(const std::string& option, const std::string& text) {
     throw UserError(option + ": '" + text + "' is not a number");
   }
   return value;
+}
+
+/// Whether only the layers take time.
+bool parse_scope(const std::string& text) {
+  if (text != "model" && text != "layers") {
+    throw UserError("--scope: '" + printable(text) + "' is neither model nor layers" +
+                    suggest(text, std::vector<std::string>{"model", "layers"}));
+  }
+  return text == "layers";
 }
 
 Config own_document(const Config& config) { return Config::parse(config.dump(), config.origin()); }
@@ -245,7 +255,8 @@ Deployment make_deployment(const Scenario& typed) {
   }
   StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, placement,
                 scenario.routing, parse_exchange(scenario.exchange),
-                {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor)});
+                {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor),
+                 parse_scope(scenario.scope)});
   plan.attain(parts.cost->attained(plan.view()));
   const RouteChoice routes{parse_route_policy(scenario.routes)};
   return {plan, contended_cost_model(parts.cost, plan, routes, parse_fabric_model(scenario.fabric))};
@@ -287,6 +298,7 @@ std::vector<NamedScenario> combine(const ScenarioList& list) {
   multiply(list.fabrics, [](Scenario& s, const std::string& v) { s.fabric = v; });
   multiply(list.routes, [](Scenario& s, const std::string& v) { s.routes = v; });
   multiply(list.overlaps, [](Scenario& s, const std::string& v) { s.overlap = v; });
+  multiply(list.scopes, [](Scenario& s, const std::string& v) { s.scope = v; });
   multiply(list.capacity_factors, [](Scenario& s, const std::string& v) { s.capacity_factor = v; });
   multiply(list.batches, [](Scenario& s, const std::string& v) { s.load.batch = parse_count("--batch", v); });
   multiply(list.inputs, [](Scenario& s, const std::string& v) { s.load.input = parse_count("--input", v); });

@@ -25,6 +25,7 @@ struct Scenario {
   std::string routes = "spray";
   std::string overlap = "none";
   std::string capacity_factor = "0";
+  std::string scope = "model";
   /// "PATH=VALUE": of the machine; of the model with "model.", of the placement with "placement." in front.
   std::vector<std::string> sets;
   Load load{.batch = 1, .input = 1024, .output = 256};
@@ -57,7 +58,7 @@ Deployment make_deployment(const Scenario& scenario);
 /// Every combination of the values given for each option, in the order given; with the words that tell them apart.
 struct ScenarioList {
   std::vector<std::string> models, machines, devices, maps, dtypes, placements, routings, profiles, engines, exchanges,
-      fabrics, routes, overlaps, capacity_factors;
+      fabrics, routes, overlaps, capacity_factors, scopes;
   std::vector<std::string> batches, inputs, outputs;
   std::vector<std::string> sets;  ///< apply to all
   std::string step_tokens;

@@ -18,7 +18,9 @@ struct Efficiency {
   double memory = 1;
   double launches = 1;            ///< kernels one after another
   bool in_series = false;         ///< experts run one after another (model/expert_series.hpp)
+  bool activation_apart = false;  ///< of those, the activation function is a kernel of its own
   bool scores_in_memory = false;  ///< attention's scores are written to memory and read again
+  bool latent_scores = false;     ///< those of MLA too
   bool whole_square = false;      ///< attention computes scores of later tokens too
 };
 
@@ -36,8 +38,10 @@ class EfficiencyCostModel final : public CostModel {
       kernels_[i] = {fraction(entry.at("compute")), fraction(entry.at("memory")), entry.at("launches").number()};
       if (kind == OperatorKind::experts) {
         kernels_[i].in_series = entry.boolean_or("in_series", false);
+        kernels_[i].activation_apart = entry.boolean_or("activation_apart", false);
       } else if (kind == OperatorKind::attention_prefill || kind == OperatorKind::attention_decode) {
         kernels_[i].scores_in_memory = entry.boolean_or("scores_in_memory", false);
+        kernels_[i].latent_scores = entry.boolean_or("latent_scores_in_memory", kernels_[i].scores_in_memory);
         kernels_[i].whole_square = entry.boolean_or("whole_square", false);
       }
       if (kernels_[i].launches < 0) {
@@ -106,7 +110,7 @@ class EfficiencyCostModel final : public CostModel {
     }
     const Seconds per_flop{unit.seconds_per_flop[static_cast<std::size_t>(task.work.arithmetic)] / compute};
     const BytesPerSecond bandwidth{view.resources[unit.memory].capacity * memory};
-    longest = std::max(longest, by_shape(task, kernel, per_flop, bandwidth).value);
+    longest = std::max(longest, by_shape(task, kernel, unit.scores_on_chip, per_flop, bandwidth).value);
     return no_faster_than_attained({unit.launch_latency * kernel.launches, Seconds{longest}}, task, view);
   }
 
@@ -120,7 +124,7 @@ class EfficiencyCostModel final : public CostModel {
     return std::holds_alternative<Collective>(task.op.shape) ? collective_units_ : 0;
   }
   Attained attained(const MachineView& view) const override {
-    return view.own_or({host_kernel_.compute, host_kernel_.memory, host_link_});
+    return view.own_or({host_kernel_.compute, host_kernel_.memory, host_link_, dram_});
   }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
@@ -139,20 +143,24 @@ class EfficiencyCostModel final : public CostModel {
     return Seconds{longest};
   }
 
+  static bool latent(const SoftmaxScores& scores) { return scores.shared_kv || scores.qk_dim != scores.v_dim; }
+
   /// What kernels of a plainer make take; nothing where they are as the work says.
-  static Seconds by_shape(const Task& task, const Efficiency& kernel, Seconds per_flop, BytesPerSecond bandwidth) {
+  static Seconds by_shape(const Task& task, const Efficiency& kernel, bool on_chip, Seconds per_flop,
+                          BytesPerSecond bandwidth) {
     if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape); experts != nullptr && kernel.in_series) {
-      return in_series({experts->experts, experts->rows, experts->distinct, experts->even}, experts->tokens,
-                       expert_times(*experts, per_flop, bandwidth));
+      return in_series({experts->experts, experts->rows, experts->distinct, experts->even, experts->loads},
+                       experts->tokens, expert_times(*experts, per_flop, bandwidth, kernel.activation_apart));
     }
     const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
-    if (scores == nullptr || !(kernel.scores_in_memory || kernel.whole_square)) {
+    const bool written =
+        !on_chip && scores != nullptr && (latent(*scores) ? kernel.latent_scores : kernel.scores_in_memory);
+    if (scores == nullptr || !(written || kernel.whole_square)) {
       return {};
     }
     const double square = scores->new_tokens * (scores->context + scores->new_tokens);
     const double pairs = kernel.whole_square ? std::max(scores->pairs, square) : scores->pairs;
-    const Bytes moved =
-        kernel.scores_in_memory ? scores->activations.bytes(2 * scores->sequences * scores->heads * pairs) : Bytes{};
+    const Bytes moved = written ? scores->activations.bytes(2 * scores->sequences * scores->heads * pairs) : Bytes{};
     const Seconds compute = per_flop * task.work.flops.value * (scores->pairs > 0 ? pairs / scores->pairs : 1);
     return std::max(compute, (task.work.memory() + moved) / bandwidth);
   }

@@ -62,8 +62,9 @@ struct Unit {
   int multiprocessors = 0;          ///< blocks of a kernel run on these in waves; 0: not known
   double compute_capability = 0;    ///< NVIDIA's number of the instruction set, 9.0 of Hopper; 0: not known
   std::optional<UnitEnergy> energy;
-  double memory_share = 1;  ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
-  DieAreas area;            ///< that it adds
+  double memory_share = 1;      ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
+  DieAreas area;                ///< that it adds
+  bool scores_on_chip = false;  ///< attention's never leave it, whatever its kernels
   /// Of its own, apart from the device's (AttAcc's stacks beside a GPU); none: the unit works on the device's memory.
   std::optional<Memory> memory;
   std::optional<Link> link;  ///< between the device's main unit and that memory

@@ -117,6 +117,7 @@ Unit read_unit(std::string name, const Config& config, const Memory& of_owner) {
     }
   }
   unit.area = read_area(config);
+  unit.scores_on_chip = config.boolean_or("scores_on_chip", false);
   if (const auto given = config.find("energy")) {
     unit.energy = {
         memory.dram && !given->has("memory") ? JoulesPerByte{} : given->at("memory").quantity<JoulesPerByte>(),

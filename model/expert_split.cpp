@@ -25,6 +25,7 @@ GroupedGemm part_of(const GroupedGemm& op, const ExpertPart& part) {
   result.experts = part.experts;
   result.rows = part.rows;
   result.distinct = part.distinct;
+  result.loads = part.loads;
   return result;
 }
 

@@ -13,6 +13,7 @@ struct ExpertPart {
   double rows = 0;      ///< (token, expert) pairs
   double distinct = 0;  ///< experts that are used
   bool even = false;    ///< each used one by as many rows, or one more; else an expert's rows are binomial
+  LoadRange loads{};    ///< of those that are meant among `experts`, if not all
 };
 
 /// `experts` less than those of `op`, used by that part of the rows and of the distinct ones.

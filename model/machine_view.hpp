@@ -37,6 +37,7 @@ struct UnitView {
   JoulesPerByte energy_of_bytes{};  ///< through its channel; zero: not known
   JoulesPerFlop energy_of_flops{};
   bool on_host = false;
+  bool scores_on_chip = false;
   /// Of a unit with a memory of its own: its link with the main unit.
   bool apart = false;
   ResourceId link_out = 0, link_in = 0;  ///< to the unit, and back
@@ -49,6 +50,7 @@ struct Attained {
   double host_compute = 1;
   double host_memory = 1;  ///< and what all users of the host's memory together can have of its bandwidth
   double host_link = 1;
+  bool dram = false;  ///< units have of their channels what their DRAM attains (UnitView::memory_share), else all
 };
 
 /// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host
@@ -83,7 +85,11 @@ struct MachineView {
   AttainedShares device_attained{};  ///< what no kernel of the device exceeds
   Attained own_or(const Attained& general) const {
     return {host_compute_attained.value_or(general.host_compute), host_memory_attained.value_or(general.host_memory),
-            host_link_attained.value_or(general.host_link)};
+            host_link_attained.value_or(general.host_link), general.dram};
+  }
+  /// What a device's unit has of its memory.
+  BytesPerSecond memory_rate(const UnitView& unit) const {
+    return BytesPerSecond{resources[unit.memory].capacity * (attained.dram ? unit.memory_share : 1)};
   }
 
   bool has_host() const { return units.size() > device_units; }

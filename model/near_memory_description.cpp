@@ -68,6 +68,12 @@ NearMemoryDescription read_near_memory(const Config& config) {
       conflicts->fail(fmt::format("must be from 0 to 1, found {}", out.bank_conflicts));
     }
   }
+  if (const auto assumed = units.find("assumed_bandwidth")) {
+    out.assumed_bandwidth = assumed->number();
+    if (!(*out.assumed_bandwidth > 0 && *out.assumed_bandwidth <= 1)) {
+      assumed->fail(fmt::format("must be above 0 and at most 1, found {}", *out.assumed_bandwidth));
+    }
+  }
   config.reject_unknown();
   return out;
 }
@@ -84,9 +90,9 @@ NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::
   const auto count = [](const std::optional<int>& of) { return of ? fmt::format("{}", *of) : std::string("null"); };
   const Config config = Config::parse(
       fmt::format(
-          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}}}}})",
+          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}, "assumed_bandwidth": {}}}}})",
           unit, rules(now.decode), rules(now.mixed), count(now.expert_groups), count(now.cache_spaces),
-          now.bank_conflicts),
+          now.bank_conflicts, now.assumed_bandwidth ? fmt::format("{}", *now.assumed_bandwidth) : "null"),
       "--set");
   NearMemoryDescription out = read_near_memory(with_settings(config, changes));
   out.name = now.name;

@@ -15,7 +15,8 @@ namespace moesaic {
 enum class UnitChoice : std::uint8_t {
   processor,    ///< the device's main unit
   near_memory,  ///< the unit beside the memory
-  faster,       ///< the one that finishes it first, at peak rates
+  faster,  ///< the one that finishes it first, by its arithmetic and its memory; of experts: each of them, one after
+           ///< another
   co_processed  ///< of experts: divided so that both are done together (Duplex, arXiv:2409.01141, section V-B)
 };
 std::string_view to_text(UnitChoice choice);
@@ -33,6 +34,9 @@ struct NearMemoryDescription {
   UnitRules decode;                  ///< steps in which every sequence has one new token
   UnitRules mixed;                   ///< steps with prompts
   std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces
+  /// Share of each unit's memory bandwidth in the table of expert times by which experts are divided; absent: what
+  /// units attain.
+  std::optional<double> assumed_bandwidth;
   /// Of the memory's spaces, those that keys and values are in. Prompts write theirs to the others, and the processor
   /// moves them from there once; absent: everywhere, at once.
   std::optional<int> cache_spaces;

@@ -48,6 +48,13 @@ struct Gemm {
   bool accumulates = false;
 };
 
+/// The experts among others that get at least `least` and at most `most` tokens, where `mean` is what one of all gets.
+struct LoadRange {
+  double least = 0;
+  double most = 0;  ///< 0: no such choice, `mean` is then not said
+  double mean = 0;
+};
+
 /// The routed experts of one rank: `rows` (token, expert) pairs through `matrices` products of hidden x width each.
 struct GroupedGemm {
   double tokens = 0;    ///< tokens routed over the whole expert-parallel group
@@ -59,6 +66,7 @@ struct GroupedGemm {
   double hidden = 0;
   double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)
   bool even = false;    ///< the rows of every used expert are as many (see Routing::even), else binomial
+  LoadRange loads{};    ///< of the experts that are meant, if not all
   double matrices = 3;  ///< 3: gated feed-forward; 2: ungated; 1: one projection
   /// The exchange that brought the rows, sorted by expert; automatic: none, the kernel finds its rows among all
   /// tokens'.

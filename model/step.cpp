@@ -193,7 +193,7 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
                  append_input(context, share, out);
                }
              },
-         .look_up = stage == nullptr || stage->first},
+         .look_up = !plan_.features().layers_only && (stage == nullptr || stage->first)},
         options, batches_);
   for (std::size_t kind = 0; kind < architecture.kinds.size(); ++kind) {
     const std::int64_t layers =
@@ -217,7 +217,7 @@ void StepBuilder::build(const Batch& batch, const StepOptions& options, StepGrap
                  append_output(context, share, out);
                }
              },
-         .hand_out = stage == nullptr || stage->last,
+         .hand_out = !plan_.features().layers_only && (stage == nullptr || stage->last),
          .transfers = transfers},
         options, batches_);
 }
@@ -230,6 +230,10 @@ void StepBuilder::build_part(const StepPart& part, const RankBatch& batch, const
   graph.tokens = batch.tokens;
   graph.only_decodes = batch.decodes;
   rank_batch_ = batch;
+  const bool outside = part.what == What::input || part.what == What::output;
+  if (outside && plan_.features().layers_only) {
+    return;
+  }
   Part written{.transfers = part.transfers};
   if (part.what == What::attention || part.what == What::feed_forward) {
     written.routing = plan_.routing(part.kind);

@@ -20,6 +20,7 @@ namespace moesaic {
 struct StepFeatures {
   Overlap overlap{};
   double capacity_factor = 0;  ///< see LayerContext
+  bool layers_only = false;    ///< without what comes before the first layer and behind the last
 };
 
 /// Idealisations of a step, for the waterfall, and which part of it.

@@ -129,7 +129,7 @@ class NearMemory final : public Placement {
 
   static double seconds(const MachineView& view, const UnitView& unit, const Work& work) {
     return std::max(work.flops.value * unit.seconds_per_flop[static_cast<std::size_t>(work.arithmetic)],
-                    work.memory().value / view.resources[unit.memory].capacity);
+                    (work.memory() / view.memory_rate(unit)).value);
   }
 
   /// Whether the unit beside the memory runs it.
@@ -257,20 +257,25 @@ class NearMemory final : public Placement {
                      std::size_t memory) const {
     const MachineView& view = writer.view();
     const auto& experts = std::get<GroupedGemm>(op.shape);
+    const bool by_table = choice == UnitChoice::co_processed && is_.assumed_bandwidth.has_value();
     const auto times = [&](std::size_t unit) {
       const UnitView& on = view.units[unit];
       return expert_times(experts, Seconds{on.seconds_per_flop[static_cast<std::size_t>(whole.arithmetic)]},
-                          BytesPerSecond{view.resources[on.memory].capacity});
+                          by_table ? BytesPerSecond{view.resources[on.memory].capacity * *is_.assumed_bandwidth}
+                                   : view.memory_rate(on));
     };
     const ExpertPart all{experts.experts, experts.rows, experts.distinct, experts.even};
     const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
-    CoProcessed parts{all, {}};
+    ExpertParts parts{all, {}};
     if (choice == UnitChoice::co_processed) {
       parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
-    } else if (choice == UnitChoice::near_memory ||
-               (choice == UnitChoice::faster &&
-                in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
-                    in_series(all, experts.tokens, times(0)))) {
+    } else if (choice == UnitChoice::near_memory) {
+      parts = {{}, all};
+    } else if (choice == UnitChoice::faster && !view.units[memory].apart) {
+      parts = by_load(all, experts.tokens, times(0), times(memory));
+    } else if (choice == UnitChoice::faster &&
+               in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
+                   in_series(all, experts.tokens, times(0))) {
       parts = {{}, all};
     }
     if (parts.processor.rows <= 0 || parts.memory.rows <= 0) {
@@ -279,16 +284,21 @@ class NearMemory final : public Placement {
                           [&] { return run(writer, op, whole, unit, false); }));
       return;
     }
-    LayerWriter::Notes& notes = writer.notes();
-    notes.elements = experts.tokens * experts.hidden;
-    notes.activations = experts.activations;
-    const int routed = writer.last();
     const auto place_part = [&](const char* label, const ExpertPart& part, std::size_t unit) {
       Operator result = op;
       result.label = label;
       result.shape = part_of(experts, part);
       return run(writer, result, work(result), unit, false);
     };
+    if (choice == UnitChoice::faster) {
+      place_part("experts", parts.processor, 0);
+      join(writer, place_part("experts near memory", parts.memory, memory));
+      return;
+    }
+    LayerWriter::Notes& notes = writer.notes();
+    notes.elements = experts.tokens * experts.hidden;
+    notes.activations = experts.activations;
+    const int routed = writer.last();
     const Bytes sent = std::min(rows, experts.activations.bytes(parts.memory.rows * experts.hidden));
     const int beside = across(writer, memory, "tokens out", "results in", sent, rows,
                               [&] { return place_part("experts near memory", parts.memory, memory); });

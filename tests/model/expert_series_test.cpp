@@ -72,13 +72,47 @@ RC_GTEST_PROP(ExpertSeries, EvenLoadsAreTheLeast, ()) {
   RC_ASSERT(by_expert <= in_series(all(op), op.tokens, times).value * (1 + 1e-9));
 }
 
+/// Seconds of an expert with `rows` rows.
+double of_rows(const ExpertTimes& times, double rows) {
+  return std::max(times.weights.value + rows * times.row_memory.value, rows * times.row_compute.value);
+}
+
+TEST(ByLoad, EachExpertIsWhereItIsSooner) {
+  const GroupedGemm op = some_experts(64, 8, 2);
+  const ExpertTimes processor{Seconds{1}, Seconds{0.001}, Seconds{0.01}}, memory{Seconds{0.25}, {}, Seconds{0.07}};
+  const double most = most_near_memory(processor, memory, op.tokens);
+  EXPECT_EQ(most, 14);  // 15 rows take 1.05 there and 1.015 here
+  const ExpertParts parts = by_load(all(op), op.tokens, processor, memory);
+  double here = 0, there = 0;
+  for (double n = 1; n <= op.tokens; ++n) {
+    const double experts =
+        op.experts * (binomial_at_most(n, op.tokens, 0.25) - binomial_at_most(n - 1, op.tokens, 0.25));
+    (n <= most ? there : here) += experts * of_rows(n <= most ? memory : processor, n);
+  }
+  EXPECT_NEAR(in_series(parts.memory, op.tokens, memory).value / there, 1, 1e-6);
+  EXPECT_NEAR(in_series(parts.processor, op.tokens, processor).value / here, 1, 1e-6);
+}
+
+RC_GTEST_PROP(ByLoad, IsNeverSlowerThanOneUnitForAll, ()) {
+  const GroupedGemm op = any_experts();
+  const ExpertTimes processor = any_times(), memory = any_times();
+  const ExpertParts parts = by_load(all(op), op.tokens, processor, memory);
+  RC_ASSERT(std::abs(parts.processor.rows + parts.memory.rows - op.rows) <= 1e-9 * op.rows);
+  RC_ASSERT(std::abs(parts.processor.distinct + parts.memory.distinct - op.distinct) <= 1e-9 * op.distinct);
+  const double both =
+      in_series(parts.processor, op.tokens, processor).value + in_series(parts.memory, op.tokens, memory).value;
+  const double here = in_series(all(op), op.tokens, processor).value;
+  const double there = in_series(all(op), op.tokens, memory).value;
+  RC_ASSERT(both <= std::min(here, there) * (1 + 1e-6));
+}
+
 TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
   GroupedGemm op = some_experts(64, 4, 2);
   op.even = true;
   op.distinct = 4;
   // Alike but for speed, one row as long as the weights of 1/32: three experts here take as long as one there.
   const ExpertTimes fast{Seconds{1}, {}, Seconds{1.0 / 32}}, slow{Seconds{3}, {}, Seconds{3.0 / 32}};
-  const CoProcessed parts = co_process(op, 4, slow, fast);
+  const ExpertParts parts = co_process(op, 4, slow, fast);
   EXPECT_DOUBLE_EQ(parts.memory.experts, 3);
   EXPECT_DOUBLE_EQ(parts.memory.rows, 96);
   EXPECT_DOUBLE_EQ(parts.processor.rows, 32);
@@ -97,7 +131,7 @@ RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
 RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
   const GroupedGemm op = any_experts();
   const ExpertTimes processor = any_times(), memory = any_times();
-  const CoProcessed parts = co_process(op, *rc::gen::inRange(1, 9), processor, memory);
+  const ExpertParts parts = co_process(op, *rc::gen::inRange(1, 9), processor, memory);
   RC_ASSERT(std::abs(parts.processor.rows + parts.memory.rows - op.rows) <= 1e-9 * op.rows);
   RC_ASSERT(std::abs(parts.processor.experts + parts.memory.experts - op.experts) <= 1e-9 * op.experts);
   const double later = std::max(in_series(parts.processor, op.tokens, processor).value,
@@ -111,7 +145,7 @@ RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
 TEST(CoProcessing, GivesTheLightOnesToTheMemory) {
   const GroupedGemm op = some_experts(64, 16, 2);
   const ExpertTimes processor{Seconds{1}, {}, Seconds{0.001}}, memory{Seconds{0.25}, {}, Seconds{0.1}};
-  const CoProcessed parts = co_process(op, 4, processor, memory);
+  const ExpertParts parts = co_process(op, 4, processor, memory);
   ASSERT_GT(parts.processor.experts, 0);
   ASSERT_GT(parts.memory.experts, 0);
   EXPECT_LT(parts.memory.rows / parts.memory.experts, parts.processor.rows / parts.processor.experts);

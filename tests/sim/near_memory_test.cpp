@@ -40,6 +40,7 @@ TEST(NearMemory, AUnitLikeTheProcessorIsAPlainDevice) {
   Unit& unit = machine.device.units[1];
   unit.peak = machine.device.units[0].peak;
   unit.memory_bandwidth = machine.device.memory.bandwidth;
+  unit.scores_on_chip = false;
   for (const char* model : kNearMemoryModels) {
     for (const Batch& batch : {kBatches[0], kBatches[1], kBatches[2]}) {
       const double plain = step(model, resident_placement(), batch, machine);
@@ -83,6 +84,35 @@ TEST(NearMemory, CoProcessingIsNeverSlowerThanTheBetterUnit) {
       EXPECT_LE(both, std::min(with(UnitChoice::processor), with(UnitChoice::near_memory)) * (1 + 1e-3)) << model;
     }
   }
+}
+
+TEST(NearMemory, TheFasterUnitOfEachExpertIsNeverSlower) {
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const Batch& batch : kBatches) {
+      const auto with = [&](UnitChoice experts) {
+        return step(model, near_memory_placement(described(UnitChoice::near_memory, experts)), batch);
+      };
+      const double each = with(UnitChoice::faster);
+      EXPECT_LE(each, std::min(with(UnitChoice::processor), with(UnitChoice::near_memory)) * (1 + 1e-6)) << model;
+    }
+  }
+  // With 32 tokens for each of eight experts some are sooner here and some there.
+  const auto of_many = [](UnitChoice experts) {
+    return step("Mixtral-8x7B", near_memory_placement(described(UnitChoice::near_memory, experts)),
+                Batch::decode(128, 300));
+  };
+  EXPECT_LT(of_many(UnitChoice::faster),
+            0.97 * std::min(of_many(UnitChoice::processor), of_many(UnitChoice::near_memory)));
+}
+
+TEST(NearMemory, ScoresOnTheChipSaveTheirTraffic) {
+  Machine machine = machine_named("duplex-4");
+  const auto placement = near_memory_placement(described(UnitChoice::near_memory, UnitChoice::processor));
+  const double on_chip = step("Llama-3.1-8B", placement, Batch::decode(64, 4000), machine);
+  machine.device.units[1].scores_on_chip = false;
+  const double in_memory = step("Llama-3.1-8B", placement, Batch::decode(64, 4000), machine);
+  // 32 layers, 32 heads, 64 sequences, 4,001 tokens, 2 bytes, written and read of keys' and values' products.
+  EXPECT_NEAR(in_memory - on_chip, 32 * 32 * 64 * 4001 * 2 * 2 / 13.408e12, 1e-9);
 }
 
 // Duplex (arXiv:2409.01141), section V: attention of decoding sequences beside that of prompts.
