@@ -11,7 +11,7 @@ Deployed deployed(const Deployment& deployment) {
           .mapping = to_text(plan.mapping()),
           .placement = std::string(plan.placement().name()),
           .precision = to_text(plan.precision()),
-          .cost_model = std::string(deployment.cost->name()),
+          .cost_model = cost_name(deployment),
           .devices = plan.mapping().devices()};
 }
 

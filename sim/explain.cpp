@@ -132,7 +132,7 @@ OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase
   const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
   const double context = input + static_cast<double>(load.output - 1) / 2;
   OperatorTable table;
-  table.cost_model = deployment.cost->name();
+  table.cost_model = cost_name(deployment);
   StepGraph graph;
   StepTimes step;
   int stage = 0;

@@ -66,6 +66,10 @@ std::vector<WaterfallBar> waterfall(const PhaseTimes& times, const StepGraph& gr
 
 }  // namespace
 
+std::string cost_name(const Deployment& deployment) {
+  return deployment.cost->name() + (deployment.plan.features().layers_only ? ", layers alone" : "");
+}
+
 void PhaseTimes::add_limit(const StepTimes& step, double weight) {
   double resource = 0;
   balanced_busy.resize(step.busy.size());
@@ -163,7 +167,7 @@ Prediction predict(const Deployment& deployment, const Load& load) {
   result.mapping = to_text(plan.mapping());
   result.placement = plan.placement().name();
   result.precision = to_text(plan.precision());
-  result.cost_model = deployment.cost->name();
+  result.cost_model = cost_name(deployment);
   result.devices = plan.mapping().devices();
   result.load = load;
   result.fits = times.fits;

@@ -1,6 +1,7 @@
 // From a replica and a load to the prediction.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "calibrate/cost_model.hpp"
@@ -19,6 +20,8 @@ struct Deployment {
   StepPlan plan;
   CostModelPointer cost;
 };
+/// Its cost model in words, and what is left out of its steps.
+std::string cost_name(const Deployment& deployment);
 
 /// Throws UserError for a load that is not positive or too large.
 void check(const Load& load);

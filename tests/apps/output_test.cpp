@@ -83,6 +83,25 @@ TEST(Output, ComparesMemoriesApart) {
   EXPECT_EQ(compared("duplex-4,duplex-8").find("near memory, per device"), std::string::npos);
 }
 
+// Embedding, head and sampling are outside the layers; what is left is the rest of the step.
+TEST(Output, LayersAloneAreTheStepWithoutItsEnds) {
+  const std::string line = "explain --model Llama-3.1-8B --machine h100-sxm --profile ideal --format json --scope ";
+  const Json whole = Json::parse(run_line(line + "model").out), layers = Json::parse(run_line(line + "layers").out);
+  double ends = 0;
+  for (const Json& row : whole["operators"]) {
+    const bool outside = row["block"] == "input" || row["block"] == "output";
+    ends += outside ? row["seconds"].get<double>() * row["count"].get<double>() : 0;
+  }
+  EXPECT_GT(ends, 0);
+  EXPECT_NEAR(layers["step_seconds"].get<double>() + ends, whole["step_seconds"].get<double>(), 1e-12);
+  for (const Json& row : layers["operators"]) {
+    EXPECT_TRUE(row["block"] != "input" && row["block"] != "output") << row["operator"];
+  }
+  const Ran predicted = run_line("predict --model Llama-3.1-8B --machine h100-sxm --scope layers");
+  EXPECT_NE(predicted.out.find("layers alone"), std::string::npos);
+  expect_mistake("predict --model Llama-3.1-8B --machine h100-sxm --scope layer", {"--scope", "'layer'", "layers"});
+}
+
 TEST(Output, ColoursAndUnicodeOnlyOnATerminal) {
   const std::vector<std::string> line = words(std::string("predict --model Qwen3-8B --machine h100-sxm") + kLoad);
   const auto plain = [](const std::string& text) {

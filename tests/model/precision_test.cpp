@@ -27,6 +27,10 @@ TEST(ParsePrecision, SetsClasses) {
   EXPECT_EQ(mixed.activations, parse_storage_type("fp8"));
   EXPECT_EQ(mixed.kv, parse_storage_type("int6"));
   EXPECT_EQ(mixed.state, parse_storage_type("bf16"));
+  EXPECT_EQ(parse_precision("weights=fp8,kv=fp8", base).score_arithmetic, base.score_arithmetic);
+  Precision scores = base;
+  scores.score_arithmetic = DType::fp8;
+  EXPECT_EQ(parse_precision("scores=fp8", base), scores);
 }
 
 TEST(ParsePrecision, OrderDoesNotMatter) {
