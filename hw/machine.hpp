@@ -96,6 +96,7 @@ struct Device {
   int scale_up_devices = 1;                  ///< most devices that one scale-up domain can join
   std::optional<Link> host_link;             ///< device to host
   std::optional<double> host_link_attained;  ///< share of its bandwidth that large copies were measured to have
+  std::optional<double> host_link_pageable;  ///< the same of copies to and from memory that is not pinned
   std::string placement;      ///< that it is made for, where none is asked for; empty: all on its main unit
   AttainedShares attained;    ///< what no kernel of it exceeds
   const Unit* apart() const;  ///< the unit with a memory of its own; null: none. There is at most one

@@ -81,10 +81,24 @@ Config member_of(const Config& owner, const std::string& kind) {
   return content;
 }
 
+// A slot of an older generation, or with fewer lanes, than the device has: the node's link in the place of the
+// device's.
+Config with_own_link(const Config& node) {
+  if (!node.has("host_link")) {
+    return node;
+  }
+  const Config device = Config::parse(node.at("device").dump(), node.origin());
+  if (!device.has("host_link")) {
+    node.at("host_link").fail("stands in the place of the device's own, and this device has none");
+  }
+  return node.with_member("device", device.with_member("host_link", node.at("host_link")));
+}
+
 // The node with its device and host as objects.
 Config inlined(const Config& node) {
   Config whole = node.at("device").is_string() ? node.with_member("device", member_of(node, "device")) : node;
   member_of(whole, "device");
+  whole = with_own_link(whole);
   if (!whole.has("host")) {
     return whole;
   }

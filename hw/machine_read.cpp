@@ -212,6 +212,7 @@ Device read_device(const Config& config) {
   if (const auto link = config.find("host_link")) {
     device.host_link = read_link(*link, "host link");
     device.host_link_attained = read_attained(*link, "attained");
+    device.host_link_pageable = read_attained(*link, "pageable");
   }
   device.placement = config.string_or("placement", "");
   device.attained = read_attained(config);
@@ -287,7 +288,9 @@ std::shared_ptr<const TopologyDescription> read_machine_fabric(const Config& con
 }  // namespace
 
 Machine read_machine(const Config& config) {
+  constexpr std::array<std::string_view, 1> kOfDevice = {"host_link"};  // load_machine_config gives it to the device
   config.ignore(kMachineNotes);
+  config.ignore(kOfDevice);
   Machine machine;
   machine.name = config.at("name").string();
   machine.device = read_device(config.at("device"));

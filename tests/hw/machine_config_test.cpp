@@ -64,6 +64,15 @@ TEST(MachineConfig, ANodeHasItsPartsInline) {
   EXPECT_EQ(config.at("device").at("scale_up").at("bandwidth").string(), "450 GB/s");
 }
 
+// PCIe 3.0 of the host's board, where the device has 4.0.
+TEST(MachineConfig, ANodesOwnLinkStandsInThePlaceOfTheDevices) {
+  const Config node = load_machine_config("i9-9900x-3090");
+  EXPECT_NEAR(read_machine(node).device.host_link->bandwidth.value, 15.75e9, 1);
+  EXPECT_NEAR(read_machine(load_machine_config("rtx-3090")).device.host_link->bandwidth.value, 31.5e9, 1);
+  const Config changed = node.set("device.host_link.bandwidth", "8 GB/s");
+  EXPECT_NEAR(read_machine(changed).device.host_link->bandwidth.value, 8e9, 1);
+}
+
 TEST(MachineConfig, NamesMayBeShortened) {
   EXPECT_EQ(load_machine_config("DGX-H100").at("name").string(), "dgx-h100");
   EXPECT_EQ(load_machine_config("nvl72").at("name").string(), "gb200-nvl72");
