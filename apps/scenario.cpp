@@ -92,12 +92,14 @@ Config with_unmeasured(Config machine, const std::string& path) {
     const Config none = Config::parse(R"({"compute": null, "memory": null})", machine.origin());
     return machine.with_member("host", own_document(machine.at("host")).with_member("attained", none));
   }
-  if (path == "device.host_link.attained" && machine.at("device").has("host_link") &&
-      !machine.at("device").at("host_link").has("attained")) {
-    const Config device = own_document(machine.at("device"));
-    const Config none = Config::parse(R"({"attained": null})", machine.origin()).at("attained");
-    return machine.with_member(
-        "device", device.with_member("host_link", own_document(device.at("host_link")).with_member("attained", none)));
+  for (const std::string_view key : {"attained", "pageable"}) {
+    if (path == "device.host_link." + std::string(key) && machine.at("device").has("host_link") &&
+        !machine.at("device").at("host_link").has(key)) {
+      const Config device = own_document(machine.at("device"));
+      const Config none = Config::parse(R"({"none": null})", machine.origin()).at("none");
+      return machine.with_member(
+          "device", device.with_member("host_link", own_document(device.at("host_link")).with_member(key, none)));
+    }
   }
   return machine;
 }

@@ -64,6 +64,9 @@ class EfficiencyCostModel final : public CostModel {
     exchange_setup_ = exchange.at("normal").quantity<Seconds>();
     dram_ = config.boolean_or("dram", false);
     host_link_ = fraction(config.at("transfer").at("link"));
+    if (const auto pageable = config.at("transfer").find("pageable")) {
+      pageable_ = fraction(*pageable);
+    }
     if (const auto near = config.find("near_memory")) {
       near_memory_ = Efficiency{fraction(near->at("compute")), fraction(near->at("memory")), 1,
                                 near->boolean_or("in_series", false)};
@@ -134,10 +137,13 @@ class EfficiencyCostModel final : public CostModel {
   /// A copy is no faster than the host's memory takes what passes through it: more than once if it is staged.
   Seconds copy_seconds(const Task& task, const MachineView& view) const {
     const Attained share = attained(view);
+    const auto* transfer = std::get_if<Transfer>(&task.op.shape);
+    const double link = transfer == nullptr || !transfer->pageable
+                            ? share.host_link
+                            : view.host_link_pageable.value_or(share.host_link * pageable_);
     double longest = 0;
     for (const Demand& demand : task.demands) {
-      const double of_peak =
-          view.host_memory && demand.resource == *view.host_memory ? share.host_memory : share.host_link;
+      const double of_peak = view.host_memory && demand.resource == *view.host_memory ? share.host_memory : link;
       longest = std::max(longest, demand.amount / (view.resources[demand.resource].capacity * of_peak));
     }
     return Seconds{longest};
@@ -222,6 +228,7 @@ class EfficiencyCostModel final : public CostModel {
   bool rings_ = false;  ///< collectives go around rings, also where there are switches
   Seconds exchange_latency_, exchange_setup_;
   double host_link_ = 1;
+  double pageable_ = 1;  ///< of what pinned copies attain
   Seconds step_overhead_;
   double reserve_ = 0;
   double spread_ = 0;

@@ -14,6 +14,8 @@ namespace moesaic {
 namespace {
 
 constexpr std::array<std::string_view, 5> kMissing = {"streamed", "fetched", "host", "cheaper", "balanced"};
+constexpr std::array<std::string_view, 3> kBeside = {"all", "copies", "none"};
+constexpr std::array<std::string_view, 3> kCopies = {"pinned", "staged", "pageable"};
 constexpr int kMostBufferedLayers = 200;
 constexpr int kMostLookAhead = 64;
 constexpr int kMostDeviceLayers = 10000;
@@ -158,7 +160,7 @@ HybridDescription::LongPrompts read_long_prompts(const Config& config, const Hyb
                                      .host_tokens = usual.host_tokens,
                                      .host_attention = usual.host_attention,
                                      .buffered_layers = usual.buffered_layers,
-                                     .staged = usual.staged};
+                                     .copies = usual.copies};
   if (const auto missing = config.find("missing")) {
     out.missing = static_cast<MissingExperts>(read_word(*missing, kMissing));
   }
@@ -167,7 +169,9 @@ HybridDescription::LongPrompts read_long_prompts(const Config& config, const Hyb
   }
   read_share(config, "host_attention", out.host_attention);
   read_count(config, "buffered_layers", kMostBufferedLayers, out.buffered_layers);
-  out.staged = read_choice(config, "copies", "pinned", "staged", usual.staged);
+  if (const auto copies = config.find("copies")) {
+    out.copies = static_cast<CopyKind>(read_word(*copies, kCopies));
+  }
   if (usual.on_host && out.missing != MissingExperts::streamed && out.missing != MissingExperts::fetched) {
     config.fail(
         "of a network that the host computes (\"dense.unit\" is \"host\"), long prompts run on the device: "
@@ -190,13 +194,12 @@ std::string cached_text(const std::optional<CachedExperts>& cached) {
 
 /// The member "long_prompts" as text, null where there is none.
 std::string long_prompts_text(const std::optional<HybridDescription::LongPrompts>& prompts) {
-  return !prompts
-             ? "null"
-             : fmt::format(R"({{"above": {}, "missing": "{}", "host_tokens": {}, "host_attention": {},
+  return !prompts ? "null"
+                  : fmt::format(R"({{"above": {}, "missing": "{}", "host_tokens": {}, "host_attention": {},
  "buffered_layers": {}, "copies": "{}"}})",
-                           prompts->above, to_text(prompts->missing),
-                           prompts->host_tokens ? fmt::format("{}", *prompts->host_tokens) : "null",
-                           prompts->host_attention, prompts->buffered_layers, prompts->staged ? "staged" : "pinned");
+                                prompts->above, to_text(prompts->missing),
+                                prompts->host_tokens ? fmt::format("{}", *prompts->host_tokens) : "null",
+                                prompts->host_attention, prompts->buffered_layers, to_text(prompts->copies));
 }
 
 }  // namespace
@@ -213,7 +216,7 @@ HybridDescription of_long_prompts(const HybridDescription& description) {
     way.host_tokens = changed->host_tokens;
     way.host_attention = changed->host_attention;
     way.buffered_layers = changed->buffered_layers;
-    way.staged = changed->staged;
+    way.copies = changed->copies;
     if (way.missing != description.missing) {
       way.prefetch_accuracy = way.prefetch_extra = 0;
     }
@@ -222,6 +225,8 @@ HybridDescription of_long_prompts(const HybridDescription& description) {
 }
 
 std::string_view to_text(MissingExperts missing) { return kMissing[static_cast<std::size_t>(missing)]; }
+std::string_view to_text(Overlapping overlap) { return kBeside[static_cast<std::size_t>(overlap)]; }
+std::string_view to_text(CopyKind copies) { return kCopies[static_cast<std::size_t>(copies)]; }
 
 HybridDescription read_hybrid(const Config& config) {
   constexpr std::array<std::string_view, 2> kNotes = {"kind", "sources"};
@@ -255,7 +260,12 @@ HybridDescription read_hybrid(const Config& config) {
   }
   read_count(config, "buffered_layers", kMostBufferedLayers, out.buffered_layers);
   read_count(config, "batches", kMostBatches, out.batches);
-  out.staged = read_choice(config, "copies", "pinned", "staged", false);
+  if (const auto copies = config.find("copies")) {
+    out.copies = static_cast<CopyKind>(read_word(*copies, kCopies));
+  }
+  if (const auto overlap = config.find("overlap")) {
+    out.overlap = static_cast<Overlapping>(read_word(*overlap, kBeside));
+  }
   out.sockets_apart = !read_choice(config, "sockets", "apart", "spread", false);
   if (const auto storage = config.find("storage")) {
     read_share(*storage, "weights", out.weights_on_storage);
@@ -281,15 +291,15 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
       fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
  "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}},
              "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "cache": {}}},
- "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}",
+ "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}",
  "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
                   now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
                   optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
                   now.guesses_kept ? "kept" : "buffered", now.deferred, optional(now.host_tokens),
                   now.copied_back ? "copied" : "dropped", now.copied_bytes, cached_text(now.cached),
                   now.cache_on_device, now.host_attention, now.activations_on_device, now.buffered_layers, now.batches,
-                  now.staged ? "staged" : "pinned", now.sockets_apart ? "apart" : "spread", now.weights_on_storage,
-                  now.cache_on_storage, long_prompts_text(now.long_prompts)),
+                  to_text(now.copies), to_text(now.overlap), now.sockets_apart ? "apart" : "spread",
+                  now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
       "--set");
   HybridDescription out = read_hybrid(with_settings(config, changes));
   out.name = now.name;

@@ -21,6 +21,22 @@ enum class MissingExperts : std::uint8_t {
 };
 std::string_view to_text(MissingExperts missing);
 
+/// How copies pass between the host's memory and the link.
+enum class CopyKind : std::uint8_t {
+  pinned,   ///< the copy engine reads and writes them where they are
+  staged,   ///< threads of the host pass them on through a pinned buffer, ahead
+  pageable  ///< the driver does, while the thread that launches waits
+};
+std::string_view to_text(CopyKind copies);
+
+/// What runs beside the device; all else takes its turn.
+enum class Overlapping : std::uint8_t {
+  all,
+  copies,  ///< of weights, cached keys and values and residual streams, but not the host's work
+  none
+};
+std::string_view to_text(Overlapping overlap);
+
 /// What a cache of experts on the device lives on, from which its hits are simulated (sim/simulated_hits.hpp).
 struct CachedExperts {
   std::string policy = "lru";                 ///< a name of CachePolicy
@@ -61,9 +77,10 @@ struct HybridDescription {
 
   double activations_on_device = 1;  ///< of batches that wait: their residual streams between layers
 
-  int buffered_layers = 2;        ///< slots for streamed layers on the device
-  int batches = 1;                ///< micro-batches beside each other
-  bool staged = false;            ///< copies go through a pinned buffer (see CopyPath)
+  int buffered_layers = 2;  ///< slots for streamed layers on the device
+  int batches = 1;          ///< micro-batches beside each other
+  CopyKind copies = CopyKind::pinned;
+  Overlapping overlap = Overlapping::all;
   bool sockets_apart = true;      ///< every socket works on its own memory; else memory is spread over all
   double weights_on_storage = 0;  ///< of the weights that are not on the device
   double cache_on_storage = 0;    ///< of the cache that is not on the device
@@ -76,7 +93,7 @@ struct HybridDescription {
     std::optional<double> host_tokens;
     double host_attention = 1;
     int buffered_layers = 2;
-    bool staged = false;
+    CopyKind copies = CopyKind::pinned;
   };
   std::optional<LongPrompts> long_prompts;
 };

@@ -105,9 +105,10 @@ int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device, CopyPath 
   constexpr double kTimesStaged = 3;  // read, written to the pinned buffer, read by the copy engine
   Task& task = graph_.tasks.emplace_back();
   task.op = op;
+  std::get<Transfer>(task.op.shape).pageable = path.pageable;
   task.work.wire = bytes;
   task.communication = true;
-  task.queue = to_device ? Queue::to_device : Queue::to_host;
+  task.queue = path.in_turn ? Queue::device : to_device ? Queue::to_device : Queue::to_host;
   task.batch = static_cast<std::uint8_t>(batch_);
   task.demands.push_back({to_device ? *view_.host_to_device : *view_.device_to_host, bytes.value});
   task.demands.push_back({*view_.host_memory, bytes.value * (path.staged ? kTimesStaged : 1)});
@@ -116,7 +117,7 @@ int LayerWriter::copy(const Operator& op, Bytes bytes, bool to_device, CopyPath 
 
 int LayerWriter::prefetch(const Operator& op, Bytes bytes, int layers, CopyPath path) {
   const int index = copy(op, bytes, true, path);
-  task(index).queue = Queue::prefetch;
+  task(index).queue = path.in_turn ? Queue::device : Queue::prefetch;
   task(index).waits.push_back({Marker::layer_output, static_cast<std::uint8_t>(layers), true});
   return index;
 }

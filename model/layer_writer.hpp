@@ -10,8 +10,10 @@ namespace moesaic {
 
 /// How a copy between host and device goes through the host's memory.
 struct CopyPath {
-  bool staged =
-      false;  ///< pageable memory is copied to a pinned buffer first: the host's memory moves the bytes 3 times
+  /// Through a pinned buffer, by threads of their own or by the driver: the host's memory moves the bytes 3 times.
+  bool staged = false;
+  bool pageable = false;  ///< by the driver, whose one thread sets the pace
+  bool in_turn = false;   ///< the thread that launches waits for it: it takes the device's turn
 };
 
 /// Writes the tasks of one layer. Keeps the layer's main chain: by default a task waits for the chain's last one.

@@ -96,6 +96,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.host_compute_attained = host.attained.compute;
     view.host_memory_attained = host.attained.memory;
     view.host_link_attained = machine.device.host_link_attained;
+    view.host_link_pageable = machine.device.host_link_pageable;
     view.sockets = host.sockets;
     if (host.storage) {
       view.storage = add(view, "host.storage.bandwidth", ResourceKind::link, host.storage->bandwidth.value * share);

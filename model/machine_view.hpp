@@ -82,7 +82,8 @@ struct MachineView {
   Attained attained{};
   /// Of the machine's own file, in the place of what a cost model knows of hosts in general.
   std::optional<double> host_compute_attained, host_memory_attained, host_link_attained;
-  AttainedShares device_attained{};  ///< what no kernel of the device exceeds
+  std::optional<double> host_link_pageable;  ///< of copies that are not pinned
+  AttainedShares device_attained{};          ///< what no kernel of the device exceeds
   Attained own_or(const Attained& general) const {
     return {host_compute_attained.value_or(general.host_compute), host_memory_attained.value_or(general.host_memory),
             host_link_attained.value_or(general.host_link), general.dram};

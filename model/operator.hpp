@@ -166,6 +166,7 @@ struct Transfer {
   bool to_device = true;
   std::string_view what;       ///< "weights", "query", "attention output"
   bool between_units = false;  ///< of a device, instead of device and host
+  bool pageable = false;  ///< to or from memory that is not pinned: the driver's thread passes it on piece by piece
 };
 
 using OperatorShape =

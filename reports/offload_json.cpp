@@ -30,7 +30,8 @@ Json placement_json(const HybridDescription& is, const std::string& name, const 
       {"activations", {{"device", is.activations_on_device}}},
       {"buffered_layers", is.buffered_layers},
       {"batches", is.batches},
-      {"copies", is.staged ? "staged" : "pinned"},
+      {"copies", to_text(is.copies)},
+      {"overlap", to_text(is.overlap)},
       {"sockets", is.sockets_apart ? "apart" : "spread"},
       {"storage", {{"weights", is.weights_on_storage}, {"cache", is.cache_on_storage}}}};
 }

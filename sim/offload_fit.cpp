@@ -15,7 +15,8 @@ Bytes lacking(const MemoryFootprint& memory) {
 HybridDescription start(const OffloadShape& shape, const HybridDescription& assumed) {
   HybridDescription out;
   out.name = "offload";
-  out.staged = assumed.staged;
+  out.copies = assumed.copies;
+  out.overlap = assumed.overlap;
   out.sockets_apart = assumed.sockets_apart;
   out.batches = shape.batches;
   out.buffered_layers = shape.buffered_layers;

@@ -19,7 +19,12 @@ Operator transfer(const char* label, Bytes bytes, bool to_device, const char* wh
 
 class Hybrid final : public Placement {
  public:
-  explicit Hybrid(HybridDescription description) : is_(std::move(description)), path_{is_.staged} {}
+  explicit Hybrid(HybridDescription description)
+      : is_(std::move(description)),
+        path_{.staged = is_.copies != CopyKind::pinned,
+              .pageable = is_.copies == CopyKind::pageable,
+              .in_turn = is_.copies == CopyKind::pageable || is_.overlap == Overlapping::none},
+        small_{.in_turn = is_.overlap != Overlapping::all} {}
 
   std::string_view name() const override { return is_.name; }
   int batches() const override { return is_.batches; }
@@ -170,7 +175,8 @@ class Hybrid final : public Placement {
 
   int run_on_host(LayerWriter& writer, const Operator& op, const Work& work) const {
     const MachineView& view = writer.view();
-    const int task = writer.run(op, work, view.device_units, Queue::host);
+    const int task =
+        writer.run(op, work, view.device_units, is_.overlap == Overlapping::all ? Queue::host : Queue::device);
     if (!is_.sockets_apart && view.socket_link) {
       writer.task(task).demands.push_back({*view.socket_link, work.memory().value * view.other_sockets});
     }
@@ -192,12 +198,15 @@ class Hybrid final : public Placement {
     }
   }
 
+  /// Nothing comes ahead where copies take the device's turn.
+  int buffers() const { return path_.in_turn ? 1 : is_.buffered_layers; }
+
   int bring_ahead(LayerWriter& writer, const char* label, Bytes bytes) const {
     const Bytes stored = bytes * is_.weights_on_storage;
     const int read = stored > Bytes{0} ? writer.read_storage(transfer("weights from storage", stored, true, "weights"),
                                                              stored, is_.buffered_layers)
                                        : -1;
-    const int copy = writer.prefetch(transfer(label, bytes, true, "weights"), bytes, is_.buffered_layers, path_);
+    const int copy = writer.prefetch(transfer(label, bytes, true, "weights"), bytes, buffers(), path_);
     writer.wait(copy, read);
     return copy;
   }
@@ -233,7 +242,7 @@ class Hybrid final : public Placement {
     }
     const int read = read_cache(writer, bytes);
     const int copy =
-        writer.prefetch(transfer("cache in", bytes, true, "cached keys and values"), bytes, is_.buffered_layers, path_);
+        writer.prefetch(transfer("cache in", bytes, true, "cached keys and values"), bytes, buffers(), path_);
     writer.wait(copy, read);
     return copy;
   }
@@ -262,7 +271,7 @@ class Hybrid final : public Placement {
       const double rows = scores.sequences * scores.new_tokens * scores.heads * on_host;
       const Bytes query = scores.activations.bytes(rows * scores.qk_dim);
       const Bytes output = scores.activations.bytes(rows * scores.v_dim);
-      const int out = writer.copy(transfer("queries out", query, false, "queries"), query, false);
+      const int out = writer.copy(transfer("queries out", query, false, "queries"), query, false, small_);
       writer.wait(out, before);
       writer.chain(out);
       const Operator part = share(on_host);
@@ -270,7 +279,7 @@ class Hybrid final : public Placement {
       const int stored = read_cache(writer, host_work.kv);
       const int attention = run_on_host(writer, part, host_work);
       writer.wait(attention, stored);
-      returned = writer.copy(transfer("attention in", output, true, "attention output"), output, true);
+      returned = writer.copy(transfer("attention in", output, true, "attention output"), output, true, small_);
       writer.wait(returned, attention);
       writer.chain(returned);
     }
@@ -323,7 +332,7 @@ class Hybrid final : public Placement {
     const auto& experts = std::get<GroupedGemm>(op.shape);
     LayerWriter::Notes& notes = writer.notes();
     const Bytes rows = all.activations.bytes(std::min(all.tokens, experts.rows) * all.hidden);
-    int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
+    int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, small_);
     const bool foreseen = is_.missing == MissingExperts::host && is_.prefetch_accuracy > 0;
     if (foreseen) {
       writer.wait_for(out, Marker::routed, is_.look_ahead);
@@ -339,13 +348,13 @@ class Hybrid final : public Placement {
       const int stored = stored_experts(writer, experts.distinct * share, routed);
       const int computed = run_on_host(writer, part, work(part));
       writer.wait(computed, stored);
-      const int back = writer.copy(transfer("results in", rows, true, "results of experts"), rows, true);
+      const int back = writer.copy(transfer("results in", rows, true, "results of experts"), rows, true, small_);
       writer.wait(back, computed);
       return back;
     };
     if (foreseen) {
       notes.returning.push_back(pass("experts foreseen", 1 + is_.prefetch_extra));
-      out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false);
+      out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, small_);
       writer.wait(out, routed);
       if (is_.prefetch_accuracy < 1) {
         notes.returning.push_back(pass("experts on host", 1 - is_.prefetch_accuracy));
@@ -385,7 +394,7 @@ class Hybrid final : public Placement {
                            ? writer.write_storage(transfer("experts from storage", stored, true, "weights"), stored)
                            : -1;
       ahead = writer.copy(transfer("experts ahead", guessed, true, "weights"), guessed, true, path_);
-      writer.task(ahead).queue = Queue::prefetch;
+      writer.task(ahead).queue = path_.in_turn ? Queue::device : Queue::prefetch;
       writer.wait_for(read >= 0 ? read : ahead, Marker::routed, is_.look_ahead);
       writer.wait(ahead, read);
     }
@@ -425,7 +434,8 @@ class Hybrid final : public Placement {
   }
 
   HybridDescription is_;
-  CopyPath path_;
+  CopyPath path_;   ///< of weights, cached keys and values and residual streams
+  CopyPath small_;  ///< of what belongs to the tokens of the step
 };
 
 }  // namespace

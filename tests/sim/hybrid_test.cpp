@@ -178,7 +178,7 @@ TEST(Hybrid, InfiniteHostMemoryRemovesContention) {
   machine.host->memory.bandwidth = BytesPerSecond{1e30};
   machine.host->cpu.memory_bandwidth = machine.host->memory.bandwidth;
   HybridDescription pinned = described(MissingExperts::streamed), staged = pinned;
-  staged.staged = true;
+  staged.copies = CopyKind::staged;
   for (const std::int64_t batch : {1, 64}) {
     EXPECT_DOUBLE_EQ(times("Mixtral-8x7B", hybrid_placement(staged), machine, batch).decode,
                      times("Mixtral-8x7B", hybrid_placement(pinned), machine, batch).decode);
@@ -360,10 +360,52 @@ TEST(Hybrid, StagedCopiesTakeTheHostsMemory) {
   Machine machine = roomy();
   machine.host->memory.bandwidth = BytesPerSecond{machine.device.host_link->bandwidth.value};
   HybridDescription staged = described(MissingExperts::streamed);
-  staged.staged = true;
+  staged.copies = CopyKind::staged;
   const double bytes = 32.0 * 8 * 3 * 4096 * 14336 * 2;
   const double least = 3 * bytes / machine.host->memory.bandwidth.value;
   EXPECT_GE(times("Mixtral-8x7B", hybrid_placement(staged), machine, 1, roofline_cost_model()).decode, least);
+}
+
+// The driver's thread passes a pageable copy on while the one that launches waits: 45% of what pinned copies attain,
+// and nothing beside it.
+TEST(Hybrid, PageableCopiesAreSlowerAndTakeTheirTurn) {
+  Machine machine = roomy();
+  machine.device.host_link_attained = 0.8;
+  HybridDescription way = described(MissingExperts::streamed);
+  way.batches = 4;
+  const auto step = [&](CopyKind copies, Overlapping overlap, std::int64_t batch) {
+    way.copies = copies;
+    way.overlap = overlap;
+    return times("Mixtral-8x7B", hybrid_placement(way), machine, batch).decode;
+  };
+  const double bytes = 32.0 * 8 * 3 * 4096 * 14336 * 2;
+  const double pinned = bytes / (0.8 * machine.device.host_link->bandwidth.value);
+  for (const std::int64_t batch : {4, 256}) {
+    const double beside = step(CopyKind::pinned, Overlapping::all, batch),
+                 behind = step(CopyKind::pinned, Overlapping::none, batch);
+    EXPECT_GE(behind, beside * (1 - 1e-9)) << batch;
+    // All else is the same, so that what is no copy takes equally long behind either kind.
+    EXPECT_NEAR(step(CopyKind::pageable, Overlapping::all, batch) - pinned / 0.45, behind - pinned, 0.02 * behind) << batch;
+  }
+  machine.device.host_link_pageable = 0.8;  // a machine whose own measurement says so
+  EXPECT_NEAR(step(CopyKind::pageable, Overlapping::all, 4), step(CopyKind::pinned, Overlapping::none, 4), 1e-6);
+}
+
+// The sum of what the device does, of copies and of the host's work: no two of them at once.
+TEST(Hybrid, WithoutOverlapNothingRunsBesideAnything) {
+  HybridDescription way = described(MissingExperts::host);
+  way.experts_on_device = 0.5;
+  way.cache_on_device = 0;
+  way.batches = 2;
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite"}) {
+    const auto at = [&](Overlapping overlap) {
+      way.overlap = overlap;
+      return times(model, way, 64);
+    };
+    EXPECT_GT(at(Overlapping::copies).decode, at(Overlapping::all).decode) << model;
+    EXPECT_GE(at(Overlapping::none).decode, at(Overlapping::copies).decode * (1 - 1e-9)) << model;
+    EXPECT_GE(at(Overlapping::none).decode, at(Overlapping::none).limit_decode * (1 - 1e-9)) << model;
+  }
 }
 
 // As many micro-batches as FlexGen's own plans have: all sequences are decoded once, above the limit.
