@@ -20,7 +20,8 @@ class EngineCostModel final : public CostModel {
   Estimate cost(const Task& task, const MachineView& view) const override {
     Estimate estimate = base_->cost(task, view);
     if (task.communication) {
-      const bool waited_for = task.queue == Queue::to_device || task.queue == Queue::to_host;
+      const bool waited_for = task.queue == Queue::to_device || task.queue == Queue::to_host ||
+                              (task.queue == Queue::device && std::holds_alternative<Transfer>(task.op.shape));
       estimate.latency += waited_for ? kernels_.handover : Seconds{};
       return estimate;
     }
@@ -28,6 +29,8 @@ class EngineCostModel final : public CostModel {
     estimate.latency = std::max(estimate.latency, (on_host ? kernels_.host : kernels_.device).time(task.op));
     if (on_host) {
       estimate.busy = host_seconds(kernels_, task, view).value_or(estimate.busy);
+    } else {
+      estimate.busy = std::max(estimate.busy, device_expert_seconds(kernels_, task, view));
     }
     return estimate;
   }

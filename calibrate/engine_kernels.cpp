@@ -41,8 +41,9 @@ Launches read_launches(const Config& owner, std::string_view key) {
   if (!config) {
     return {};
   }
-  const double expert = config->has("kernels_per_expert") ? at_least_one(*config, "kernels_per_expert") : 0;
-  return {at_least_one(*config, "kernels"), expert, no_less_than_zero(config->at("pace"))};
+  const auto of_each = [&](std::string_view name) { return config->has(name) ? at_least_one(*config, name) : 0; };
+  return {at_least_one(*config, "kernels"), of_each("kernels_per_expert"), of_each("kernels_per_idle_expert"),
+          no_less_than_zero(config->at("pace"))};
 }
 
 HostKernel read_kernel(const Config& config) {
@@ -72,7 +73,10 @@ std::optional<Weighted> weighted(const Operator& op, double tile) {
 
 Seconds Launches::time(const Operator& op) const {
   const auto* experts = std::get_if<GroupedGemm>(&op.shape);
-  return pace * std::max(each, experts != nullptr ? expert * experts->distinct : 0);
+  if (experts == nullptr) {
+    return pace * each;
+  }
+  return pace * std::max(each, expert * experts->distinct + idle * std::max(0.0, experts->experts - experts->distinct));
 }
 
 const std::vector<HostKernel>* EngineKernels::of(DType weights) const {
@@ -84,6 +88,11 @@ EngineKernels read_engine_kernels(const Config& config) {
   EngineKernels out;
   out.device = read_launches(config, "device");
   out.host = read_launches(config, "host");
+  if (const auto experts = config.find("device_experts")) {
+    const double compute = share(experts->at("compute"));
+    const auto before = experts->find("before_ampere");
+    out.device_experts = DeviceExperts{compute, before ? share(*before) : compute, at_least_one(*experts, "rows")};
+  }
   if (const auto handover = config.find("handover")) {
     out.handover = no_less_than_zero(*handover);
   }
@@ -123,6 +132,19 @@ std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& ta
     least = std::min(least, std::max(compute, memory));
   }
   return std::max(Seconds{least}, peak_seconds(task, view));
+}
+
+Seconds device_expert_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view) {
+  const auto* experts = std::get_if<GroupedGemm>(&task.op.shape);
+  if (!kernels.device_experts || experts == nullptr || experts->rows <= 0) {
+    return {};
+  }
+  const UnitView& unit = view.units[task.unit];
+  const double flops = task.work.flops.value * weighted(task.op, kernels.device_experts->rows)->padded_rows;
+  const double per_flop = unit.seconds_per_flop[static_cast<std::size_t>(task.work.arithmetic)];
+  const bool old = unit.compute_capability > 0 && unit.compute_capability < 8;
+  const double of_products = old ? kernels.device_experts->before_ampere : kernels.device_experts->compute;
+  return Seconds{flops * per_flop / (of_products * view.device_attained.compute.value_or(1))};
 }
 
 }  // namespace moesaic

@@ -25,13 +25,23 @@ struct HostKernel {
 struct Launches {
   double each = 1;    ///< kernels for one operator
   double expert = 0;  ///< for each expert that is used, where they are computed one by one
+  double idle = 0;    ///< for each other one, where the loop visits all
   Seconds pace{};     ///< from one to the next
   Seconds time(const Operator& op) const;
 };
 
+/// An engine's own kernel for the experts on the device, in tiles of `rows` rows. Shares are of what the device's
+/// products attain (`attained.compute` of its file, else its peak).
+struct DeviceExperts {
+  double compute = 1;
+  double before_ampere = 1;  ///< of compute capability below 8, which cannot copy to shared memory beside arithmetic
+  double rows = 1;
+};
+
 struct EngineKernels {
-  Launches device;     ///< replayed from a graph, or launched by the host one by one
-  Launches host;       ///< parallel regions of the host's cores
+  Launches device;                              ///< replayed from a graph, or launched by the host one by one
+  std::optional<DeviceExperts> device_experts;  ///< absent: as profiles say
+  Launches host;                                ///< parallel regions of the host's cores
   Seconds handover{};  ///< beside a copy's own latency: whoever waits for it learns that it may go on
   /// Of the bandwidth of several sockets' memory, what threads stream that know nothing of sockets; 1: they know.
   double across_sockets = 1;
@@ -50,5 +60,9 @@ EngineKernels read_engine_kernels(const Config& config);
 /// Time of a host operator with weights, less its launches. Never below its demand at peak rates. Nothing where the
 /// engine says nothing about its format, or the operator has no weights.
 std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view);
+
+/// The arithmetic of experts on the device, their rows in whole tiles. Zero for other operators, and where the engine
+/// says nothing about its own kernel.
+Seconds device_expert_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view);
 
 }  // namespace moesaic

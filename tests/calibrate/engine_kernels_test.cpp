@@ -96,6 +96,30 @@ TEST(EngineKernels, LaunchesByHand) {
   EXPECT_NEAR(launches.time(experts(8, 8).op).value, 400e-6, 1e-15);
 }
 
+TEST(EngineKernels, LoopsThatVisitEveryExpert) {
+  const Launches launches =
+      engine(R"({"device": {"kernels": 3, "kernels_per_expert": 16, "kernels_per_idle_expert": 6, "pace": "5 us"}})")
+          .device;
+  // Two of eight are used: 2 x 16 + 6 x 6 launches.
+  EXPECT_NEAR(launches.time(experts(2, 2).op).value, 68 * 5e-6, 1e-15);
+}
+
+TEST(EngineKernels, TilesOfExpertsOnTheDeviceByHand) {
+  const EngineKernels tiles = engine(R"({"device_experts": {"compute": 0.1, "rows": 64}})");
+  MachineView view = simple_view();
+  view.units[0].on_host = false;
+  // 9 rows of each of 8 experts fill 64: 6 MFLOP a row, 10 TFLOP/s. 800 rows of two have 63 more in half-filled tiles.
+  EXPECT_NEAR(device_expert_seconds(tiles, experts(72, 8), view).value, 6e6 * 8 * 64 / 10e12, 1e-12);
+  EXPECT_NEAR(device_expert_seconds(tiles, experts(800, 2), view).value, 6e6 * (800 + 63) / 10e12, 1e-9);
+  EXPECT_EQ(device_expert_seconds(engine("{}"), experts(72, 8), view), Seconds{});
+  // Half of that on Turing; and all of it less where the device's own products attain a quarter of its peak.
+  const EngineKernels old = engine(R"({"device_experts": {"compute": 0.1, "before_ampere": 0.05, "rows": 64}})");
+  view.device_attained.compute = 0.25;
+  EXPECT_NEAR(device_expert_seconds(old, experts(72, 8), view).value, 6e6 * 8 * 64 / 2.5e12, 1e-12);
+  view.units[0].compute_capability = 7.5;
+  EXPECT_NEAR(device_expert_seconds(old, experts(72, 8), view).value, 6e6 * 8 * 64 / 1.25e12, 1e-12);
+}
+
 TEST(EngineCost, EveryTaskTakesItsLaunchesAndCopiesTheirHandover) {
   const Machine machine = machine_named("xeon-8380-a40");
   const CostModelPointer plain = default_cost_model();
