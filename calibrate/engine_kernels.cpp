@@ -99,6 +99,15 @@ EngineKernels read_engine_kernels(const Config& config) {
   if (const auto across = config.find("across_sockets")) {
     out.across_sockets = share(*across);
   }
+  if (const auto formats = config.find("unpacked")) {
+    for (const std::string& key : formats->keys()) {
+      const double bytes = formats->at(key).number();
+      if (!(bytes >= 0 && bytes <= 1e3)) {
+        formats->at(key).fail("must be from 0 to 1000: bytes read and written for an element");
+      }
+      out.unpacked.push_back({parse_dtype(key), bytes});
+    }
+  }
   if (const auto formats = config.find("host_products")) {
     for (const std::string& key : formats->keys()) {
       EngineKernels::OfFormat format{parse_dtype(key), {}};
@@ -132,6 +141,24 @@ std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& ta
     least = std::min(least, std::max(compute, memory));
   }
   return std::max(Seconds{least}, peak_seconds(task, view));
+}
+
+Seconds unpacking_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view, double share) {
+  const auto moved = [&](StorageType type, Bytes stored) {
+    const auto found = std::find_if(kernels.unpacked.begin(), kernels.unpacked.end(),
+                                    [&](const Unpacking& of) { return of.stored == type.dtype; });
+    const double elements = type.bits > 0 ? stored.value * 8 / type.bits : 0;
+    return found == kernels.unpacked.end() ? 0 : elements * (found->bytes + 2);
+  };
+  double bytes = 0;
+  if (const auto* product = std::get_if<Gemm>(&task.op.shape)) {
+    bytes = moved(product->weights, task.work.weights);
+  } else if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape)) {
+    bytes = moved(experts->weights, task.work.weights);
+  } else if (const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape)) {
+    bytes = moved(scores->kv, std::min(scores->cached, task.work.kv));
+  }
+  return Seconds{bytes / (view.resources[view.units[task.unit].memory].capacity * share)};
 }
 
 Seconds device_expert_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view) {

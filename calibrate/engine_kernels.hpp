@@ -38,6 +38,13 @@ struct DeviceExperts {
   double rows = 1;
 };
 
+/// Weights or caches of a format that the engine's kernels do not multiply by: unpacked to 16 bits each time before
+/// they are used, in the device's memory.
+struct Unpacking {
+  DType stored;
+  double bytes = 2;  ///< read and written for an element, besides what is stored, before the product reads its 16 bits
+};
+
 struct EngineKernels {
   Launches device;                              ///< replayed from a graph, or launched by the host one by one
   std::optional<DeviceExperts> device_experts;  ///< absent: as profiles say
@@ -50,6 +57,7 @@ struct EngineKernels {
     std::vector<HostKernel> kernels;  ///< the fastest is taken
   };
   std::vector<OfFormat> formats;
+  std::vector<Unpacking> unpacked;
 
   const std::vector<HostKernel>* of(DType weights) const;
 };
@@ -60,6 +68,10 @@ EngineKernels read_engine_kernels(const Config& config);
 /// Time of a host operator with weights, less its launches. Never below its demand at peak rates. Nothing where the
 /// engine says nothing about its format, or the operator has no weights.
 std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view);
+
+/// What the device's memory takes to unpack an operator's weights and cache at `share` of its bandwidth, and to read
+/// them in 16 bits instead. Zero where the engine multiplies by them as they are.
+Seconds unpacking_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view, double share);
 
 /// The arithmetic of experts on the device, their rows in whole tiles. Zero for other operators, and where the engine
 /// says nothing about its own kernel.

@@ -120,6 +120,25 @@ TEST(EngineKernels, TilesOfExpertsOnTheDeviceByHand) {
   EXPECT_NEAR(device_expert_seconds(old, experts(72, 8), view).value, 6e6 * 8 * 64 / 1.25e12, 1e-12);
 }
 
+TEST(EngineKernels, UnpackingByHand) {
+  const EngineKernels flexgen = engine(R"({"unpacked": {"int4": 12.5}})");
+  MachineView view = simple_view();
+  view.units[0].on_host = false;
+  Task product;
+  product.op = {OperatorKind::projection, "product",
+                Gemm{.m = 8, .n = 1000, .k = 1000, .weights = {DType::int4, 4.15625}}};
+  product.work = work(product.op);
+  // A million elements: 12.5 bytes each to unpack, 2 more to read; 70 of 100 GB/s.
+  EXPECT_NEAR(unpacking_seconds(flexgen, product, view, 0.7).value, 14.5e6 / 70e9, 1e-12);
+  Task attention;
+  attention.op = {OperatorKind::attention_decode, "scores",
+                  SoftmaxScores{.cached = Bytes{5e5}, .kv = {DType::int4, 4}}};
+  attention.work.kv = Bytes{6e5};  // what is new is not unpacked
+  EXPECT_NEAR(unpacking_seconds(flexgen, attention, view, 0.7).value, 14.5e6 / 70e9, 1e-12);
+  EXPECT_EQ(unpacking_seconds(flexgen, experts(72, 8), view, 0.7), Seconds{});  // bf16
+  EXPECT_EQ(unpacking_seconds(engine("{}"), product, view, 0.7), Seconds{});
+}
+
 TEST(EngineCost, EveryTaskTakesItsLaunchesAndCopiesTheirHandover) {
   const Machine machine = machine_named("xeon-8380-a40");
   const CostModelPointer plain = default_cost_model();
