@@ -24,7 +24,7 @@ class Hybrid final : public Placement {
         path_{.staged = is_.copies != CopyKind::pinned,
               .pageable = is_.copies == CopyKind::pageable,
               .in_turn = is_.copies == CopyKind::pageable || is_.overlap == Overlapping::none},
-        small_{.in_turn = is_.overlap != Overlapping::all} {}
+        small_{.staged = false, .pageable = false, .in_turn = is_.overlap != Overlapping::all} {}
 
   std::string_view name() const override { return is_.name; }
   int batches() const override { return is_.batches; }

@@ -385,7 +385,8 @@ TEST(Hybrid, PageableCopiesAreSlowerAndTakeTheirTurn) {
                  behind = step(CopyKind::pinned, Overlapping::none, batch);
     EXPECT_GE(behind, beside * (1 - 1e-9)) << batch;
     // All else is the same, so that what is no copy takes equally long behind either kind.
-    EXPECT_NEAR(step(CopyKind::pageable, Overlapping::all, batch) - pinned / 0.45, behind - pinned, 0.02 * behind) << batch;
+    EXPECT_NEAR(step(CopyKind::pageable, Overlapping::all, batch) - pinned / 0.45, behind - pinned, 0.02 * behind)
+        << batch;
   }
   machine.device.host_link_pageable = 0.8;  // a machine whose own measurement says so
   EXPECT_NEAR(step(CopyKind::pageable, Overlapping::all, 4), step(CopyKind::pinned, Overlapping::none, 4), 1e-6);
