@@ -74,6 +74,8 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "activations": {"device": 2}})", {"activations.device", "from 0 to 1"}},
       {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "integer"}},
       {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
+      {R"({"name": "x", "copies": "pagable"})", {"copies", "did you mean 'pageable'"}},
+      {R"({"name": "x", "overlap": "copy"})", {"overlap", "all, copies, none"}},
       {R"({"name": "x", "storage": {"weights": 0.5}})", {"storage", "xeon-8380-a40"}},
       {R"({"name": "x", "dense": {"unit": "host"}, "storage": {"weights": 0.5}})", {"storage", "dense.unit"}},
       {R"({"name": "x", "long_prompts": {"missing": "streamed"}})", {"long_prompts", "above"}},

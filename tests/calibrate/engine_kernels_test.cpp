@@ -187,6 +187,9 @@ TEST(EngineKernels, MistakesAreOneLine) {
   const auto mistake = [](const char* text) { return user_error([&] { return engine(text); }); };
   EXPECT_EQ(mistake(R"({"device": {"kernels": 0, "pace": "1 us"}})"),
             "engine.json: device.kernels: must be from 1 to 1e6");
+  EXPECT_EQ(mistake(R"({"unpacked": {"int4": -1}})"),
+            "engine.json: unpacked.int4: must be from 0 to 1000: bytes read and written for an element");
+  EXPECT_NE(mistake(R"({"device_experts": {"compute": 1.5, "rows": 64}})").find("at most 1"), std::string::npos);
   EXPECT_NE(mistake(R"({"host_products": {"bf17": []}})").find("bf16"), std::string::npos);
   EXPECT_NE(mistake(R"({"host_products": {"bf16": []}})").find("is empty"), std::string::npos);
   EXPECT_NE(mistake(R"({"host_products": {"bf16": [{"arithmetic": "bf16", "compute": 2, "memory": 1}]}})")
