@@ -78,8 +78,9 @@ Architecture read_grok(const Config& config) {
   return architecture;
 }
 
-// GLaM (arXiv:2112.06905): every moe_every-th layer is a mixture of two-matrix experts, the others are gated, unless "gated_dense" is
-// false; together they give the published active count of 96.6B. The output projection is the embedding table.
+// GLaM (arXiv:2112.06905): every moe_every-th layer is a mixture of two-matrix experts, the others are gated, unless
+// "gated_dense" is false; together they give the published active count of 96.6B. The output projection is the
+// embedding table.
 Architecture read_glam(const Config& config) {
   Architecture architecture = begin(config, true, {"d_model", "max_seq_len"});
   const std::int64_t heads = bounded(config, "n_heads", kMostHeads);

@@ -31,7 +31,8 @@ HybridDescription any_hybrid() {
   is.activations_on_device = share(0.5);
   is.buffered_layers = *rc::gen::inRange(1, 5);
   is.batches = *rc::gen::element(1, 2, 3, 6, 9, 16, 40);
-  is.staged = *rc::gen::arbitrary<bool>();
+  is.copies = *rc::gen::element(CopyKind::pinned, CopyKind::staged, CopyKind::pageable);
+  is.overlap = *rc::gen::element(Overlapping::all, Overlapping::copies, Overlapping::none);
   is.device_layers = *rc::gen::element(0, 0, 2);
   is.on_host = *rc::gen::element(false, false, false, true);
   is.weights_on_storage = *rc::gen::element(0.0, 0.0, 0.3);
