@@ -170,6 +170,9 @@ void LayerWriter::begin_next_batch() {
   notes_.returning = {};
   notes_.deferring = false;
   notes_.new_cache = {};
+  notes_.held.clear();
+  notes_.begun.clear();
+  notes_.attended.clear();
   notes_.stream = Bytes{};
   graph_.batches = std::max(graph_.batches, batch_ + 1);
 }

@@ -73,6 +73,10 @@ class LayerWriter {
     Bytes stream{};           ///< of the residual stream that has come
     StorageType activations{};
     Bytes new_cache{};  ///< keys and values that a unit's own memory has not got yet
+    /// Of attention that is worked on in groups of heads: operators before it that are still to be written, and by
+    /// group the last task of those that were and of its attention.
+    std::vector<Operator> held;
+    std::vector<int> begun, attended;
   };
   Notes& notes() { return notes_; }
 

@@ -60,6 +60,7 @@ NearMemoryDescription read_near_memory(const Config& config) {
   out.unit = units.string_or("near_memory", "");
   out.decode = read_rules(units, "decode", {});
   out.mixed = read_rules(units, "mixed", out.decode);
+  out.head_groups = read_count(units, "head_groups").value_or(1);
   out.expert_groups = read_count(units, "expert_groups");
   out.cache_spaces = read_count(units, "cache_spaces");
   if (const auto conflicts = units.find("bank_conflicts")) {
@@ -90,8 +91,8 @@ NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::
   const auto count = [](const std::optional<int>& of) { return of ? fmt::format("{}", *of) : std::string("null"); };
   const Config config = Config::parse(
       fmt::format(
-          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}, "assumed_bandwidth": {}}}}})",
-          unit, rules(now.decode), rules(now.mixed), count(now.expert_groups), count(now.cache_spaces),
+          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "head_groups": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}, "assumed_bandwidth": {}}}}})",
+          unit, rules(now.decode), rules(now.mixed), now.head_groups, count(now.expert_groups), count(now.cache_spaces),
           now.bank_conflicts, now.assumed_bandwidth ? fmt::format("{}", *now.assumed_bandwidth) : "null"),
       "--set");
   NearMemoryDescription out = read_near_memory(with_settings(config, changes));

@@ -33,6 +33,7 @@ struct NearMemoryDescription {
   std::string unit;                  ///< beside the memory; empty: the device's second one
   UnitRules decode;                  ///< steps in which every sequence has one new token
   UnitRules mixed;                   ///< steps with prompts
+  int head_groups = 1;               ///< of decode attention: one's attention runs beside the next one's projections
   std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces
   /// Share of each unit's memory bandwidth in the table of expert times by which experts are divided; absent: what
   /// units attain.

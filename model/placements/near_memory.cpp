@@ -2,6 +2,7 @@
 // rest on the processor; both at once where they read different banks (Duplex, arXiv:2409.01141, section V). Where the
 // unit has a memory of its own (AttAcc, ASPLOS 2024), cache and what else it works on is there, and activations cross.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/error.hpp"
@@ -66,6 +67,25 @@ class NearMemory final : public Placement {
   }
 
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
+    if (!place_in_groups(writer, op)) {
+      place_whole(writer, op, work);
+    }
+  }
+
+  /// Both units' results are there before the next layer begins.
+  void end_batch(LayerWriter& writer) const override {
+    if (writer.notes().beside >= 0) {
+      const Operator add{OperatorKind::activation, "add both units' results",
+                         Elementwise{.elements_read = 2 * writer.notes().elements,
+                                     .elements_written = writer.notes().elements,
+                                     .flops_per_element = 1,
+                                     .type = writer.notes().activations}};
+      run(writer, add, work(add), 0, true);
+    }
+  }
+
+ private:
+  void place_whole(LayerWriter& writer, const Operator& op, const Work& work) const {
     if (op.kind == OperatorKind::collective) {
       join(writer, writer.communicate(op, work));
       return;
@@ -89,19 +109,6 @@ class NearMemory final : public Placement {
     }
   }
 
-  /// Both units' results are there before the next layer begins.
-  void end_batch(LayerWriter& writer) const override {
-    if (writer.notes().beside >= 0) {
-      const Operator add{OperatorKind::activation, "add both units' results",
-                         Elementwise{.elements_read = 2 * writer.notes().elements,
-                                     .elements_written = writer.notes().elements,
-                                     .flops_per_element = 1,
-                                     .type = writer.notes().activations}};
-      run(writer, add, work(add), 0, true);
-    }
-  }
-
- private:
   /// Activations of operators that are neither attention nor experts would have to cross one by one.
   void check_apart(const Unit& used, const Unit& apart) const {
     const auto others = [](const UnitRules& rules) { return rules.others != UnitChoice::processor; };
@@ -251,6 +258,94 @@ class NearMemory final : public Placement {
     if (cached > Bytes{} && writer.view().units[unit].apart) {
       writer.hand_over(handed_over("cache in", cached, false, "cached keys and values"), cached, unit, false);
     }
+  }
+
+  /// One of `groups` groups of heads of an operator of attention.
+  static Operator of_heads(const Operator& op, double groups) {
+    Operator part = op;
+    if (auto* product = std::get_if<Gemm>(&part.shape)) {
+      product->n /= groups;
+    } else if (auto* written = std::get_if<Elementwise>(&part.shape)) {
+      written->elements_read /= groups;
+      written->elements_written /= groups;
+      written->weights = written->weights / groups;
+      written->cache_written = written->cache_written / groups;
+    } else if (auto* scores = std::get_if<SoftmaxScores>(&part.shape)) {
+      scores->heads /= groups;
+      scores->kv_heads /= groups;
+      scores->cached = scores->cached / groups;
+    }
+    return part;
+  }
+
+  /// Attention of decoding sequences in groups of heads: the processor goes on to the next group's queries, keys and
+  /// values while one's attention runs near the memory, and to the outputs of those that are done (AttAcc, ASPLOS
+  /// 2024). What comes before attention waits until that is there. False: the operator is placed as any other one.
+  bool place_in_groups(LayerWriter& writer, const Operator& op) const {
+    LayerWriter::Notes& notes = writer.notes();
+    const bool attention = op.kind == OperatorKind::attention_decode;
+    if (!writer.only_decodes() || is_.head_groups < 2 || is_.decode.others != UnitChoice::processor ||
+        is_.decode.decode_attention != UnitChoice::near_memory) {
+      return false;
+    }
+    const bool before =
+        op.kind == OperatorKind::projection || op.kind == OperatorKind::norm || op.kind == OperatorKind::rotary;
+    if (before && (!notes.held.empty() || std::string_view(op.label) == "qkv")) {
+      notes.held.push_back(op);
+      return true;
+    }
+    if (!attention && !notes.held.empty()) {  // of a layer without scores
+      for (const Operator& held : std::exchange(notes.held, {})) {
+        place_whole(writer, held, work(held));
+      }
+    }
+    if (attention && (!notes.held.empty() || !notes.begun.empty())) {
+      const double heads = std::get<SoftmaxScores>(op.shape).kv_heads;
+      const auto groups =
+          static_cast<std::size_t>(std::clamp(std::floor(heads), 1.0, static_cast<double>(is_.head_groups)));
+      for (std::size_t group = 0; group < groups; ++group) {
+        attend_group(writer, op, group, static_cast<double>(groups));
+      }
+      notes.held.clear();
+      return true;
+    }
+    if (notes.attended.empty()) {
+      return false;
+    }
+    const std::vector<int> attended = std::exchange(notes.attended, {});
+    writer.chain(std::exchange(notes.begun, {}).back());
+    const bool outputs = op.kind == OperatorKind::projection;
+    const Operator part = outputs ? of_heads(op, static_cast<double>(attended.size())) : op;
+    for (std::size_t group = 0; group < attended.size(); ++group) {
+      if (outputs || group + 1 == attended.size()) {
+        const int task = op.kind == OperatorKind::collective ? writer.communicate(part, work(part))
+                                                             : run(writer, part, work(part), 0, false);
+        join(writer, task);
+        writer.wait(task, attended[group]);
+      }
+    }
+    return true;
+  }
+
+  /// What is held before attention, and attention itself, of one group of heads.
+  void attend_group(LayerWriter& writer, const Operator& op, std::size_t group, double groups) const {
+    LayerWriter::Notes& notes = writer.notes();
+    const std::size_t memory = memory_unit(writer.view());
+    for (const Operator& before : notes.held) {
+      const Operator part = of_heads(before, groups);
+      const int task = run(writer, part, work(part), 0, true);
+      if (const auto* written = std::get_if<Elementwise>(&part.shape); written && written->cache_written > Bytes{}) {
+        send_cache(writer, written->cache_written, task, memory);
+      }
+    }
+    if (!notes.held.empty()) {
+      notes.begun.push_back(writer.last());
+      notes.attended.push_back(-1);
+    }
+    writer.chain(notes.begun[group]);
+    const Operator part = of_heads(op, groups);
+    notes.attended[group] = attend(writer, part, work(part), memory, false);
+    writer.chain(notes.begun.back());
   }
 
   void place_experts(LayerWriter& writer, const Operator& op, const Work& whole, UnitChoice choice,

@@ -115,6 +115,62 @@ TEST(NearMemory, ScoresOnTheChipSaveTheirTraffic) {
   EXPECT_NEAR(in_memory - on_chip, 32 * 32 * 64 * 4001 * 2 * 2 / 13.408e12, 1e-9);
 }
 
+// Seconds of all tasks of a step's layers on `unit`, executions counted.
+double busy_on(const StepPlan& plan, const StepGraph& graph, std::size_t unit, const CostModel& cost) {
+  double seconds = 0;
+  for (const LayerGraph& layer : graph.layers) {
+    for (const Task& task : graph.tasks_of(layer)) {
+      seconds +=
+          !task.communication && task.unit == unit ? cost.cost(task, plan.view()).busy.value * layer.executions : 0;
+    }
+  }
+  return seconds;
+}
+
+// AttAcc (ASPLOS 2024): while one head's attention runs, the next one's projections do. The same work, but that each
+// group reads its input again; no sooner than attention and what is not beside it allow.
+TEST(NearMemory, HeadsInGroupsHideProjections) {
+  const Architecture architecture = preset("Llama-3.1-8B");
+  const CostModelPointer cost = ideal();
+  for (const double context : {1000.0, 30000.0}) {
+    const auto plan_of = [&](int groups) {
+      NearMemoryDescription description = described(UnitChoice::near_memory, UnitChoice::processor);
+      description.head_groups = groups;
+      return StepPlan(architecture, architecture.precision, machine_named("duplex-4"), {},
+                      near_memory_placement(description));
+    };
+    const StepPlan whole = plan_of(1), grouped = plan_of(8);
+    const Batch batch = Batch::decode(16, context);
+    const StepGraph one = build_step(whole, batch), eight = build_step(grouped, batch);
+    EXPECT_NEAR(total_work(eight).flops / total_work(one).flops, 1, 1e-12);
+    EXPECT_NEAR(total_work(eight).kv / total_work(one).kv, 1, 1e-12);
+    EXPECT_NEAR(total_work(eight).weights / total_work(one).weights, 1, 1e-12);
+    const double serial = execute(one, whole.view(), *cost).total.value;
+    const double hidden = serial - execute(eight, grouped.view(), *cost).total.value;
+    double projections = 0;
+    for (const Task& task : one.tasks_of(one.layers[1])) {
+      const bool beside = std::string_view(task.op.label) == "qkv" || std::string_view(task.op.label) == "o";
+      projections += beside ? cost->cost(task, whole.view()).busy.value * one.layers[1].executions : 0;
+    }
+    const double attention = busy_on(whole, one, 1, *cost);
+    const double most = std::min(projections, attention);
+    EXPECT_LT(hidden, most);
+    EXPECT_GT(hidden, 0.7 * most) << context;
+  }
+}
+
+TEST(NearMemoryApart, HeadsInGroupsCrossInGroups) {
+  const Architecture architecture = preset("Llama-2-70b");
+  const CostModelPointer cost = load_cost_model("dram", machine_named("attacc-8"));
+  const auto seconds = [&](const char* placement) {
+    const StepPlan plan(architecture, architecture.precision, machine_named("attacc-8"), {.tensor = 8},
+                        make_placement(placement));
+    return execute(build_step(plan, Batch::decode(128, 3000)), plan.view(), *cost).total.value;
+  };
+  // One key-value head a device there: nothing to divide.
+  EXPECT_DOUBLE_EQ(seconds("attacc"), seconds("attention-near-memory"));
+}
+
 // Duplex (arXiv:2409.01141), section V: attention of decoding sequences beside that of prompts.
 TEST(NearMemory, DecodesAttendBesidePrompts) {
   const Batch mixed{{{1, 4000, 0}, {64, 1, 4000}}};
