@@ -364,13 +364,12 @@ class NearMemory final : public Placement {
     ExpertParts parts{all, {}};
     if (choice == UnitChoice::co_processed) {
       parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
-    } else if (choice == UnitChoice::near_memory) {
-      parts = {{}, all};
     } else if (choice == UnitChoice::faster && !view.units[memory].apart) {
       parts = by_load(all, experts.tokens, times(0), times(memory));
-    } else if (choice == UnitChoice::faster &&
-               in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
-                   in_series(all, experts.tokens, times(0))) {
+    } else if (choice == UnitChoice::near_memory ||
+               (choice == UnitChoice::faster &&
+                in_series(all, experts.tokens, times(memory)) + both_ways(view, memory, rows) <
+                    in_series(all, experts.tokens, times(0)))) {
       parts = {{}, all};
     }
     if (parts.processor.rows <= 0 || parts.memory.rows <= 0) {
