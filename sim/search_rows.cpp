@@ -27,8 +27,10 @@ SearchRow serving_row(const ServingSpace& space, const SearchHit& hit, SearchObj
   row.batch = load.batch;
   row.setting = "batch " + std::to_string(load.batch);
   row.figures = {prediction.tpot, prediction.ttft, prediction.output_tokens_per_device};
-  row.memory = prediction.memory.device.total();
-  row.capacity = prediction.memory.device.capacity;
+  const MemoryFootprint &device = prediction.memory.device, &apart = prediction.memory.apart;
+  const bool fuller = apart.capacity > Bytes{} && apart.total() / apart.capacity > device.total() / device.capacity;
+  row.memory = fuller ? apart.total() : device.total();
+  row.capacity = fuller ? apart.capacity : device.capacity;
   const double output = static_cast<double>(load.output);
   const double share = objective == SearchObjective::throughput
                            ? static_cast<double>(prediction.devices) / (static_cast<double>(load.batch) * output)

@@ -22,7 +22,7 @@ struct SearchRow {
   std::string setting;       ///< the choice, for people: "batch 64"
   std::int64_t batch = 0;    ///< of one replica
   SearchFigures figures;
-  Bytes memory{};  ///< of the fullest device
+  Bytes memory{};  ///< of the fullest device, and of its memories the fuller one
   Bytes capacity{};
   /// Add up to what the objective compares: of throughput, the time of a device that a token costs; of pace and first,
   /// these.
