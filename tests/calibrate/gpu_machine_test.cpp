@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "calibrate/cost_model.hpp"
 #include "tests/calibrate/gpu_test.hpp"
+#include "tests/temporary_file.hpp"
 
 namespace moesaic {
 namespace {
@@ -15,8 +16,7 @@ namespace {
 GpuCalibration measured(cuda::StubRuntime& stub) { return measure_gpu(stub, stub_options(stub)); }
 
 Machine read_back(const std::string& json) {
-  const std::string file =
-      testing::TempDir() + "moesaic-" + testing::UnitTest::GetInstance()->current_test_info()->name() + ".json";
+  const std::string file = temporary_file("gpu-machine.json");
   std::ofstream(file) << json;
   return read_machine(load_machine_config(file));
 }

@@ -1,11 +1,11 @@
 // What the system's files say about a processor is counted rightly.
 #include "kernels/cpu/processor.hpp"
 
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
 #include <fstream>
+
+#include "tests/temporary_file.hpp"
 
 namespace moesaic::cpu {
 namespace {
@@ -19,7 +19,7 @@ void write(const fs::path& file, const std::string& text) {
 
 /// Two cores of two hardware threads each; a second-level cache per core and a third level that they share.
 fs::path small_machine() {
-  const fs::path root = fs::path(testing::TempDir()) / ("moesaic-processor-" + std::to_string(getpid()));
+  const fs::path root = temporary_file("processor");
   fs::remove_all(root);
   write(root / "proc/cpuinfo", "processor\t: 0\nmodel name\t: Example CPU 4000\nflags\t\t: fpu");
   write(root / "proc/meminfo", "MemTotal:       16384 kB\nMemFree:          100 kB");
@@ -73,7 +73,7 @@ TEST(Processor, AControlGroupLimitsMemory) {
 }
 
 TEST(Processor, ASystemThatTellsNothingIsAssumed) {
-  const Processor processor = read_processor({0, 1}, fs::path(testing::TempDir()) / "moesaic-no-such-root");
+  const Processor processor = read_processor({0, 1}, temporary_file("no-such-root"));
   EXPECT_EQ(processor.model, "unknown CPU");
   EXPECT_FALSE(processor.caches_known);
   EXPECT_EQ(processor.cores, 2);

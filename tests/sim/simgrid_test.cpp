@@ -10,6 +10,7 @@
 #include "sim/simgrid/flow_exchange.hpp"
 #include "sim/simgrid_flows.hpp"
 #include "tests/sim/flow_networks.hpp"
+#include "tests/temporary_file.hpp"
 #include "tests/user_error.hpp"
 
 namespace moesaic {
@@ -136,12 +137,12 @@ TEST(SimGrid, SaysHowToGetIt) {
 }
 
 /// Tests may run at the same time in several processes.
-fs::path temporary_file() { return fs::path(testing::TempDir()) / ("moesaic-simgrid-" + std::to_string(getpid())); }
+fs::path strange_program() { return temporary_file("simgrid"); }
 
 /// Another program in place of moesaic-simgrid.
 class Stranger {
  public:
-  explicit Stranger(const std::string& script) : file_(temporary_file()) {
+  explicit Stranger(const std::string& script) : file_(strange_program()) {
     std::ofstream(file_) << "#!/bin/sh\n" << script;
     fs::permissions(file_, fs::perms::owner_all);
     setenv("MOESAIC_SIMGRID", file_.c_str(), 1);
@@ -194,7 +195,7 @@ TEST(SimGrid, AProgramThatCannotRunIsNamed) {
   EXPECT_EQ(
       user_error([] { return run_flows_in_simgrid(problem_of(star_network(2, kRate), all_to_all(2, kMegabyte))); }),
       "MOESAIC_SIMGRID is '/nonexistent/program', which is not a file");
-  const fs::path file = temporary_file();
+  const fs::path file = strange_program();
   std::ofstream(file) << "text";
   setenv("MOESAIC_SIMGRID", file.c_str(), 1);
   EXPECT_EQ(
