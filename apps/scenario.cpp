@@ -246,15 +246,19 @@ PlacementPointer choose_placement(const Scenario& scenario, const Machine& machi
   return make_placement(name, sets);
 }
 
+CostModelPointer with_engine(const CostModelPointer& base, const Scenario& scenario, const Placement& placement,
+                             const std::string& device) {
+  const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement.engine());
+  const bool none = engine.empty() || engine == "none" || scenario.profile == "peak";
+  return none ? base : engine_cost_model(base, engine, device);
+}
+
 Deployment make_deployment(const Scenario& typed) {
   const Scenario scenario = choose_machine(typed).scenario;
   ScenarioParts parts = read_scenario(typed);
   const Mapping mapping = choose_mapping(scenario, parts.architecture, parts.machine);
   const PlacementPointer placement = choose_placement(scenario, parts.machine, parts.architecture);
-  const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement->engine());
-  if (!engine.empty() && engine != "none" && scenario.profile != "peak") {
-    parts.cost = engine_cost_model(parts.cost, engine, parts.machine.device.name);
-  }
+  parts.cost = with_engine(parts.cost, scenario, *placement, parts.machine.device.name);
   StepPlan plan(std::move(parts.architecture), parts.precision, std::move(parts.machine), mapping, placement,
                 scenario.routing, parse_exchange(scenario.exchange),
                 {parse_overlap(scenario.overlap), parse_factor("--capacity-factor", scenario.capacity_factor),

@@ -52,6 +52,10 @@ ScenarioParts read_scenario(const Scenario& scenario);
 /// load's batch. Throws UserError.
 PlacementPointer choose_placement(const Scenario& scenario, const Machine& machine, const Architecture& architecture);
 
+/// `base` with the engine that the scenario names, else that of the placement. Throws UserError.
+CostModelPointer with_engine(const CostModelPointer& base, const Scenario& scenario, const Placement& placement,
+                             const std::string& device);
+
 /// Reads model, machine and profile, and puts the one on the other. Throws UserError.
 Deployment make_deployment(const Scenario& scenario);
 

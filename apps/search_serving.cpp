@@ -40,9 +40,9 @@ ServingSpace serving_space(const SearchOptions& options) {
   question.architecture = std::move(parts.architecture);
   question.precision = parts.precision;
   question.machine = std::move(parts.machine);
-  question.cost = std::move(parts.cost);
   question.placement = choose_placement(scenario, question.machine, question.architecture);
   question.placement->check(question.machine);
+  question.cost = with_engine(parts.cost, scenario, *question.placement, question.machine.device.name);
   question.routing = scenario.routing;
   question.exchange = parse_exchange(scenario.exchange);
   question.features.overlap = parse_overlap(scenario.overlap);

@@ -16,9 +16,10 @@ struct ServingSpace::State {
   mutable PlanTables tables;
 
   StepPlan plan(std::size_t mapping) const {
-    return {question.architecture,      question.precision, question.machine,
-            question.mappings[mapping], question.placement, question.routing,
-            question.exchange,          question.features,  &tables};
+    StepPlan plan(question.architecture, question.precision, question.machine, question.mappings[mapping],
+                  question.placement, question.routing, question.exchange, question.features, &tables);
+    plan.attain(question.cost->attained(plan.view()));
+    return plan;
   }
   std::int64_t copies(std::size_t mapping) const { return question.devices / question.mappings[mapping].devices(); }
   /// Of one replica, of the batch asked for.

@@ -25,6 +25,22 @@ TEST(Search, BestIsWhatPredictSays) {
   EXPECT_NEAR(predicted["tpot_s"].get<double>(), best["tpot_s"].get<double>(), 1e-12);
 }
 
+// Placements that choose by what units attain, and engines that placements name, are those of predict.
+TEST(Search, PlacementsAreThoseOfPredict) {
+  for (const std::string scenario :
+       {"--model Mixtral-8x7B --machine duplex-4 --placement faster-unit --profile dram --input 1024 --output 64",
+        "--model Mixtral-8x7B --machine xeon-8380-a40 --placement ktransformers --input 1024 --output 64"}) {
+    const Json found = searched("search --batch 96 --top 3 " + scenario);
+    EXPECT_FALSE(found["best"].empty());
+    for (const Json& row : found["best"]) {
+      const std::string of_row = " --map " + row["mapping"].get<std::string>() + " --batch " +
+                                 std::to_string(row["batch"].get<int>()) + " --format json";
+      const Json predicted = Json::parse(run_line("predict " + scenario + of_row).out);
+      EXPECT_NEAR(predicted["tpot_s"].get<double>() / row["tpot_s"].get<double>(), 1, 1e-9) << scenario + of_row;
+    }
+  }
+}
+
 // Cache alone fills the memory of a unit that is apart, long before weights fill the processor's.
 TEST(Search, ShowsTheFullerMemory) {
   const std::string of_gpt3 =
