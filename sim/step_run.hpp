@@ -30,7 +30,6 @@ enum class Turns : std::uint8_t {
 };
 
 /// Tasks are done in their queue's order, so that a point in each queue says which are.
-/// Tasks are done in their queue's order, so that a point in each queue says which are.
 class StepRun {
  public:
   StepRun(const StepGraph& graph, const MachineView& view, std::span<const TaskCost> costs, UnrolledLayers unrolled);

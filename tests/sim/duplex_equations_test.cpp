@@ -1,7 +1,8 @@
 // Whole decode steps against the equations of the simulator published with Duplex (arXiv:2409.01141) in its ideal mode:
 // every product max(2mkn/F, (mk+kn+mn) s/B) at peak, decode attention as two products with its scores in the GPU's
 // memory and in the buffers of a unit beside it, experts one after another with as many tokens each, all-reduces of
-// 2(N-1) messages, norms and residuals by their bytes. Embedding and head take no time there.
+// 2(N-1) messages, norms and residuals by their bytes, all with the rates of configs/machines/devices. Embedding and
+// head take no time there.
 #include <gtest/gtest.h>
 
 #include <algorithm>
