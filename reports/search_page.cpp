@@ -80,7 +80,8 @@ std::string search_page(const SearchReport& report, const std::string& command) 
        .command = command,
        .navigation = "",
        .main = main + "</section>\n",
-       .footer = "Throughput is of one device, prefill included. Memory is of the fullest device.",
+       .footer = "Throughput is of one device, prefill included. Memory is of the fullest device, of two memories the "
+                 "fuller one.",
        .data = data.dump(-1, ' ', false, Json::error_handler_t::replace)});
 }
 
