@@ -65,6 +65,7 @@ struct Unit {
   double memory_share = 1;      ///< of its channel's bandwidth that its DRAM attains command by command; 1: not known
   DieAreas area;                ///< that it adds
   bool scores_on_chip = false;  ///< attention's never leave it, whatever its kernels
+  int queries_per_read = 0;     ///< of a group of heads, that one read of keys and values serves; 0: all
   /// Of its own, apart from the device's (AttAcc's stacks beside a GPU); none: the unit works on the device's memory.
   std::optional<Memory> memory;
   std::optional<Link> link;  ///< between the device's main unit and that memory

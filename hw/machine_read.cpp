@@ -118,6 +118,9 @@ Unit read_unit(std::string name, const Config& config, const Memory& of_owner) {
   }
   unit.area = read_area(config);
   unit.scores_on_chip = config.boolean_or("scores_on_chip", false);
+  if (const auto queries = config.find("queries_per_read")) {
+    unit.queries_per_read = count(*queries, 1);
+  }
   if (const auto given = config.find("energy")) {
     unit.energy = {
         memory.dram && !given->has("memory") ? JoulesPerByte{} : given->at("memory").quantity<JoulesPerByte>(),

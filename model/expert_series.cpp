@@ -99,8 +99,8 @@ ExpertParts by_load(const ExpertPart& part, double tokens, const ExpertTimes& pr
   return out;
 }
 
-ExpertParts co_process(const GroupedGemm& experts, int spaces, const ExpertTimes& processor,
-                       const ExpertTimes& memory) {
+ExpertParts co_process(const GroupedGemm& experts, int spaces, const ExpertTimes& processor, const ExpertTimes& memory,
+                       Seconds crossing) {
   if (experts.rows <= 0) {
     return {};
   }
@@ -119,7 +119,7 @@ ExpertParts co_process(const GroupedGemm& experts, int spaces, const ExpertTimes
     const double share = moved == groups ? 1 : std::min(light / experts.rows, 1.0);
     const ResidentSplit split = split_resident(experts, static_cast<double>(moved) / std::max(groups, 1), share);
     const double later = std::max(in_series(split.missing, experts.tokens, processor).value,
-                                  in_series(split.resident, experts.tokens, memory).value);
+                                  moved > 0 ? (in_series(split.resident, experts.tokens, memory) + crossing).value : 0);
     if (moved == 0 || later < least) {
       least = later;
       best = {split.missing, split.resident};

@@ -2,15 +2,32 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/error.hpp"
 
 namespace moesaic {
 
-int LayerWriter::run(const Operator& op, const Work& work, std::size_t unit, Queue queue) {
+double cache_passes(const Operator& op, const UnitView& unit) {
+  const auto* scores = std::get_if<SoftmaxScores>(&op.shape);
+  if (scores == nullptr || unit.queries_per_read == 0 || op.kind != OperatorKind::attention_decode) {
+    return 1;
+  }
+  return std::ceil(scores->new_tokens * scores->heads / scores->kv_heads / unit.queries_per_read);
+}
+
+Operator in_passes(const Operator& op, double passes) {
+  Operator result = op;
+  std::get<SoftmaxScores>(result.shape).passes = passes;
+  return result;
+}
+
+int LayerWriter::run(const Operator& op, const Work& given, std::size_t unit, Queue queue) {
   const UnitView& on = view_.units[unit];
   Task& task = graph_.tasks.emplace_back();
-  task.op = op;
+  const double passes = cache_passes(op, on);
+  task.op = passes > 1 ? in_passes(op, passes) : op;
+  const Work work = passes > 1 ? moesaic::work(task.op) : given;
   task.work = work;
   task.unit = static_cast<std::uint8_t>(unit);
   task.queue = queue;

@@ -16,6 +16,12 @@ struct CopyPath {
   bool in_turn = false;   ///< the thread that launches waits for it: it takes the device's turn
 };
 
+/// How often decode attention on `unit` reads keys and values: once, unless one read serves fewer queries than share
+/// them.
+double cache_passes(const Operator& op, const UnitView& unit);
+/// Attention that reads keys and values so often.
+Operator in_passes(const Operator& op, double passes);
+
 /// Writes the tasks of one layer. Keeps the layer's main chain: by default a task waits for the chain's last one.
 /// Communication that runs beside (Operator::beside) waits for it too, and the chain waits for that where it joins;
 /// chunks (Operator::chunk) are chains beside each other.
@@ -77,6 +83,7 @@ class LayerWriter {
     /// group the last task of those that were and of its attention.
     std::vector<Operator> held;
     std::vector<int> begun, attended;
+    std::vector<Operator> feed_forward;  ///< of a dense layer, before its last one is there
   };
   Notes& notes() { return notes_; }
 

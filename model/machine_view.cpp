@@ -21,7 +21,8 @@ UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, d
                   .multiprocessors = static_cast<double>(unit.multiprocessors),
                   .compute_capability = unit.compute_capability,
                   .memory_share = unit.memory_share,
-                  .scores_on_chip = unit.scores_on_chip};
+                  .scores_on_chip = unit.scores_on_chip,
+                  .queries_per_read = unit.queries_per_read};
   if (unit.energy) {
     result.energy_of_bytes = unit.energy->memory;
     result.energy_of_flops = unit.energy->arithmetic;

@@ -38,6 +38,7 @@ struct UnitView {
   JoulesPerFlop energy_of_flops{};
   bool on_host = false;
   bool scores_on_chip = false;
+  int queries_per_read = 0;  ///< 0: all of a group
   /// Of a unit with a memory of its own: its link with the main unit.
   bool apart = false;
   ResourceId link_out = 0, link_in = 0;  ///< to the unit, and back

@@ -140,12 +140,23 @@ void move_apart(const StepPlan& plan, const PipelineStage& stage, const MemoryHo
   if (homes.cache_apart) {
     std::swap(memory.apart.kv, memory.device.kv);
   }
-  if (homes.experts_apart) {
-    for (std::size_t i = 0; i < plan.architecture().kinds.size(); ++i) {
-      memory.apart.weights += plan.layer_parts(i).experts * real(stage.layers_of_kind[i]);
+  const auto hold = [&](double share, bool only, auto weights_of) {
+    Bytes held;
+    for (std::size_t i = 0; share > 0 && i < plan.architecture().kinds.size(); ++i) {
+      held += weights_of(i) * real(stage.layers_of_kind[i]) * share;
     }
-    memory.device.weights -= homes.experts_only_apart ? memory.apart.weights : Bytes{};
-  }
+    memory.apart.weights += held;
+    memory.device.weights -= only ? held : Bytes{};
+  };
+  hold(homes.experts_apart ? 1 : 0, homes.experts_only_apart,
+       [&](std::size_t kind) { return plan.layer_parts(kind).experts; });
+  hold(homes.feed_forward_apart, homes.feed_forward_only_apart, [&](std::size_t kind) {
+    const FeedForward& feed_forward = plan.architecture().kinds[kind].feed_forward;
+    const double parameters = std::holds_alternative<DenseFeedForward>(feed_forward)
+                                  ? feed_forward_parameters(feed_forward, plan.architecture().hidden)
+                                  : 0;
+    return plan.precision().dense_weights.bytes(parameters / plan.mapping().tensor);
+  });
 }
 
 /// The host has the tables, the states and the activations, too; of layers on the device their weights and caches stay.

@@ -24,9 +24,11 @@ struct MemoryHomes {
   /// Of a device with a unit near its memory. `cache_spaces`: of the memory's spaces, those that cache may be in; 0:
   /// all.
   int cache_spaces = 0;
-  /// Where that unit has a memory of its own: what is there instead (cache), or too (experts, unless they are only
-  /// there).
+  /// Where that unit has a memory of its own: what is there instead (cache), or too (experts and the feed-forward of
+  /// dense layers, unless they are only there).
   bool cache_apart = false, experts_apart = false, experts_only_apart = false;
+  double feed_forward_apart = 0;  ///< share of its columns
+  bool feed_forward_only_apart = false;
 };
 
 /// Bytes of one memory pool, by class. `cache` is KV and recurrent state.

@@ -12,9 +12,9 @@ namespace {
 constexpr std::array<std::string_view, 4> kChoices = {"processor", "near_memory", "faster", "co_processed"};
 constexpr int kMostGroups = 1 << 16;
 
-UnitChoice read_choice(const Config& config, bool of_experts) {
+UnitChoice read_choice(const Config& config, bool divisible) {
   const std::span<const std::string_view> words = kChoices;
-  return static_cast<UnitChoice>(read_word(config, of_experts ? words : words.first(kChoices.size() - 1)));
+  return static_cast<UnitChoice>(read_word(config, divisible ? words : words.first(kChoices.size() - 1)));
 }
 
 UnitRules read_rules(const Config& owner, std::string_view key, UnitRules rules) {
@@ -30,6 +30,9 @@ UnitRules read_rules(const Config& owner, std::string_view key, UnitRules rules)
   }
   if (const auto choice = config->find("others")) {
     rules.others = read_choice(*choice, false);
+  }
+  if (const auto choice = config->find("feed_forward")) {
+    rules.feed_forward = read_choice(*choice, true);
   }
   return rules;
 }
@@ -69,6 +72,12 @@ NearMemoryDescription read_near_memory(const Config& config) {
       conflicts->fail(fmt::format("must be from 0 to 1, found {}", out.bank_conflicts));
     }
   }
+  if (const auto columns = units.find("copied_columns")) {
+    out.copied_columns = columns->number();
+    if (!(out.copied_columns >= 0 && out.copied_columns <= 1)) {
+      columns->fail(fmt::format("must be from 0 to 1, found {}", out.copied_columns));
+    }
+  }
   if (const auto assumed = units.find("assumed_bandwidth")) {
     out.assumed_bandwidth = assumed->number();
     if (!(*out.assumed_bandwidth > 0 && *out.assumed_bandwidth <= 1)) {
@@ -84,16 +93,18 @@ NearMemoryDescription with_changes(const NearMemoryDescription& now, const std::
     return now;
   }
   const auto rules = [](const UnitRules& of) {
-    return fmt::format(R"({{"attention": "{}", "experts": "{}", "others": "{}"}})", to_text(of.decode_attention),
-                       to_text(of.experts), to_text(of.others));
+    return fmt::format(R"({{"attention": "{}", "experts": "{}", "others": "{}", "feed_forward": {}}})",
+                       to_text(of.decode_attention), to_text(of.experts), to_text(of.others),
+                       of.feed_forward ? fmt::format("\"{}\"", to_text(*of.feed_forward)) : "null");
   };
   const std::string unit = now.unit.empty() ? "null" : '"' + now.unit + '"';
   const auto count = [](const std::optional<int>& of) { return of ? fmt::format("{}", *of) : std::string("null"); };
   const Config config = Config::parse(
       fmt::format(
-          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "head_groups": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}, "assumed_bandwidth": {}}}}})",
+          R"({{"name": "changed", "units": {{"near_memory": {}, "decode": {}, "mixed": {}, "head_groups": {}, "expert_groups": {}, "cache_spaces": {}, "bank_conflicts": {}, "copied_columns": {}, "assumed_bandwidth": {}}}}})",
           unit, rules(now.decode), rules(now.mixed), now.head_groups, count(now.expert_groups), count(now.cache_spaces),
-          now.bank_conflicts, now.assumed_bandwidth ? fmt::format("{}", *now.assumed_bandwidth) : "null"),
+          now.bank_conflicts, now.copied_columns,
+          now.assumed_bandwidth ? fmt::format("{}", *now.assumed_bandwidth) : "null"),
       "--set");
   NearMemoryDescription out = read_near_memory(with_settings(config, changes));
   out.name = now.name;

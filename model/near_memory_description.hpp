@@ -17,7 +17,8 @@ enum class UnitChoice : std::uint8_t {
   near_memory,  ///< the unit beside the memory
   faster,  ///< the one that finishes it first, by its arithmetic and its memory; of experts: each of them, one after
            ///< another
-  co_processed  ///< of experts: divided so that both are done together (Duplex, arXiv:2409.01141, section V-B)
+  co_processed  ///< of experts and of a feed-forward's columns: divided so that both are done together (Duplex,
+                ///< arXiv:2409.01141, section V-B; AttAcc, ASPLOS 2024)
 };
 std::string_view to_text(UnitChoice choice);
 
@@ -25,6 +26,9 @@ struct UnitRules {
   UnitChoice decode_attention = UnitChoice::near_memory;
   UnitChoice experts = UnitChoice::near_memory;
   UnitChoice others = UnitChoice::processor;  ///< prefill attention too
+  std::optional<UnitChoice> feed_forward{};   ///< of dense layers; absent: as `others`
+
+  UnitChoice of_feed_forward() const { return feed_forward.value_or(others); }
 };
 
 struct NearMemoryDescription {
@@ -34,6 +38,8 @@ struct NearMemoryDescription {
   UnitRules decode;                  ///< steps in which every sequence has one new token
   UnitRules mixed;                   ///< steps with prompts
   int head_groups = 1;               ///< of decode attention: one's attention runs beside the next one's projections
+  /// Of the columns of dense layers' feed-forward, those that a unit's own memory has a copy of.
+  double copied_columns = 1;
   std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces
   /// Share of each unit's memory bandwidth in the table of expert times by which experts are divided; absent: what
   /// units attain.

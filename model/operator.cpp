@@ -119,7 +119,7 @@ Work work_of(const SoftmaxScores& s) {
   }
   return {.flops = Flops{2 * (s.qk_dim + s.v_dim) * s.heads * s.pairs * s.sequences},
           .activations = s.activations.bytes(s.sequences * s.new_tokens * s.heads * (s.qk_dim + s.v_dim)),
-          .kv = s.kv.bytes(s.sequences * s.read_tokens * s.kv_heads * kv_elements),
+          .kv = s.kv.bytes(s.sequences * s.read_tokens * s.kv_heads * kv_elements * s.passes),
           .arithmetic = s.arithmetic};
 }
 

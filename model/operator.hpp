@@ -91,6 +91,7 @@ struct SoftmaxScores {
   double pairs = 0;        ///< (query, key) pairs of one sequence and head; see attention_pairs()
   double read_tokens = 0;  ///< cached or new tokens whose K and V are read once, per sequence
   Bytes cached{};          ///< cache of earlier steps behind what is read, in whatever form it is kept
+  double passes = 1;       ///< times that keys and values are read
   bool shared_kv = false;  ///< MLA absorbed: K and V are one latent of qk_dim elements (v_dim of them are the values)
   /// The backward pass: five products instead of two, scores being computed again (2307.08691 section 3.1).
   bool backward = false;

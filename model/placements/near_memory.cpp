@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/nearest.hpp"
 #include "model/expert_series.hpp"
+#include "model/feed_forward_split.hpp"
 #include "model/near_memory_description.hpp"
 #include "model/placement.hpp"
 
@@ -39,12 +40,17 @@ class NearMemory final : public Placement {
     const auto never = [this](UnitChoice choice) {
       return is_.decode.experts != choice && is_.mixed.experts != choice;
     };
+    const auto dense = [this](UnitChoice choice) {
+      return is_.decode.of_feed_forward() == choice && is_.mixed.of_feed_forward() == choice;
+    };
     const bool only = never(UnitChoice::processor) && never(UnitChoice::faster) && never(UnitChoice::co_processed);
     const bool any = is_.decode.experts != UnitChoice::processor || is_.mixed.experts != UnitChoice::processor;
     return {.cache_spaces = is_.cache_spaces.value_or(0),
             .cache_apart = true,
             .experts_apart = any,
-            .experts_only_apart = only};
+            .experts_only_apart = only,
+            .feed_forward_apart = dense(UnitChoice::processor) ? 0 : is_.copied_columns,
+            .feed_forward_only_apart = dense(UnitChoice::near_memory)};
   }
 
   void check(const Machine& machine) const override {
@@ -67,7 +73,7 @@ class NearMemory final : public Placement {
   }
 
   void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
-    if (!place_in_groups(writer, op)) {
+    if (!place_feed_forward(writer, op) && !place_in_groups(writer, op)) {
       place_whole(writer, op, work);
     }
   }
@@ -75,12 +81,7 @@ class NearMemory final : public Placement {
   /// Both units' results are there before the next layer begins.
   void end_batch(LayerWriter& writer) const override {
     if (writer.notes().beside >= 0) {
-      const Operator add{OperatorKind::activation, "add both units' results",
-                         Elementwise{.elements_read = 2 * writer.notes().elements,
-                                     .elements_written = writer.notes().elements,
-                                     .flops_per_element = 1,
-                                     .type = writer.notes().activations}};
-      run(writer, add, work(add), 0, true);
+      add_results(writer);
     }
   }
 
@@ -95,14 +96,14 @@ class NearMemory final : public Placement {
     if (op.kind == OperatorKind::attention_decode || op.kind == OperatorKind::attention_prefill) {
       const bool decode = op.kind == OperatorKind::attention_decode;
       const UnitChoice choice = decode ? rules.decode_attention : rules.others;
-      place_attention(writer, op, work, chosen(choice, writer.view(), work) ? memory : 0);
+      place_attention(writer, op, work, chosen(choice, writer.view(), op, work) ? memory : 0);
       if (!decode) {
         migrate(writer, std::get<SoftmaxScores>(op.shape));
       }
     } else if (op.kind == OperatorKind::experts) {
       place_experts(writer, op, work, rules.experts, memory);
     } else {
-      const int task = run(writer, op, work, chosen(rules.others, writer.view(), work) ? memory : 0, true);
+      const int task = run(writer, op, work, chosen(rules.others, writer.view(), op, work) ? memory : 0, true);
       if (const auto* written = std::get_if<Elementwise>(&op.shape); written && written->cache_written > Bytes{}) {
         send_cache(writer, written->cache_written, task, memory);
       }
@@ -140,10 +141,12 @@ class NearMemory final : public Placement {
   }
 
   /// Whether the unit beside the memory runs it.
-  bool chosen(UnitChoice choice, const MachineView& view, const Work& work) const {
+  bool chosen(UnitChoice choice, const MachineView& view, const Operator& op, const Work& whole) const {
+    const UnitView& beside = view.units[memory_unit(view)];
+    const double passes = cache_passes(op, beside);
     return choice == UnitChoice::near_memory ||
-           (choice == UnitChoice::faster &&
-            seconds(view, view.units[memory_unit(view)], work) < seconds(view, view.units[0], work));
+           (choice == UnitChoice::faster && seconds(view, beside, passes > 1 ? work(in_passes(op, passes)) : whole) <
+                                                seconds(view, view.units[0], whole));
   }
 
   /// What runs beside the chain has to be done too.
@@ -162,7 +165,7 @@ class NearMemory final : public Placement {
     const MachineView& view = writer.view();
     if (is_.bank_conflicts > 0 && !view.units[memory_unit(view)].apart) {
       const ResourceId own = view.units[unit].memory, other = view.units[unit == 0 ? memory_unit(view) : 0].memory;
-      const double seconds = work.memory().value / view.resources[own].capacity;
+      const double seconds = writer.task(task).work.memory().value / view.resources[own].capacity;
       writer.task(task).demands.push_back({other, is_.bank_conflicts * seconds * view.resources[other].capacity});
     }
     return task;
@@ -348,6 +351,82 @@ class NearMemory final : public Placement {
     writer.chain(notes.begun.back());
   }
 
+  /// `notes.elements` of both units.
+  void add_results(LayerWriter& writer) const {
+    const Operator add{OperatorKind::activation, "add both units' results",
+                       Elementwise{.elements_read = 2 * writer.notes().elements,
+                                   .elements_written = writer.notes().elements,
+                                   .flops_per_element = 1,
+                                   .type = writer.notes().activations}};
+    run(writer, add, work(add), 0, true);
+  }
+
+  /// A dense layer's feed-forward where it has a rule of its own, once all of it is there. False: the operator is
+  /// placed as any other one.
+  bool place_feed_forward(LayerWriter& writer, const Operator& op) const {
+    const UnitRules& rules = writer.only_decodes() ? is_.decode : is_.mixed;
+    std::vector<Operator>& held = writer.notes().feed_forward;
+    const std::string_view label = op.label;
+    if (!rules.feed_forward || (held.empty() && label != "up")) {
+      return false;
+    }
+    held.push_back(op);
+    if (label == "down") {
+      place_columns(writer, std::exchange(held, {}), *rules.feed_forward);
+    }
+    return true;
+  }
+
+  void place_columns(LayerWriter& writer, const std::vector<Operator>& all, UnitChoice choice) const {
+    const MachineView& view = writer.view();
+    const std::size_t memory = memory_unit(view);
+    const auto& down = std::get<Gemm>(all.back().shape);
+    const Bytes rows = down.activations.bytes(down.m * down.n);
+    const Seconds crossing = both_ways(view, memory, rows);
+    const auto on = [&](std::size_t unit) {
+      return [&view, unit](const Work& of) { return Seconds{seconds(view, view.units[unit], of)}; };
+    };
+    double share = choice == UnitChoice::near_memory ? 1 : 0;
+    if (choice == UnitChoice::co_processed) {
+      share = near_memory_columns(all, on(0), on(memory), crossing, view.units[memory].apart ? is_.copied_columns : 1);
+    } else if (choice == UnitChoice::faster) {
+      Seconds here, there = crossing;
+      for (const Operator& op : all) {
+        here += on(0)(work(op));
+        there += on(memory)(work(op));
+      }
+      share = there < here ? 1 : 0;
+    }
+    const auto run_columns = [&](double part, std::size_t unit) {
+      int last = -1;
+      for (const Operator& op : all) {
+        const Operator columns = columns_of(op, part);
+        last = run(writer, columns, work(columns), unit, false);
+      }
+      return last;
+    };
+    const int before = writer.last();
+    int beside = -1;
+    if (share > 0) {
+      beside =
+          across(writer, memory, "tokens out", "results in", rows, rows, [&] { return run_columns(share, memory); });
+    }
+    if (share < 1) {
+      writer.chain(before);
+      join(writer, run_columns(1 - share, 0));
+    } else {
+      join(writer, beside);
+      return;
+    }
+    if (share > 0) {
+      LayerWriter::Notes& notes = writer.notes();
+      notes.beside = beside;
+      notes.elements = down.m * down.n;
+      notes.activations = down.activations;
+      add_results(writer);
+    }
+  }
+
   void place_experts(LayerWriter& writer, const Operator& op, const Work& whole, UnitChoice choice,
                      std::size_t memory) const {
     const MachineView& view = writer.view();
@@ -363,7 +442,8 @@ class NearMemory final : public Placement {
     const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
     ExpertParts parts{all, {}};
     if (choice == UnitChoice::co_processed) {
-      parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory));
+      parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory),
+                         both_ways(view, memory, rows));
     } else if (choice == UnitChoice::faster && !view.units[memory].apart) {
       parts = by_load(all, experts.tokens, times(0), times(memory));
     } else if (choice == UnitChoice::near_memory ||

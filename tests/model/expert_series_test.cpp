@@ -116,6 +116,10 @@ TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
   EXPECT_DOUBLE_EQ(parts.memory.experts, 3);
   EXPECT_DOUBLE_EQ(parts.memory.rows, 96);
   EXPECT_DOUBLE_EQ(parts.processor.rows, 32);
+  // What crosses delays those beside the memory: fewer of them, in the end none.
+  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{5}).memory.experts, 2);
+  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{10}).memory.experts, 1);
+  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{11.5}).memory.experts, 0);
 }
 
 RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "base/catalog.hpp"
 #include "model/near_memory_description.hpp"
@@ -112,6 +114,28 @@ TEST(NearMemory, ScoresOnTheChipSaveTheirTraffic) {
   EXPECT_NEAR(in_memory - on_chip, 32 * 32 * 64 * 4001 * 2 * 2 / 13.408e12, 1e-9);
 }
 
+TEST(NearMemory, AUnitThatKeepsFewQueriesReadsTheCacheAgain) {
+  Machine machine = machine_named("duplex-4");
+  const auto placement = near_memory_placement(described(UnitChoice::near_memory, UnitChoice::processor));
+  const double once = step("Llama-3.1-8B", placement, Batch::decode(64, 4000), machine);
+  // 32 layers, 8 groups of 4 heads, 64 sequences, 4,001 tokens, keys and values of 128, 2 bytes.
+  const double pass = 32.0 * 8 * 64 * 4001 * 2 * 128 * 2 / 13.408e12;
+  for (const auto& [queries, passes] : {std::pair(1, 4), std::pair(2, 2), std::pair(3, 2), std::pair(4, 1)}) {
+    machine.device.units[1].queries_per_read = queries;
+    EXPECT_NEAR(step("Llama-3.1-8B", placement, Batch::decode(64, 4000), machine) - once, (passes - 1) * pass, 1e-9);
+  }
+  // All 16 heads of DeepSeek-V2-Lite share one latent.
+  machine.device.units[1].queries_per_read = 8;
+  const Architecture latent = preset("DeepSeek-V2-Lite");
+  const StepPlan plan(latent, latent.precision, machine, {}, placement);
+  for (const Task& task : build_step(plan, Batch::decode(64, 4000)).tasks) {
+    if (const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape)) {
+      EXPECT_EQ(scores->passes, 2);
+      EXPECT_DOUBLE_EQ(task.work.kv.value, 2.0 * 64 * 4001 * 576 * 2);
+    }
+  }
+}
+
 // Seconds of all tasks of a step's layers on `unit`, executions counted.
 double busy_on(const StepPlan& plan, const StepGraph& graph, std::size_t unit, const CostModel& cost) {
   double seconds = 0;
@@ -122,6 +146,77 @@ double busy_on(const StepPlan& plan, const StepGraph& graph, std::size_t unit, c
     }
   }
   return seconds;
+}
+
+// The columns of a dense layer's feed-forward on both units: the same operations and weights, never later than on the
+// better unit alone but for the sum of both results, and sooner where both take about as long.
+TEST(NearMemory, FeedForwardIsDividedByColumns) {
+  const Architecture architecture = preset("Llama-3.1-8B");
+  const auto plan_of = [&](std::optional<UnitChoice> choice) {
+    NearMemoryDescription description = described(UnitChoice::near_memory, UnitChoice::processor);
+    description.decode.feed_forward = choice;
+    return StepPlan(architecture, architecture.precision, machine_named("duplex-4"), {},
+                    near_memory_placement(description));
+  };
+  const auto feed_forward = [](const StepGraph& graph) {
+    Work sum;
+    for (const Task& task : graph.tasks) {
+      const std::string_view label = task.op.label;
+      if (label == "up" || label == "down" || label == "activation") {
+        sum.flops += task.work.flops;
+        sum.weights += task.work.weights;
+      }
+    }
+    return sum;
+  };
+  const CostModelPointer cost = ideal();
+  for (const double sequences : {1.0, 16.0, 33.0, 64.0, 400.0}) {
+    const Batch batch = Batch::decode(sequences, 500);
+    const auto total = [&](std::optional<UnitChoice> choice) {
+      const StepPlan plan = plan_of(choice);
+      const StepGraph graph = build_step(plan, batch);
+      EXPECT_NEAR(feed_forward(graph).flops / feed_forward(build_step(plan_of({}), batch)).flops, 1, 1e-9);
+      EXPECT_NEAR(feed_forward(graph).weights / feed_forward(build_step(plan_of({}), batch)).weights, 1, 1e-9);
+      return execute(graph, plan.view(), *cost).total.value;
+    };
+    const double processor = total(UnitChoice::processor), memory = total(UnitChoice::near_memory);
+    EXPECT_DOUBLE_EQ(processor, total({}));
+    EXPECT_DOUBLE_EQ(total(UnitChoice::faster), std::min(processor, memory));
+    const double both = total(UnitChoice::co_processed);
+    EXPECT_LE(both, std::min(processor, memory) * 1.001);
+    if (sequences == 33) {  // 1.03 times the 8 operations for each byte of 4 times the bandwidth
+      EXPECT_LT(both, 0.9 * std::min(processor, memory));
+    }
+  }
+}
+
+// Where the unit has a memory of its own, that has a copy of so many columns, and computes no more of them.
+TEST(NearMemoryApart, CopiedColumnsAreAllThatIsComputedThere) {
+  const Architecture architecture = preset("Llama-3.1-8B");
+  const Machine machine = machine_named("attacc-8");
+  const auto plan_of = [&](double columns) {
+    return StepPlan(architecture, architecture.precision, machine, {},
+                    make_placement("attacc", {"units.copied_columns=" + std::to_string(columns)}));
+  };
+  const MemoryLoad load{.sequences = 8, .context = 1000, .prompt = 1, .step_tokens = 8};
+  const double all = 32.0 * 3 * 4096 * 14336 * 2;  // bytes
+  const ReplicaMemory none = replica_memory(plan_of(0), load);
+  double before = 0;
+  for (const double columns : {0.0, 0.125, 0.25, 1.0}) {
+    const StepPlan plan = plan_of(columns);
+    const ReplicaMemory memory = replica_memory(plan, load);
+    EXPECT_NEAR((memory.apart.weights - none.apart.weights).value, columns * all, 1);
+    EXPECT_EQ(memory.device.weights, none.device.weights);
+    double there = 0;
+    for (const Task& task : build_step(plan, Batch::decode(16, 1000)).tasks) {
+      there += task.unit == 1 && task.op.kind == OperatorKind::projection ? task.work.weights.value : 0;
+    }
+    // One layer is written for all 32.
+    EXPECT_LE(there, columns * all / 32 * (1 + 1e-9));
+    EXPECT_GE(there, before);
+    EXPECT_EQ(there > 0, columns > 0);
+    before = there;
+  }
 }
 
 // AttAcc (ASPLOS 2024): while one head's attention runs, the next one's projections do. The same work, but that each
@@ -160,7 +255,7 @@ TEST(NearMemoryApart, GroupsOfHeadsCrossOneByOne) {
   const auto graph_of = [](const char* model, const char* placement) {
     const Architecture architecture = preset(model);
     const StepPlan plan(architecture, architecture.precision, machine_named("attacc-8"), {.tensor = 8},
-                        make_placement(placement));
+                        make_placement(placement, {"units.decode.feed_forward=processor"}));
     return build_step(plan, Batch::decode(64, 3000));
   };
   const auto crosses = [](const StepGraph& graph) {
@@ -439,6 +534,8 @@ TEST(NearMemory, MistakesAreOneLine) {
             std::string::npos);
   EXPECT_NE(message(R"({"decode": {"attention": "co_processed"}})").find("units.decode.attention"), std::string::npos);
   EXPECT_NE(message(R"({"bank_conflicts": 1.2})").find("units.bank_conflicts"), std::string::npos);
+  EXPECT_NE(message(R"({"decode": {"feed_forward": "both"}})").find("units.decode.feed_forward"), std::string::npos);
+  EXPECT_NE(message(R"({"copied_columns": 1.5})").find("units.copied_columns"), std::string::npos);
   EXPECT_NE(message(R"({"cache_spaces": 0})").find("units.cache_spaces"), std::string::npos);
   EXPECT_NE(message(R"({"expert_groups": 0})").find("units.expert_groups"), std::string::npos);
   EXPECT_NE(message(R"({"decods": {}})").find("did you mean 'decode'"), std::string::npos);
