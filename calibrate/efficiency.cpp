@@ -156,7 +156,8 @@ class EfficiencyCostModel final : public CostModel {
                           BytesPerSecond bandwidth) {
     if (const auto* experts = std::get_if<GroupedGemm>(&task.op.shape); experts != nullptr && kernel.in_series) {
       return in_series({experts->experts, experts->rows, experts->distinct, experts->even, experts->loads},
-                       experts->tokens, expert_times(*experts, per_flop, bandwidth, kernel.activation_apart));
+                       experts->tokens, expert_times(*experts, per_flop, bandwidth, kernel.activation_apart)) *
+             experts->lateness;
     }
     const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
     const bool written =

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/statistics.hpp"
-
 namespace moesaic {
 
 namespace {
@@ -97,35 +95,6 @@ ExpertParts by_load(const ExpertPart& part, double tokens, const ExpertTimes& pr
     return here < there ? ExpertParts{part, {}} : ExpertParts{{}, part};
   }
   return out;
-}
-
-ExpertParts co_process(const GroupedGemm& experts, int spaces, const ExpertTimes& processor, const ExpertTimes& memory,
-                       Seconds crossing) {
-  if (experts.rows <= 0) {
-    return {};
-  }
-  const int groups = static_cast<int>(std::min<double>(spaces, std::floor(experts.experts)));
-  const double rows = experts.rows / std::max(groups, 1);
-  const double chance = std::min(1.0, experts.rows / experts.experts / std::max(1.0, experts.tokens));
-  const double deviation = experts.even ? 0 : std::sqrt(rows * (1 - chance));
-  ExpertParts best;
-  double least = 0, light = 0;
-  for (int moved = 0; moved <= groups; ++moved) {
-    if (moved > 0) {
-      // Blom's approximation of the expected order statistics of a normal distribution.
-      const double quantile = normal_quantile((moved - 0.375) / (groups + 0.25));
-      light += std::max(0.0, rows + deviation * quantile);
-    }
-    const double share = moved == groups ? 1 : std::min(light / experts.rows, 1.0);
-    const ResidentSplit split = split_resident(experts, static_cast<double>(moved) / std::max(groups, 1), share);
-    const double later = std::max(in_series(split.missing, experts.tokens, processor).value,
-                                  moved > 0 ? (in_series(split.resident, experts.tokens, memory) + crossing).value : 0);
-    if (moved == 0 || later < least) {
-      least = later;
-      best = {split.missing, split.resident};
-    }
-  }
-  return best;
 }
 
 }  // namespace moesaic

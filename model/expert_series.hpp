@@ -37,11 +37,4 @@ double most_near_memory(const ExpertTimes& processor, const ExpertTimes& memory,
 /// works at once.
 ExpertParts by_load(const ExpertPart& part, double tokens, const ExpertTimes& processor, const ExpertTimes& memory);
 
-/// Experts divided between a processor and a unit beside the memory that work at once (Duplex, arXiv:2409.01141,
-/// section V-B): those with the fewest tokens beside the memory, so many that the later of both is as early as can be.
-/// They lie in `spaces` memory spaces, whose experts stay together; loads are the expected order statistics.
-/// `crossing`: what tokens and results take on their way to experts beside the memory, and back.
-ExpertParts co_process(const GroupedGemm& experts, int spaces, const ExpertTimes& processor, const ExpertTimes& memory,
-                       Seconds crossing = {});
-
 }  // namespace moesaic

@@ -130,6 +130,7 @@ struct FeedForwardWriter {
                                .hidden = hidden,
                                .width = real(moe.width) / mapping.expert_tensor(),
                                .even = context.routing != nullptr && context.routing->is_even(),
+                               .alike = context.routing != nullptr && context.routing->is_uniform(),
                                .matrices = static_cast<double>(moe.matrices),
                                .arrived_by = spread && context.exchange_loads != nullptr ? exchange_kind()
                                                                                          : ExchangeKind::automatic,

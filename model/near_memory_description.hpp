@@ -34,10 +34,10 @@ struct UnitRules {
 struct NearMemoryDescription {
   std::string name;
   std::string description;
-  std::string unit;                  ///< beside the memory; empty: the device's second one
-  UnitRules decode;                  ///< steps in which every sequence has one new token
-  UnitRules mixed;                   ///< steps with prompts
-  int head_groups = 1;               ///< of decode attention: one's attention runs beside the next one's projections
+  std::string unit;     ///< beside the memory; empty: the device's second one
+  UnitRules decode;     ///< steps in which every sequence has one new token
+  UnitRules mixed;      ///< steps with prompts
+  int head_groups = 1;  ///< of decode attention: one's attention runs beside the next one's projections
   /// Of the columns of dense layers' feed-forward, those that a unit's own memory has a copy of.
   double copied_columns = 1;
   std::optional<int> expert_groups;  ///< that stay together when divided; absent: the memory's spaces

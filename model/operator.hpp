@@ -67,6 +67,8 @@ struct GroupedGemm {
   double width = 0;     ///< of one expert on this rank (a slice under tensor parallelism)
   bool even = false;    ///< the rows of every used expert are as many (see Routing::even), else binomial
   LoadRange loads{};    ///< of the experts that are meant, if not all
+  bool alike = false;   ///< all experts of the layer are as likely, and `rows` are the busiest rank's
+  double lateness = 1;  ///< of a part beside another unit's: see CoProcessed
   double matrices = 3;  ///< 3: gated feed-forward; 2: ungated; 1: one projection
   /// The exchange that brought the rows, sorted by expert; automatic: none, the kernel finds its rows among all
   /// tokens'.

@@ -78,6 +78,7 @@ class RankLoadTable {
   RankLoad balanced(double tokens) const;
   std::int64_t ranks() const { return ranks_; }
   bool is_even() const { return even_; }
+  bool is_uniform() const { return uniform_; }  ///< drawn alike
 
  private:
   RankLoad look_up(const std::vector<RankLoad>& table, double tokens) const;

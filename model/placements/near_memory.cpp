@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/nearest.hpp"
-#include "model/expert_series.hpp"
+#include "model/co_processing.hpp"
 #include "model/feed_forward_split.hpp"
 #include "model/near_memory_description.hpp"
 #include "model/placement.hpp"
@@ -431,19 +431,25 @@ class NearMemory final : public Placement {
                      std::size_t memory) const {
     const MachineView& view = writer.view();
     const auto& experts = std::get<GroupedGemm>(op.shape);
-    const bool by_table = choice == UnitChoice::co_processed && is_.assumed_bandwidth.has_value();
-    const auto times = [&](std::size_t unit) {
-      const UnitView& on = view.units[unit];
-      return expert_times(experts, Seconds{on.seconds_per_flop[static_cast<std::size_t>(whole.arithmetic)]},
-                          by_table ? BytesPerSecond{view.resources[on.memory].capacity * *is_.assumed_bandwidth}
-                                   : view.memory_rate(on));
+    const auto times_at = [&](std::size_t unit, BytesPerSecond rate) {
+      return expert_times(experts,
+                          Seconds{view.units[unit].seconds_per_flop[static_cast<std::size_t>(whole.arithmetic)]}, rate);
+    };
+    const auto times = [&](std::size_t unit) { return times_at(unit, view.memory_rate(view.units[unit])); };
+    const auto assumed = [&](std::size_t unit) {
+      return times_at(unit, BytesPerSecond{view.resources[view.units[unit].memory].capacity * *is_.assumed_bandwidth});
     };
     const ExpertPart all{experts.experts, experts.rows, experts.distinct, experts.even};
     const Bytes rows = experts.activations.bytes(experts.tokens * experts.hidden);
     ExpertParts parts{all, {}};
+    double lateness = 1;
     if (choice == UnitChoice::co_processed) {
-      parts = co_process(experts, is_.expert_groups.value_or(view.memory_spaces), times(0), times(memory),
-                         both_ways(view, memory, rows));
+      const CoProcessed divided =
+          co_process(experts, is_.expert_groups.value_or(view.memory_spaces), {times(0), times(memory)},
+                     both_ways(view, memory, rows),
+                     is_.assumed_bandwidth ? std::optional(UnitTimes{assumed(0), assumed(memory)}) : std::nullopt);
+      parts = divided.parts;
+      lateness = divided.lateness;
     } else if (choice == UnitChoice::faster && !view.units[memory].apart) {
       parts = by_load(all, experts.tokens, times(0), times(memory));
     } else if (choice == UnitChoice::near_memory ||
@@ -461,7 +467,9 @@ class NearMemory final : public Placement {
     const auto place_part = [&](const char* label, const ExpertPart& part, std::size_t unit) {
       Operator result = op;
       result.label = label;
-      result.shape = part_of(experts, part);
+      GroupedGemm shape = part_of(experts, part);
+      shape.lateness = lateness;
+      result.shape = shape;
       return run(writer, result, work(result), unit, false);
     };
     if (choice == UnitChoice::faster) {

@@ -1,4 +1,4 @@
-// Experts one after another, and divided between two units.
+// Experts one after another.
 #include "model/expert_series.hpp"
 
 #include <gtest/gtest.h>
@@ -7,37 +7,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/model/replicas.hpp"
+#include "tests/model/some_experts.hpp"
 
 namespace moesaic {
 namespace {
-
-constexpr StorageType kHalf{DType::bf16, 16};
-
-GroupedGemm some_experts(double tokens, double held, double top_k) {
-  const double used = held * -std::expm1(tokens * std::log1p(-std::min(1 - 1e-12, top_k / held)));
-  return {.tokens = tokens,
-          .rows = tokens * top_k,
-          .distinct = used,
-          .experts = held,
-          .top_k = top_k,
-          .hidden = 1024,
-          .width = 512,
-          .weights = kHalf,
-          .activations = kHalf};
-}
-
-/// Drawn, within a property.
-GroupedGemm any_experts() {
-  const int held = *rc::gen::inRange(1, 64);
-  return some_experts(*rc::gen::inRange(1, 3000), held, *rc::gen::inRange(1, held + 1));
-}
-ExpertTimes any_times() {
-  return {Seconds{*rc::gen::inRange(1, 1000) * 1e-6}, Seconds{*rc::gen::inRange(0, 20) * 1e-8},
-          Seconds{*rc::gen::inRange(0, 1000) * 1e-7}};
-}
-
-ExpertPart all(const GroupedGemm& op) { return {op.experts, op.rows, op.distinct}; }
 
 /// The definition: the sum over all numbers of tokens that an expert can get.
 double by_definition(const GroupedGemm& op, const ExpertTimes& times) {
@@ -106,22 +79,6 @@ RC_GTEST_PROP(ByLoad, IsNeverSlowerThanOneUnitForAll, ()) {
   RC_ASSERT(both <= std::min(here, there) * (1 + 1e-6));
 }
 
-TEST(CoProcessing, EvenLoadsAreDividedByNumber) {
-  GroupedGemm op = some_experts(64, 4, 2);
-  op.even = true;
-  op.distinct = 4;
-  // Alike but for speed, one row as long as the weights of 1/32: three experts here take as long as one there.
-  const ExpertTimes fast{Seconds{1}, {}, Seconds{1.0 / 32}}, slow{Seconds{3}, {}, Seconds{3.0 / 32}};
-  const ExpertParts parts = co_process(op, 4, slow, fast);
-  EXPECT_DOUBLE_EQ(parts.memory.experts, 3);
-  EXPECT_DOUBLE_EQ(parts.memory.rows, 96);
-  EXPECT_DOUBLE_EQ(parts.processor.rows, 32);
-  // What crosses delays those beside the memory: fewer of them, in the end none.
-  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{5}).memory.experts, 2);
-  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{10}).memory.experts, 1);
-  EXPECT_DOUBLE_EQ(co_process(op, 4, slow, fast, Seconds{11.5}).memory.experts, 0);
-}
-
 RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
   const GroupedGemm op = any_experts();
   const ExpertTimes times = any_times();
@@ -130,29 +87,6 @@ RC_GTEST_PROP(ExpertSeries, IsNeverShorterThanMemoryOrArithmetic, ()) {
   const double compute = op.rows * times.row_compute.value;
   RC_ASSERT(series >= std::max(memory, compute) * (1 - 1e-9));
   RC_ASSERT(series <= (memory + compute) * (1 + 1e-9));
-}
-
-RC_GTEST_PROP(CoProcessing, IsNeverSlowerThanTheBetterUnitAlone, ()) {
-  const GroupedGemm op = any_experts();
-  const ExpertTimes processor = any_times(), memory = any_times();
-  const ExpertParts parts = co_process(op, *rc::gen::inRange(1, 9), processor, memory);
-  RC_ASSERT(std::abs(parts.processor.rows + parts.memory.rows - op.rows) <= 1e-9 * op.rows);
-  RC_ASSERT(std::abs(parts.processor.experts + parts.memory.experts - op.experts) <= 1e-9 * op.experts);
-  const double later = std::max(in_series(parts.processor, op.tokens, processor).value,
-                                in_series(parts.memory, op.tokens, memory).value);
-  const double alone =
-      std::min(in_series(all(op), op.tokens, processor).value, in_series(all(op), op.tokens, memory).value);
-  RC_ASSERT(later <= alone * (1 + 1e-9));
-}
-
-// Duplex (arXiv:2409.01141), section V-B: experts with few tokens go beside the memory.
-TEST(CoProcessing, GivesTheLightOnesToTheMemory) {
-  const GroupedGemm op = some_experts(64, 16, 2);
-  const ExpertTimes processor{Seconds{1}, {}, Seconds{0.001}}, memory{Seconds{0.25}, {}, Seconds{0.1}};
-  const ExpertParts parts = co_process(op, 4, processor, memory);
-  ASSERT_GT(parts.processor.experts, 0);
-  ASSERT_GT(parts.memory.experts, 0);
-  EXPECT_LT(parts.memory.rows / parts.memory.experts, parts.processor.rows / parts.processor.experts);
 }
 
 }  // namespace
