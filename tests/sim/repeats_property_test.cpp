@@ -82,5 +82,64 @@ RC_GTEST_PROP(StepRepeats, TakeAsLongAsRuns, ()) {
   }
 }
 
+/// Tasks of a layer from a batch on, of one batch after another; what all batches share stays with who brought it.
+std::vector<std::uint32_t> begins_of_batches(const StepGraph& graph, const LayerGraph& layer) {
+  std::vector<std::uint32_t> begins;
+  for (std::uint32_t i = 0; i < layer.count; ++i) {
+    while (begins.size() <= graph.tasks_of(layer)[i].batch) {
+      begins.push_back(i);
+    }
+  }
+  begins.push_back(layer.count);
+  return begins;
+}
+
+// Of several equal batches all behind the second are copies; where there are two, nothing is. Both have the same tasks,
+// which wait for the same, for a batch of as many tokens.
+RC_GTEST_PROP(CopiesOfBatches, AreWhatIsPlaced, ()) {
+  const Architecture architecture =
+      preset(*rc::gen::element<std::string>("Mixtral-8x7B", "DeepSeek-V2-Lite", "MiniMax-Text-01"));
+  HybridDescription description = any_hybrid();
+  description.weights_on_storage = description.cache_on_storage = 0;  // drives are one batch's queue
+  const Machine machine = any_host_machine();
+  const double sequences = *rc::gen::inRange(1, 20), tokens = *rc::gen::inRange(1, 3000);
+  const int batches = *rc::gen::inRange(3, 20);
+  const auto graph_of = [&](int parts) {
+    description.batches = parts;
+    const StepPlan plan(architecture, architecture.precision, machine, {}, hybrid_placement(description));
+    return build_step(plan, Batch::decode(sequences * parts, tokens));
+  };
+  const StepGraph two = graph_of(2), several = graph_of(batches);
+  for (std::size_t i = 0; i < two.layers.size(); ++i) {
+    const std::vector<std::uint32_t> placed = begins_of_batches(two, two.layers[i]);
+    const std::vector<std::uint32_t> copied = begins_of_batches(several, several.layers[i]);
+    RC_ASSERT(placed.size() == 3U);
+    RC_ASSERT(copied.size() == static_cast<std::size_t>(batches) + 1);
+    for (std::size_t batch = 1; batch + 1 < copied.size(); ++batch) {
+      const std::uint32_t stride = placed[2] - placed[1];
+      RC_ASSERT(copied[batch + 1] - copied[batch] == stride);
+      for (std::uint32_t task = 0; task < stride; ++task) {
+        const Task& one = two.tasks_of(two.layers[i])[placed[1] + task];
+        const Task& other = several.tasks_of(several.layers[i])[copied[batch] + task];
+        RC_ASSERT(other.op.label == one.op.label);
+        RC_ASSERT(other.queue == one.queue);
+        RC_ASSERT(other.sets == one.sets);
+        RC_ASSERT(other.work.flops == one.work.flops);
+        RC_ASSERT(other.demands.size() == one.demands.size());
+        for (std::size_t d = 0; d < one.demands.size(); ++d) {
+          RC_ASSERT(other.demands[d].resource == one.demands[d].resource);
+          RC_ASSERT(std::abs(other.demands[d].amount - one.demands[d].amount) <= 1e-9 * one.demands[d].amount);
+        }
+        RC_ASSERT(other.waits.size() == one.waits.size());
+        RC_ASSERT(other.after.size() == one.after.size());
+        for (std::size_t a = 0; a < one.after.size(); ++a) {
+          const bool own = one.after[a] >= placed[1];
+          RC_ASSERT(other.after[a] == (own ? one.after[a] - placed[1] + copied[batch] : one.after[a]));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace moesaic
