@@ -9,10 +9,11 @@
 namespace moesaic {
 
 struct OffloadSpace::State {
-  State(const OffloadQuestion& asked, std::vector<OffloadTry> all)
-      : question(asked), tries(std::move(all)), tables(asked.routing) {}
+  State(const OffloadQuestion& asked, std::vector<OffloadTry> all, std::shared_ptr<HitTable> known)
+      : question(asked), tries(std::move(all)), hits(std::move(known)), tables(asked.routing) {}
   const OffloadQuestion& question;
   std::vector<OffloadTry> tries;
+  std::shared_ptr<HitTable> hits;
   mutable PlanTables tables;
 };
 
@@ -28,7 +29,8 @@ struct Choice {
 
 class OffloadWorker final : public SearchWorker {
  public:
-  explicit OffloadWorker(const OffloadSpace::State& state) : state_(state), fitter_(state.question, state.tables) {}
+  explicit OffloadWorker(const OffloadSpace::State& state)
+      : state_(state), fitter_(state.question, state.tables, state.hits.get()) {}
 
   OpenedMapping open(std::size_t mapping) override {
     OpenedMapping opened;
@@ -138,6 +140,14 @@ void check(const OffloadQuestion& question) {
   load.step_tokens = question.step_tokens.value_or(1);
   check(load);
   check_mapping(question.architecture, question.mapping, machine);
+  if (question.assumed.cached && !question.batch) {
+    throw UserError("--batch: hits of a cache of experts are simulated for one number of requests; give one");
+  }
+}
+
+std::shared_ptr<HitTable> hit_table(const OffloadQuestion& question) {
+  return question.assumed.cached ? std::make_shared<HitTable>(question.assumed, question.architecture, question.routing)
+                                 : nullptr;
 }
 
 }  // namespace
@@ -154,10 +164,11 @@ std::vector<OffloadTry> tries_of(const OffloadQuestion& question, OffloadKind ki
 
 }  // namespace
 
-OffloadSpace::OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries)
-    : state_(std::make_unique<State>(question, std::move(tries))) {}
-OffloadSpace::OffloadSpace(const OffloadQuestion& question, OffloadKind kind)
-    : OffloadSpace(question, tries_of(question, kind)) {}
+OffloadSpace::OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries,
+                           std::shared_ptr<HitTable> hits)
+    : state_(std::make_unique<State>(question, std::move(tries), hits ? std::move(hits) : hit_table(question))) {}
+OffloadSpace::OffloadSpace(const OffloadQuestion& question, OffloadKind kind, std::shared_ptr<HitTable> hits)
+    : OffloadSpace(question, tries_of(question, kind), std::move(hits)) {}
 OffloadSpace::~OffloadSpace() = default;
 
 std::size_t OffloadSpace::size() const { return state_->tries.size(); }
@@ -177,13 +188,16 @@ namespace {
 class Search {
  public:
   Search(const OffloadQuestion& question, const SearchGoal& goal, const SearchWatch& watch)
-      : question_(question), goal_(goal), watch_(watch) {
+      : question_(question), goal_(goal), watch_(watch), hits_(hit_table(question)) {
     goal_.front = false;
+    if (hits_) {
+      hits_->hits(1, *question.batch);  // what is wrong with the cache is wrong with all
+    }
   }
 
   OffloadOutcome run() {
     for (const OffloadKind kind : kEveryOffloadKind) {
-      std::vector<Found> found = search_space(OffloadSpace(question_, kind));
+      std::vector<Found> found = search_space(OffloadSpace(question_, kind, hits_));
       std::vector<Found> all = found;
       constexpr std::size_t kClimbers = 3;
       found.resize(std::min(found.size(), kClimbers));
@@ -269,7 +283,7 @@ class Search {
     for (const Found& found : from) {
       best = std::max(best, score(found.candidate.figures, goal_.objective));
     }
-    std::vector<Found> better = search_space(OffloadSpace(question_, std::move(tries)));
+    std::vector<Found> better = search_space(OffloadSpace(question_, std::move(tries), hits_));
     std::erase_if(better, [&](const Found& found) { return score(found.candidate.figures, goal_.objective) <= best; });
     return better;
   }
@@ -311,6 +325,7 @@ class Search {
   const OffloadQuestion& question_;
   SearchGoal goal_;
   const SearchWatch& watch_;
+  std::shared_ptr<HitTable> hits_;
   OffloadOutcome outcome_;
 };
 
