@@ -191,6 +191,7 @@ OffloadReport report_of(const OffloadQuestion& question, const SearchGoal& goal,
                                                    : integer_text(*question.batch) + " requests",
                             integer_text(question.load.input), integer_text(question.load.output));
   report.goal = goal;
+  report.stream = question.stream;
   report.counts = outcome.counts;
   report.stopped = outcome.stopped;
   const double best = score(outcome.best.front().figures, goal.objective);
@@ -230,7 +231,9 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
   add("--step-tokens", options.step_tokens, "Most prefill tokens of one step, or 'any': whatever is best (default)",
       "N|any");
   add("--objective", options.objective,
-      "What is best: tpot (default for one request), throughput (default for more) or ttft", "NAME");
+      "What is best: tpot (default for one request), throughput (default for more), ttft, or stream: throughput of "
+      "requests without end, prompts and decodes in the same passes",
+      "NAME");
   add("--slo", options.slo, "Longest time per output token and to the first token, either or both",
       "tpot=50ms,ttft=2s");
   add("--top", options.top, "How many of the best placements (default 10)", "K");
@@ -266,8 +269,10 @@ void run_offload(const OffloadOptions& options, const std::string& command, cons
   const std::string objective = !options.objective.empty() ? options.objective
                                 : options.batch == "1"     ? "tpot"
                                                            : "throughput";
-  SearchGoal goal = parse_search_goal(false, objective, options.slo, options.top);
-  const OffloadQuestion question = question_of(options);
+  const bool stream = objective == "stream";
+  SearchGoal goal = parse_search_goal(false, stream ? "throughput" : objective, options.slo, options.top);
+  OffloadQuestion question = question_of(options);
+  question.stream = stream;
   goal.prune = !question.batch;  // bounds tell batches apart; of one batch they rule out less than they take
   const OffloadOutcome outcome = watched_search(question, goal, console);
   if (outcome.best.empty() && outcome.stopped) {

@@ -85,7 +85,8 @@ std::string cache_cell(const HybridDescription& is) {
 
 /// Where throughput is what is wanted of several requests, the same with prompts that ride on decodes is shown beside.
 bool shows_riding(const OffloadReport& report) {
-  return report.goal.objective == SearchObjective::throughput && report.best.front().candidate.load.batch > 1;
+  return report.stream ||
+         (report.goal.objective == SearchObjective::throughput && report.best.front().candidate.load.batch > 1);
 }
 
 std::vector<std::string> cells(const OffloadReport& report, const OffloadRow& row) {
@@ -103,10 +104,10 @@ std::vector<std::string> cells(const OffloadReport& report, const OffloadRow& ro
       to_text(p.tpot),
       to_text(p.ttft),
       rate_text(p.output_tokens),
-      row.riding ? rate_text(*row.riding) : "-",
+      row.stream ? rate_text(row.stream->output_tokens) : "-",
       row.speed >= 1 ? "" : percent_text(row.speed),
       percent_text(p.memory.device.total() / p.memory.device.capacity),
-      resource_name(binding_resource(row, report.goal.objective))};
+      resource_name(binding_resource(report, row))};
   if (!shows_riding(report)) {
     texts.erase(texts.begin() + kRidingCell);
   }
@@ -140,8 +141,9 @@ std::string placement_table(const OffloadReport& report, const std::vector<Offlo
   return table.text(style);
 }
 
-std::string goal_text(const SearchGoal& goal) {
-  std::string text = "best " + objective_name(goal.objective, false);
+std::string goal_text(const OffloadReport& report) {
+  const SearchGoal& goal = report.goal;
+  std::string text = report.stream ? "best throughput of a stream" : "best " + objective_name(goal.objective, false);
   if (goal.most_pace) {
     text += ", TPOT at most " + to_text(*goal.most_pace);
   }
@@ -157,8 +159,7 @@ std::string offload_text(const OffloadReport& report, const TextStyle& style) {
   const OffloadRow& best = report.best.front();
   const SearchCounts& counts = report.counts;
   std::string text =
-      heading(fmt::format("{} on {}: {}", printable(report.model), printable(report.machine), goal_text(report.goal)),
-              style)
+      heading(fmt::format("{} on {}: {}", printable(report.model), printable(report.machine), goal_text(report)), style)
           .substr(1);
   text += fmt::format("  {}; {}; costs: {}\n", report.load, printable(best.prediction.precision),
                       printable(best.prediction.cost_model));
@@ -170,6 +171,12 @@ std::string offload_text(const OffloadReport& report, const TextStyle& style) {
     text += paint("  stopped before all placements were looked at\n", Paint::bad, style);
   }
   text += paint("  " + verdict(report), Paint::good, style) + "\n";
+  if (report.stream && best.stream) {
+    text += fmt::format("  in a stream: {} tokens/s, {} requests at once, {} for a pass, {} of it its limit\n",
+                        rate_text(best.stream->output_tokens), count_text(best.stream->running),
+                        to_text(best.stream->pass.seconds),
+                        percent_text(best.stream->pass.limit.seconds / best.stream->pass.seconds));
+  }
   text += heading("The best: " + kind_name(best.candidate.kind), style);
   Table facts({{}, {}});
   for (const PlacementFact& fact : placement_facts(best)) {

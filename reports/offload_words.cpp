@@ -111,7 +111,11 @@ std::string placement_sentence(const OffloadRow& row) {
   return text;
 }
 
-std::string binding_resource(const OffloadRow& row, SearchObjective objective) {
+std::string binding_resource(const OffloadReport& report, const OffloadRow& row) {
+  if (report.stream && row.stream) {
+    return row.stream->pass.limit.resource;
+  }
+  const SearchObjective objective = report.goal.objective;
   const Prediction& p = row.prediction;
   const Seconds decoding = p.decode.seconds * static_cast<double>(row.candidate.load.output - 1);
   const bool prefill =

@@ -22,6 +22,9 @@ struct OffloadQuestion {
   Load load;                                ///< input and output of every request; the rest is not read
   std::optional<std::int64_t> batch;        ///< requests at once; none: whatever is best
   std::optional<std::int64_t> step_tokens;  ///< most prefill tokens of a step; none: whatever is best
+  /// Throughput is that of so many requests that come without end, with their prompts in the passes of decodes; such a
+  /// pass is the time to a token and to the first one.
+  bool stream = false;
   /// What a search does not decide: accuracy, look-ahead and cost of prefetching, the policy of a cache of experts and
   /// the locality that it lives on, deferred experts, tokens of an expert on the host, how copies go, what sockets
   /// share.

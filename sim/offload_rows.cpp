@@ -35,8 +35,7 @@ OffloadRow offload_row(const OffloadQuestion& question, const OffloadCandidate& 
   row.experts_on_device = std::round(row.experts_on_device);
   try {
     const Load& load = candidate.load;
-    row.riding = predict_stream(deployment, {.prompt = load.input, .generated = load.output, .running = load.batch})
-                     .output_tokens;
+    row.stream = predict_stream(deployment, {.prompt = load.input, .generated = load.output, .running = load.batch});
   } catch (const UserError&) {
     // Not so many at once.
   }

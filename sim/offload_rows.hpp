@@ -25,9 +25,9 @@ struct OffloadRow {
   double experts = 0;            ///< of one rank over all layers
   double experts_on_device = 0;  ///< of them
   double speed = 1;              ///< of the best, by what is compared; at most 1
-  /// Output tokens of as many requests that come without end, their prompts in the same passes as decodes
-  /// (sim/request_stream.hpp); none where memory does not hold such a pass.
-  std::optional<PerSecond> riding{};
+  /// As many requests that come without end, their prompts in the same passes as decodes; none where memory does not
+  /// hold such a pass.
+  std::optional<StreamPrediction> stream{};
 };
 
 /// Predicts the candidate again, with everything that the search left out but what would help.

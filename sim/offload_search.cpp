@@ -1,10 +1,12 @@
 #include "sim/offload_search.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "hw/machine.hpp"
 #include "model/plan_tables.hpp"
+#include "sim/request_stream.hpp"
 
 namespace moesaic {
 
@@ -21,6 +23,10 @@ namespace {
 
 constexpr std::int64_t kMostTriedBatch = 1 << 16;  // tried where any batch will do
 constexpr std::array<std::int64_t, 4> kStepTokens = {32768, 8192, 2048, 512};
+
+RequestStream stream_of(const Load& load) {
+  return {.prompt = load.input, .generated = load.output, .running = load.batch};
+}
 
 struct Choice {
   HybridDescription description;
@@ -49,12 +55,17 @@ class OffloadWorker final : public SearchWorker {
   }
 
   SearchFigures bound(std::size_t choice) override {
+    MOESAIC_ASSERT(!state_.question.stream);  // its goals prune nothing
     const LoadTimes& times = predictor(choice).times(choices_[choice].load, TimesDetail::limits);
     return figures(choices_[choice].load, times.prefill.limit * (1 - kBoundRounding),
                    times.decode.limit * (1 - kBoundRounding));
   }
 
   EvaluatedChoice evaluate(std::size_t choice) override {
+    if (state_.question.stream) {
+      const StreamPace pace = stream_pace(deployment(choice), stream_of(choices_[choice].load));
+      return {{pace.pass, pace.pass, pace.output_tokens}};
+    }
     const LoadTimes& times = predictor(choice).times(choices_[choice].load, TimesDetail::times);
     return {figures(choices_[choice].load, times.prefill.predicted, times.decode.predicted)};
   }
@@ -78,6 +89,10 @@ class OffloadWorker final : public SearchWorker {
         opened.missing = opened.missing > Bytes{0} ? std::min(opened.missing, fit.missing) : fit.missing;
       }
     };
+    if (state_.question.stream) {
+      add(static_cast<std::int64_t>(std::ceil(most_pass_tokens(stream_of(load), static_cast<double>(batch)))));
+      return any;
+    }
     if (const auto& asked = state_.question.step_tokens ? state_.question.step_tokens : tried.step_tokens) {
       add(*asked);
       return any;
@@ -99,12 +114,14 @@ class OffloadWorker final : public SearchWorker {
     Built(std::size_t of, Deployment built) : choice(of), deployment(std::move(built)), predictor(deployment) {}
   };
 
-  Predictor& predictor(std::size_t choice) {
+  Built& built(std::size_t choice) {
     if (!built_ || built_->choice != choice) {
       built_.emplace(choice, Deployment{fitter_.plan(choices_[choice].description), state_.question.cost});
     }
-    return built_->predictor;
+    return *built_;
   }
+  Predictor& predictor(std::size_t choice) { return built(choice).predictor; }
+  const Deployment& deployment(std::size_t choice) { return built(choice).deployment; }
 
   static SearchFigures figures(const Load& load, Seconds prefill, Seconds decode) {
     const double output = static_cast<double>(load.output);
@@ -140,6 +157,9 @@ void check(const OffloadQuestion& question) {
   load.step_tokens = question.step_tokens.value_or(1);
   check(load);
   check_mapping(question.architecture, question.mapping, machine);
+  if (question.stream && question.mapping.pipeline > 1) {
+    throw UserError("--map: passes of a stream go through all layers on every device; pp=1");
+  }
   if (question.assumed.cached && !question.batch) {
     throw UserError("--batch: hits of a cache of experts are simulated for one number of requests; give one");
   }
@@ -190,6 +210,7 @@ class Search {
   Search(const OffloadQuestion& question, const SearchGoal& goal, const SearchWatch& watch)
       : question_(question), goal_(goal), watch_(watch), hits_(hit_table(question)) {
     goal_.front = false;
+    goal_.prune = goal_.prune && !question.stream;
     if (hits_) {
       hits_->hits(1, *question.batch);  // what is wrong with the cache is wrong with all
     }
