@@ -12,7 +12,7 @@
 namespace moesaic {
 namespace {
 
-constexpr double kIdle = 0.0005;  // shares of time below are not listed
+constexpr double kIdleInStream = 0.0005;  // shares of time below are not listed
 
 std::string stream_metrics(const StreamReport& report) {
   const StreamPrediction& stream = report.prediction;
@@ -69,7 +69,7 @@ std::string use_table(const PhasePrediction& pass) {
                   .rows = {},
                   .first_number = 1};
   for (const ResourceUse& use : pass.resources) {
-    if (use.utilisation >= kIdle) {
+    if (use.utilisation >= kIdleInStream) {
       table.rows.push_back(
           {html_text(resource_label(use.resource)), html_share(percent_text(use.utilisation), use.utilisation)});
     }

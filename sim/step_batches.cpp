@@ -25,12 +25,12 @@ void StepRun::find_alike_batches() {
   for (const LayerGraph& layer : graph_.layers) {
     strides_.push_back(layer.stride);
     const std::span<const Task> tasks = graph_.tasks_of(layer);
-    if (!std::is_sorted(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.batch < b.batch; })) {
-      alike_end_ = 0;  // batches share a queue
+    const bool shares_queues =
+        !std::is_sorted(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.batch < b.batch; });
+    if (shares_queues || (layer.stride == 0 && !tasks.empty() && tasks.back().batch > 0)) {
+      alike_end_ = 0;
     } else if (layer.stride > 0) {
       alike_end_ = std::min(alike_end_, kFirstAlike + 1 + (layer.copies_end - layer.copies_begin) / layer.stride);
-    } else if (layer.count > 0 && tasks.back().batch > 0) {
-      alike_end_ = 0;
     }
   }
   // A kind of queue is the first batch's alone, or every batch has one.

@@ -7,7 +7,7 @@ namespace moesaic {
 namespace {
 
 /// Of two ends at one moment.
-constexpr double kRounding = 1e-12;
+constexpr double kSameMoment = 1e-12;
 
 }  // namespace
 
@@ -56,6 +56,7 @@ void StepRun::link_chains() {
     }
   });
   if (held) {
+    chains_ = false;
     return;
   }
   each_original([&](std::uint32_t task) {
@@ -92,13 +93,15 @@ void StepRun::cut_chain(std::uint32_t kind, std::uint64_t order) {
   }
   const std::uint32_t of = known_[running->task].queue;
   Point under_way{running->layer, known_[running->task].index};
-  const auto rest = [&] { return now_of(task_at(of, under_way)).rest; };
-  const double left = running->latency + running->taken_back;
-  while (left < rest() * (1 - kRounding)) {
+  const auto now = [&]() -> const AtLevel& { return now_of(task_at(of, under_way)); };
+  // A task that ends at this very moment does so with the others that end; what ends after it in no time finds the next
+  // one begun.
+  const double left = running->latency + running->taken_back, just = time_passed_ ? 1 - kSameMoment : 1 + kSameMoment;
+  while (now().followers > 0 && left < now().rest * just) {
     ++under_way.index;
   }
-  running->latency = std::max(0.0, left - rest());
-  running->taken_back = rest();
+  running->latency = std::max(0.0, left - now().rest);
+  running->taken_back = now().rest;
   queues_[of].head = first_from(of, {under_way.layer, under_way.index + 1});
   some_over_ = some_over_ || running->over();
 }

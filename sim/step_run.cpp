@@ -84,6 +84,7 @@ void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
   begun_ = 0;
   now_ = 0;
   batch_state_.layer = kNothing;
+  rates_hold_ = false;
   for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
     queues_[queue].head = queues_[queue].ended = first_from(queue, {});
   }
@@ -108,8 +109,9 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
     if (running_.empty()) {
       break;
     }
-    if (!some_over_) {
+    if (!some_over_ && !rates_hold_) {
       share_resources();
+      rates_hold_ = chains_;  // else what is in its latency may hold multiprocessors
     }
     advance(spans);
   }
@@ -143,6 +145,7 @@ void StepRun::start(const Ready& ready) {
   started.latency = now.cost.latency + now.rest;
   started.progress = now.cost.busy;
   some_over_ = some_over_ || started.over();
+  rates_hold_ = rates_hold_ && (started.latency > 0 || !(started.progress > 0));
 }
 
 /// Max-min fair rates: all tasks speed up together until a resource is full, or one is as fast as it can be beside what
@@ -208,6 +211,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     for (Running& task : running_) {
       if (task.latency > 0) {
         task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
+        rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
       } else {
         const double left = task.progress - step * task.rate;
         task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
@@ -215,6 +219,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     }
     now_ += step;
   }
+  time_passed_ = !some_over_;
   some_over_ = false;
   ended_.clear();
   std::size_t going = 0;
@@ -225,6 +230,7 @@ void StepRun::advance(std::vector<Span>* spans) {
       }
       continue;
     }
+    rates_hold_ = rates_hold_ && !(now_of(task.task).cost.busy > 0);
     const std::uint32_t queue = known_[task.task].queue;
     queues_[queue].ended = queues_[queue].head;
     idle_ |= 1U << queues_[queue].kind;

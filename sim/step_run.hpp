@@ -193,7 +193,9 @@ class StepRun {
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
   std::uint32_t computed_last_ = kNothing;    // queue of the device
   std::vector<Running> running_;
+  bool time_passed_ = false;            // before the tasks ended that have just ended
   bool some_over_ = false;              // of those running, which end as they start
+  bool rates_hold_ = false;             // what shares resources is what did when rates were shared out
   std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
   std::vector<double> used_, growing_;  // of each resource, while rates are shared out
   bool chains_ = false;                 // tasks that follow each other are started as one
