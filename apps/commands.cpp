@@ -314,7 +314,7 @@ int run_cli(const std::vector<std::string>& arguments, std::ostream& out, std::o
       return 0;
     }
     if (*stream_command) {
-      run_stream(stream_options, {out, err, terminal, watched});
+      run_stream(stream_options, command_line(arguments), {out, err, terminal, watched});
       return 0;
     }
     if (*offload_command) {

@@ -5,8 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <ostream>
+#include <string_view>
 #include <utility>
 
 #include "apps/interrupt.hpp"
@@ -18,15 +20,16 @@
 #include "base/quantity_text.hpp"
 #include "reports/names.hpp"
 #include "reports/offload.hpp"
+#include "sim/expert_cache.hpp"
 
 namespace moesaic {
 namespace {
 
 /// What of a placement a search takes as given.
 HybridDescription assumed_of(const std::string& placement, const std::vector<std::string>& sets) {
-  constexpr std::array<std::string_view, 7> kGiven = {"experts.prefetch", "experts.deferred",     "experts.host_tokens",
-                                                      "experts.evicted",  "experts.copied_bytes", "copies",
-                                                      "sockets"};
+  constexpr std::array<std::string_view, 8> kGiven = {
+      "experts.prefetch", "experts.cache",        "experts.deferred", "experts.host_tokens",
+      "experts.evicted",  "experts.copied_bytes", "copies",           "sockets"};
   for (const std::string& set : sets) {
     if (std::none_of(kGiven.begin(), kGiven.end(), [&](std::string_view key) { return set.starts_with(key); })) {
       throw UserError(fmt::format("--set: 'placement.{}' is what offload searches for; given can be placement.{}",
@@ -44,6 +47,39 @@ HybridDescription assumed_of(const std::string& placement, const std::vector<std
   HybridDescription assumed;
   assumed.missing = MissingExperts::fetched;  // the only one that takes a prefetcher
   return with_changes(assumed, sets);
+}
+
+double share_of(const char* option, std::string_view text) {
+  double share = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  if (error != std::errc() || end != text.data() + text.size() || !(share > 0) || share > 1) {
+    throw UserError(fmt::format("{}: '{}' is not a number above 0 and up to 1", option, printable(text)));
+  }
+  return share;
+}
+
+/// A cache of experts on the device, as the options change what is given.
+void assume_cache(const OffloadOptions& options, HybridDescription& assumed) {
+  if (options.srp.empty() && options.cache_policy.empty()) {
+    return;
+  }
+  assumed.name = "offload";
+  CachedExperts cached = assumed.cached.value_or(CachedExperts{});
+  if (!options.cache_policy.empty()) {
+    cached.policy = options.cache_policy;
+    try {
+      parse_cache_policy(cached.policy);
+    } catch (const UserError& error) {
+      throw UserError(std::string("--cache-policy: ") + error.what());
+    }
+  }
+  if (!options.srp.empty()) {
+    const std::size_t at = options.srp.find('@');
+    cached.segment_performance = share_of("--srp", std::string_view(options.srp).substr(0, at));
+    cached.segment = at == std::string::npos ? cached.segment : parse_positive("--srp", options.srp.substr(at + 1));
+    cached.repeat = 0;
+  }
+  assumed.cached = cached;
 }
 
 OffloadQuestion question_of(const OffloadOptions& options) {
@@ -71,6 +107,7 @@ OffloadQuestion question_of(const OffloadOptions& options) {
                            .batch = std::nullopt,
                            .step_tokens = std::nullopt,
                            .assumed = assumed_of(given, sets)};
+  assume_cache(options, question.assumed);
   if (options.batch != "any") {
     question.batch = parse_count("--batch", options.batch);
   }
@@ -85,13 +122,17 @@ OffloadOutcome watched_search(const OffloadQuestion& question, const SearchGoal&
   const auto begin = std::chrono::steady_clock::now();
   OffloadOutcome outcome;
   const Interrupt interrupt;
-  {
+  try {
     ProgressLine line(console.err);
     outcome = search_offload(question, goal, [&](const SearchProgress& progress) {
       line.show({progress.done, progress.total,
                  fmt::format("placements of a kind, {} evaluated", progress.counts->evaluated)});
       return !interrupt.flag();
     });
+  } catch (const UserError& error) {
+    // Of a cache that came from no placement.
+    const std::string_view message = error.what(), of_cache = "--placement: 'offload': experts.cache: ";
+    throw message.starts_with(of_cache) ? UserError("--srp: " + std::string(message.substr(of_cache.size()))) : error;
   }
   if (console.progress) {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -150,6 +191,7 @@ OffloadReport report_of(const OffloadQuestion& question, const SearchGoal& goal,
                                                    : integer_text(*question.batch) + " requests",
                             integer_text(question.load.input), integer_text(question.load.output));
   report.goal = goal;
+  report.stream = question.stream;
   report.counts = outcome.counts;
   report.stopped = outcome.stopped;
   const double best = score(outcome.best.front().figures, goal.objective);
@@ -189,7 +231,9 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
   add("--step-tokens", options.step_tokens, "Most prefill tokens of one step, or 'any': whatever is best (default)",
       "N|any");
   add("--objective", options.objective,
-      "What is best: tpot (default for one request), throughput (default for more) or ttft", "NAME");
+      "What is best: tpot (default for one request), throughput (default for more), ttft, or stream: throughput of "
+      "requests without end, prompts and decodes in the same passes",
+      "NAME");
   add("--slo", options.slo, "Longest time per output token and to the first token, either or both",
       "tpot=50ms,ttft=2s");
   add("--top", options.top, "How many of the best placements (default 10)", "K");
@@ -197,6 +241,11 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
       "weights=int4,kv=bf16");
   add("--routing", scenario.routing, "Expert routing: uniform (default), even, zipf:EXPONENT, or a JSON file",
       "ROUTING");
+  add("--srp", options.srp,
+      "Chosen experts are copied into a cache on the device, whose hits are simulated over routing of this SRP, of "
+      "segments of M tokens (default 16)",
+      "F[@M]");
+  add("--cache-policy", options.cache_policy, "The same by this policy (default lru), as of moesaic cache", "NAME");
   add("--profile", scenario.profile, "Cost of kernels, as of predict (default measured)", "NAME|FILE");
   add("--placement", scenario.placement,
       "A placement whose prefetcher, copies and engine are given; what is where is searched", "NAME|FILE");
@@ -205,7 +254,7 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
   command
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "
-                   "searched: experts.prefetch, experts.deferred, experts.host_tokens, experts.evicted, "
+                   "searched: experts.prefetch, experts.cache, experts.deferred, experts.host_tokens, experts.evicted, "
                    "experts.copied_bytes, copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
@@ -220,8 +269,10 @@ void run_offload(const OffloadOptions& options, const std::string& command, cons
   const std::string objective = !options.objective.empty() ? options.objective
                                 : options.batch == "1"     ? "tpot"
                                                            : "throughput";
-  SearchGoal goal = parse_search_goal(false, objective, options.slo, options.top);
-  const OffloadQuestion question = question_of(options);
+  const bool stream = objective == "stream";
+  SearchGoal goal = parse_search_goal(false, stream ? "throughput" : objective, options.slo, options.top);
+  OffloadQuestion question = question_of(options);
+  question.stream = stream;
   goal.prune = !question.batch;  // bounds tell batches apart; of one batch they rule out less than they take
   const OffloadOutcome outcome = watched_search(question, goal, console);
   if (outcome.best.empty() && outcome.stopped) {

@@ -13,7 +13,8 @@ struct OffloadOptions {
   Scenario scenario;
   std::string devices, batch = "1", input, output, step_tokens = "any";
   std::string objective, slo, top = "10";
-  std::string write;  ///< a file for the best placement
+  std::string srp, cache_policy;  ///< of a cache of experts; both empty: none but that of --placement
+  std::string write;              ///< a file for the best placement
   std::string format = "text";
   std::string output_file;
 };

@@ -58,14 +58,14 @@ CLI::App* add_stream_command(CLI::App& app, StreamOptions& options) {
       "N");
   add("--requests", options.requests, "Also a batch of so many, with the passes that fill and empty it", "N");
   add_running_options(*command, options.scenario);
-  add_output_options(*command, options.format, options.output_file, {"text", "json"});
+  add_output_options(*command, options.format, options.output_file, {"text", "json", "html"});
   command->footer(
       "Example:\n  moesaic stream --model Mixtral-8x7B --machine xeon-8380-a40 --placement moe-lens --input 98 "
       "--output 32 --cache 70GB");
   return command;
 }
 
-void run_stream(const StreamOptions& options, const Console& console) {
+void run_stream(const StreamOptions& options, const std::string& command, const Console& console) {
   check_output("-o", options.output_file);
   StreamReport report;
   report.stream = stream_of(options);
@@ -77,7 +77,9 @@ void run_stream(const StreamOptions& options, const Console& console) {
   report.prediction = predict_stream(deployment, report.stream);
   report.deployed = deployed(deployment);
   const bool rich = console.rich && options.output_file.empty();
-  write_result(options.format == "json" ? stream_json(report) : stream_text(report, {.rich = rich}),
+  write_result(options.format == "json"   ? stream_json(report)
+               : options.format == "html" ? stream_page(report, command)
+                                          : stream_text(report, {.rich = rich}),
                options.output_file, console.out);
 }
 

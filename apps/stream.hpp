@@ -17,7 +17,7 @@ struct StreamOptions {
 };
 
 CLI::App* add_stream_command(CLI::App& app, StreamOptions& options);
-/// Throws UserError.
-void run_stream(const StreamOptions& options, const Console& console);
+/// `command`: as typed. Throws UserError.
+void run_stream(const StreamOptions& options, const std::string& command, const Console& console);
 
 }  // namespace moesaic

@@ -12,6 +12,7 @@ struct BatchGroup {
   double sequences = 0;
   double new_tokens = 0;
   double context = 0;
+  bool operator==(const BatchGroup&) const = default;
 };
 
 /// The sequences of one replica in one step. A step may mix prefill and decode.

@@ -24,6 +24,21 @@ void WorkEnergy::add(const WorkEnergy& other, double times) {
   links += other.links * times;
 }
 
+namespace {
+
+void add_copy(const Task& task, const MachineView& view, double times, WorkEnergy& energy) {
+  for (const Demand& demand : task.demands) {
+    const Bytes bytes{demand.amount * times};
+    if (demand.resource == view.host_to_device || demand.resource == view.device_to_host) {
+      energy.links += view.host_link_energy * bytes;
+    } else if (demand.resource == view.host_memory && view.has_host()) {
+      energy.units[view.device_units].memory += view.host_unit().energy_of_bytes * bytes;
+    }
+  }
+}
+
+}  // namespace
+
 WorkEnergy work_energy(const StepGraph& graph, const MachineView& view) {
   WorkEnergy energy;
   for (const UnitView& unit : view.units) {
@@ -40,6 +55,8 @@ WorkEnergy work_energy(const StepGraph& graph, const MachineView& view) {
             (view.scale_up_energy * task.work.wire + view.network_energy * task.work.network) * layer.executions;
       } else if (task.queue == Queue::to_unit || task.queue == Queue::from_unit) {
         energy.links += view.units[task.unit].link_energy * task.work.wire * layer.executions;
+      } else {
+        add_copy(task, view, layer.executions, energy);
       }
     }
   }

@@ -14,10 +14,11 @@ struct UnitWorkEnergy {
 };
 
 /// Of one rank, the sum over all tasks; zero where the machine's file does not say what something takes. Of the host
-/// only what its own file says.
+/// only what its own file says. Copies between host and device, either way, and reads and writes of drives take what
+/// the link and the host's memory take for the bytes that they demand of them.
 struct WorkEnergy {
   std::vector<UnitWorkEnergy> units;  ///< as in MachineView
-  Joules links;                       ///< between devices, and to a unit with a memory of its own
+  Joules links;                       ///< between devices, to the host, and to a unit with a memory of its own
 
   Joules total() const;
   bool known() const { return total() > Joules{}; }

@@ -40,6 +40,7 @@ struct RankBatch {
   double tokens = 0;               ///< that one rank works on
   double replica_tokens = 0;       ///< of the whole replica
   bool decodes = false;            ///< one new token for every sequence
+  bool operator==(const RankBatch&) const = default;
 };
 /// The busiest rank's share: sequences are dealt to `data` groups, the fullest has the ceiling. Of `context` ranks each
 /// has as many tokens of every prompt, and while decoding the new tokens of some of the sequences.

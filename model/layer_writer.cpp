@@ -173,8 +173,11 @@ void LayerWriter::begin_layer(double executions) {
   beside_.clear();
   chunks_.clear();
   batch_ = 0;
+  batch_first_ = 0;
   notes_ = {};
-  graph_.layers.push_back({static_cast<std::uint32_t>(first_), 0, executions, true, true});
+  LayerGraph& layer = graph_.layers.emplace_back();
+  layer.first = static_cast<std::uint32_t>(first_);
+  layer.executions = executions;
 }
 
 void LayerWriter::begin_next_batch() {
@@ -182,6 +185,7 @@ void LayerWriter::begin_next_batch() {
   end_batch();
   last_ = -1;
   ++batch_;
+  batch_first_ = size();
   notes_.beside = notes_.attention_from = -1;
   notes_.attends = false;
   notes_.returning = {};
@@ -192,6 +196,28 @@ void LayerWriter::begin_next_batch() {
   notes_.attended.clear();
   notes_.stream = Bytes{};
   graph_.batches = std::max(graph_.batches, batch_ + 1);
+}
+
+void LayerWriter::copy_batch() {
+  MOESAIC_ASSERT(batch_ > 0);
+  const std::size_t from = batch_first_, end = size(), stride = end - from;
+  const int last = last_;
+  begin_next_batch();
+  LayerGraph& layer = graph_.layers.back();
+  if (layer.copies_end == 0) {
+    layer.copies_begin = static_cast<std::uint32_t>(end);
+    layer.stride = static_cast<std::uint32_t>(stride);
+  }
+  layer.copies_end = static_cast<std::uint32_t>(end + stride);
+  for (std::size_t i = from; i < end; ++i) {
+    Task& task = graph_.tasks.emplace_back(graph_.tasks[first_ + i]);
+    // What all batches share, such as storage, is the first one's.
+    task.batch = task.batch == 0 ? task.batch : static_cast<std::uint8_t>(batch_);
+    for (std::uint16_t& before : task.after) {
+      before = static_cast<std::uint16_t>(before < from ? before : before + stride);
+    }
+  }
+  last_ = last < 0 ? last : last + static_cast<int>(stride);
 }
 
 /// Chunks end with the last of them: it is the last on its queue, and the other queues' tasks came before it.

@@ -90,6 +90,9 @@ class LayerWriter {
   void begin_layer(double executions);
   /// What follows is the same layer for the step's next batch: a chain of its own, on the queues of that batch.
   void begin_next_batch();
+  /// The next batch's tasks are those of this one, which is not the first, and of which nothing but its own tasks waits
+  /// for any of them. All that were copied follow each other.
+  void copy_batch();
   /// Of the batches of this layer, from 0.
   int batch() const { return batch_; }
   /// Marks the layer's output and decides whether the layer is one chain.
@@ -106,6 +109,7 @@ class LayerWriter {
   std::size_t first_ = 0;
   int last_ = -1;
   int batch_ = 0;
+  std::size_t batch_first_ = 0;  ///< of the layer's tasks, the batch's first
   Notes notes_;
   std::vector<int> beside_;  ///< running beside the chain
   std::vector<int> chunks_;  ///< the last task of each chunk, -1 before its first

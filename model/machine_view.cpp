@@ -74,6 +74,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
   } else if (host_link) {
     view.scale_up = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.scale_up_latency = host_link->latency;
+    view.scale_up_energy = host_link->energy;
   }
   view.node_devices = machine.devices;
   if (machine.network && ranks > machine.devices) {
@@ -86,6 +87,7 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.host_to_device = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.device_to_host = add(view, "device.host_link.bandwidth", ResourceKind::link, host_link->bandwidth.value);
     view.host_link_latency = host_link->latency;
+    view.host_link_energy = host_link->energy;
   }
   if (machine.host) {
     const double share = 1.0 / std::min(ranks, machine.devices);

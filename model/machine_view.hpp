@@ -73,6 +73,7 @@ struct MachineView {
   int memory_spaces = 1;                  ///< parts of the device's memory that units can read at once
   JoulesPerByte scale_up_energy{};        ///< zero: not known
   JoulesPerByte network_energy{};
+  JoulesPerByte host_link_energy{};  ///< either way
   Seconds scale_up_latency{};
   Seconds network_latency{};
   Seconds network_gap{};

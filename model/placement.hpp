@@ -33,6 +33,7 @@ class Placement {
   /// Called before a layer's operators with the bytes of its weights on this rank (zero for the input and output parts,
   /// whose tables stay on the device), once for all batches.
   virtual void begin_layer(LayerWriter& writer, const LayerWeights& weights) const;
+  /// Of batches behind the first one that are equal, the first is placed and the others are copies of it.
   virtual void place(LayerWriter& writer, const Operator& op, const Work& work) const = 0;
   /// Called after a layer's operators of one batch.
   virtual void end_batch(LayerWriter& writer) const;

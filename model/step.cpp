@@ -153,8 +153,15 @@ void StepBuilder::write(LayerWriter& writer, const Part& part, const StepOptions
   const Placement& placement = plan_.placement();
   writer.begin_layer(part.executions);
   placement.begin_layer(writer, part.weights);
-  for (const RankBatch& batch : batches) {
-    if (&batch != batches.data()) {
+  std::size_t alike = 2;  // batches up to this one are as the second
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const RankBatch& batch = batches[i];
+    if (i == alike && batch == batches[1]) {
+      writer.copy_batch();
+      ++alike;
+      continue;
+    }
+    if (i > 0) {
       writer.begin_next_batch();
     }
     operators_.clear();

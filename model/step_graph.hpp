@@ -92,6 +92,11 @@ struct LayerGraph {
   double executions = 0;  ///< layers of this kind in the step
   bool serial = true;     ///< one chain: every task waits for the one before it
   bool closed = true;     ///< starts when the layer before has ended, ends when all its tasks have
+  /// Tasks at these positions are those of the batch before them, `stride` before, for the next batch: they wait for
+  /// the same of their own batch, and for what comes before the second batch.
+  std::uint32_t copies_begin = 0, copies_end = 0;
+  std::uint32_t stride = 0;
+  bool is_copy(std::uint32_t position) const { return copies_begin <= position && position < copies_end; }
 };
 
 struct StepGraph {

@@ -14,6 +14,7 @@ struct OffloadReport {
   std::string machine;
   std::string load;  ///< for people: "1 request of 1,024 + 256 tokens"
   SearchGoal goal;
+  bool stream = false;  ///< throughput is that of requests without end
   SearchCounts counts;
   bool stopped = false;
   std::vector<OffloadRow> best;  ///< not empty; best first, the first with what would help
@@ -33,7 +34,7 @@ struct PlacementFact {
 };
 std::vector<PlacementFact> placement_facts(const OffloadRow& row);
 /// The resource that sets the limit of the phase that takes most of what is compared.
-std::string binding_resource(const OffloadRow& row, SearchObjective objective);
+std::string binding_resource(const OffloadReport& report, const OffloadRow& row);
 
 std::string offload_text(const OffloadReport& report, const TextStyle& style);
 /// The contract of configs/schema/offload.json.

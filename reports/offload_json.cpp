@@ -10,30 +10,45 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json cached_json(const std::optional<CachedExperts>& cached) {
+  if (!cached) {
+    return nullptr;
+  }
+  return {{"policy", cached->policy},     {"srp", optional_json(cached->segment_performance)},
+          {"segment", cached->segment},   {"repeat", cached->repeat},
+          {"document", cached->document}, {"load_deviation", optional_json(cached->load_deviation)},
+          {"shared", cached->shared}};
+}
+
+/// Hits that follow from a cache are left to whoever reads its file, to be simulated again.
 Json placement_json(const HybridDescription& is, const std::string& name, const std::string& description) {
-  return {
-      {"name", name},
-      {"kind", "placement"},
-      {"description", description},
-      {"device_layers", is.device_layers},
-      {"dense", {{"device", is.dense_on_device}, {"unit", is.on_host ? "host" : "device"}}},
-      {"experts",
-       {{"device", is.experts_on_device},
-        {"hits", optional_json(is.hits)},
-        {"missing", to_text(is.missing)},
-        {"prefetch", {{"accuracy", is.prefetch_accuracy}, {"look_ahead", is.look_ahead}, {"extra", is.prefetch_extra}}},
-        {"deferred", is.deferred},
-        {"host_tokens", optional_json(is.host_tokens)},
-        {"evicted", is.copied_back ? "copied" : "dropped"},
-        {"copied_bytes", is.copied_bytes}}},
-      {"cache", {{"device", is.cache_on_device}, {"host_attention", is.host_attention}}},
-      {"activations", {{"device", is.activations_on_device}}},
-      {"buffered_layers", is.buffered_layers},
-      {"batches", is.batches},
-      {"copies", to_text(is.copies)},
-      {"overlap", to_text(is.overlap)},
-      {"sockets", is.sockets_apart ? "apart" : "spread"},
-      {"storage", {{"weights", is.weights_on_storage}, {"cache", is.cache_on_storage}}}};
+  Json prefetch = {{"accuracy", is.prefetch_accuracy}, {"look_ahead", is.look_ahead}, {"extra", is.prefetch_extra}};
+  if (is.guesses_kept) {
+    prefetch["guesses"] = "kept";
+  }
+  return {{"name", name},
+          {"kind", "placement"},
+          {"description", description},
+          {"device_layers", is.device_layers},
+          {"dense", {{"device", is.dense_on_device}, {"unit", is.on_host ? "host" : "device"}}},
+          {"experts",
+           {{"device", is.experts_on_device},
+            {"hits", is.cached ? Json(nullptr) : optional_json(is.hits)},
+            {"missing", to_text(is.missing)},
+            {"cache", cached_json(is.cached)},
+            {"prefetch", std::move(prefetch)},
+            {"deferred", is.deferred},
+            {"host_tokens", optional_json(is.host_tokens)},
+            {"evicted", is.copied_back ? "copied" : "dropped"},
+            {"copied_bytes", is.copied_bytes}}},
+          {"cache", {{"device", is.cache_on_device}, {"host_attention", is.host_attention}}},
+          {"activations", {{"device", is.activations_on_device}}},
+          {"buffered_layers", is.buffered_layers},
+          {"batches", is.batches},
+          {"copies", to_text(is.copies)},
+          {"overlap", to_text(is.overlap)},
+          {"sockets", is.sockets_apart ? "apart" : "spread"},
+          {"storage", {{"weights", is.weights_on_storage}, {"cache", is.cache_on_storage}}}};
 }
 
 Json memory_json(const MemoryFootprint& memory) {
@@ -56,10 +71,11 @@ Json row_json(const OffloadReport& report, const OffloadRow& row) {
           {"tpot_s", p.tpot.value},
           {"ttft_s", p.ttft.value},
           {"output_tokens_per_s", p.output_tokens.value},
+          {"stream_output_tokens_per_s", row.stream ? Json(row.stream->output_tokens.value) : Json(nullptr)},
           {"decode_limit_s", p.decode.limit.seconds.value},
           {"prefill_limit_s", p.prefill.limit.seconds.value},
           {"speed_of_best", row.speed},
-          {"bound_by", binding_resource(row, report.goal.objective)},
+          {"bound_by", binding_resource(report, row)},
           {"memory_bytes",
            {{"device", memory_json(p.memory.device)},
             {"host", memory_json(p.memory.host)},
@@ -104,7 +120,7 @@ std::string offload_json(const OffloadReport& report) {
        {"precision", best.prediction.precision},
        {"cost_model", best.prediction.cost_model},
        {"load", report.load},
-       {"objective", objective_name(report.goal.objective, false)},
+       {"objective", report.stream ? "stream" : objective_name(report.goal.objective, false)},
        {"slo", {{"tpot_s", optional_json(report.goal.most_pace)}, {"ttft_s", optional_json(report.goal.most_first)}}},
        {"counts",
         {{"shapes", counts.mappings},

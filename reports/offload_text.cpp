@@ -72,6 +72,8 @@ std::string memory_table(const Prediction& prediction, const TextStyle& style) {
   return heading("Memory", style) + table.text(style);
 }
 
+constexpr int kRidingCell = 9;  // of a placement's cells
+
 std::string share_text(double share) { return share >= 1 ? "all" : share <= 0 ? "-" : percent_text(share); }
 
 std::string cache_cell(const HybridDescription& is) {
@@ -81,39 +83,56 @@ std::string cache_cell(const HybridDescription& is) {
   return share_text(is.cache_on_device) + (is.host_attention > 0 ? " + host" : " + copied");
 }
 
+/// Where throughput is what is wanted of several requests, the same with prompts that ride on decodes is shown beside.
+bool shows_riding(const OffloadReport& report) {
+  return report.stream ||
+         (report.goal.objective == SearchObjective::throughput && report.best.front().candidate.load.batch > 1);
+}
+
 std::vector<std::string> cells(const OffloadReport& report, const OffloadRow& row) {
   const HybridDescription& is = row.candidate.description;
   const Prediction& p = row.prediction;
   const std::string dense = is.on_host && is.device_layers > 0 ? fmt::format("{} layers", is.device_layers)
                                                                : share_text(is.on_host ? 0 : is.dense_on_device);
-  return {kind_name(row.candidate.kind),
-          row.experts > 0 ? count_text(row.experts_on_device) : "-",
-          dense,
-          cache_cell(is),
-          integer_text(row.candidate.load.batch) + (is.batches > 1 ? fmt::format(" in {}", is.batches) : ""),
-          integer_text(row.candidate.load.step_tokens),
-          to_text(p.tpot),
-          to_text(p.ttft),
-          rate_text(p.output_tokens),
-          row.speed >= 1 ? "" : percent_text(row.speed),
-          percent_text(p.memory.device.total() / p.memory.device.capacity),
-          resource_name(binding_resource(row, report.goal.objective))};
+  std::vector<std::string> texts{
+      kind_name(row.candidate.kind),
+      row.experts > 0 ? count_text(row.experts_on_device) : "-",
+      dense,
+      cache_cell(is),
+      integer_text(row.candidate.load.batch) + (is.batches > 1 ? fmt::format(" in {}", is.batches) : ""),
+      integer_text(row.candidate.load.step_tokens),
+      to_text(p.tpot),
+      to_text(p.ttft),
+      rate_text(p.output_tokens),
+      row.stream ? rate_text(row.stream->output_tokens) : "-",
+      row.speed >= 1 ? "" : percent_text(row.speed),
+      percent_text(p.memory.device.total() / p.memory.device.capacity),
+      resource_name(binding_resource(report, row))};
+  if (!shows_riding(report)) {
+    texts.erase(texts.begin() + kRidingCell);
+  }
+  return texts;
 }
 
 std::string placement_table(const OffloadReport& report, const std::vector<OffloadRow>& rows, const TextStyle& style) {
-  Table table({{"", Align::right},
-               {"placement"},
-               {"experts", Align::right},
-               {"other weights", Align::right},
-               {"cache"},
-               {"batch", Align::right},
-               {"prefill steps", Align::right},
-               {"TPOT", Align::right},
-               {"TTFT", Align::right},
-               {"tokens/s", Align::right},
-               {"of the best", Align::right},
-               {"device", Align::right},
-               {"bound by"}});
+  std::vector<Column> columns{{"", Align::right},
+                              {"placement"},
+                              {"experts", Align::right},
+                              {"other weights", Align::right},
+                              {"cache"},
+                              {"batch", Align::right},
+                              {"prefill steps", Align::right},
+                              {"TPOT", Align::right},
+                              {"TTFT", Align::right},
+                              {"tokens/s", Align::right},
+                              {"in a stream", Align::right},
+                              {"of the best", Align::right},
+                              {"device", Align::right},
+                              {"bound by"}};
+  if (!shows_riding(report)) {
+    columns.erase(columns.begin() + 1 + kRidingCell);
+  }
+  Table table(std::move(columns));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::string> row = cells(report, rows[i]);
     row.insert(row.begin(), std::to_string(i + 1));
@@ -122,8 +141,9 @@ std::string placement_table(const OffloadReport& report, const std::vector<Offlo
   return table.text(style);
 }
 
-std::string goal_text(const SearchGoal& goal) {
-  std::string text = "best " + objective_name(goal.objective, false);
+std::string goal_text(const OffloadReport& report) {
+  const SearchGoal& goal = report.goal;
+  std::string text = report.stream ? "best throughput of a stream" : "best " + objective_name(goal.objective, false);
   if (goal.most_pace) {
     text += ", TPOT at most " + to_text(*goal.most_pace);
   }
@@ -139,8 +159,7 @@ std::string offload_text(const OffloadReport& report, const TextStyle& style) {
   const OffloadRow& best = report.best.front();
   const SearchCounts& counts = report.counts;
   std::string text =
-      heading(fmt::format("{} on {}: {}", printable(report.model), printable(report.machine), goal_text(report.goal)),
-              style)
+      heading(fmt::format("{} on {}: {}", printable(report.model), printable(report.machine), goal_text(report)), style)
           .substr(1);
   text += fmt::format("  {}; {}; costs: {}\n", report.load, printable(best.prediction.precision),
                       printable(best.prediction.cost_model));
@@ -152,6 +171,12 @@ std::string offload_text(const OffloadReport& report, const TextStyle& style) {
     text += paint("  stopped before all placements were looked at\n", Paint::bad, style);
   }
   text += paint("  " + verdict(report), Paint::good, style) + "\n";
+  if (report.stream && best.stream) {
+    text += fmt::format("  in a stream: {} tokens/s, {} requests at once, {} for a pass, {} of it its limit\n",
+                        rate_text(best.stream->output_tokens), count_text(best.stream->running),
+                        to_text(best.stream->pass.seconds),
+                        percent_text(best.stream->pass.limit.seconds / best.stream->pass.seconds));
+  }
   text += heading("The best: " + kind_name(best.candidate.kind), style);
   Table facts({{}, {}});
   for (const PlacementFact& fact : placement_facts(best)) {

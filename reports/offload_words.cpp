@@ -27,6 +27,12 @@ std::string missing_text(const HybridDescription& is) {
   return fmt::format("all copied in ahead, layer by layer, through {} buffers", is.buffered_layers);
 }
 
+std::string cached_text(const HybridDescription& is) {
+  return is.cached ? fmt::format(", a cache ({}) that has {} of what tokens choose", is.cached->policy,
+                                 percent_text(is.hits.value_or(0)))
+                   : "";
+}
+
 std::string experts_text(const OffloadRow& row) {
   const HybridDescription& is = row.candidate.description;
   if (row.experts <= 0) {
@@ -35,8 +41,8 @@ std::string experts_text(const OffloadRow& row) {
   if (row.experts_on_device >= row.experts) {
     return "all on the device";
   }
-  return fmt::format("{} of {} on the device, the others {}", count_text(row.experts_on_device),
-                     count_text(row.experts), is.on_host ? "computed by the host" : missing_text(is));
+  return fmt::format("{} of {} on the device{}, the others {}", count_text(row.experts_on_device),
+                     count_text(row.experts), cached_text(is), is.on_host ? "computed by the host" : missing_text(is));
 }
 
 std::string dense_text(const HybridDescription& is) {
@@ -105,7 +111,11 @@ std::string placement_sentence(const OffloadRow& row) {
   return text;
 }
 
-std::string binding_resource(const OffloadRow& row, SearchObjective objective) {
+std::string binding_resource(const OffloadReport& report, const OffloadRow& row) {
+  if (report.stream && row.stream) {
+    return row.stream->pass.limit.resource;
+  }
+  const SearchObjective objective = report.goal.objective;
   const Prediction& p = row.prediction;
   const Seconds decoding = p.decode.seconds * static_cast<double>(row.candidate.load.output - 1);
   const bool prefill =

@@ -1,4 +1,4 @@
-// A stream of requests as text and as JSON (configs/schema/stream.json).
+// A stream of requests as text, as JSON (configs/schema/stream.json) and as a page.
 #pragma once
 
 #include <string>
@@ -17,5 +17,7 @@ struct StreamReport {
 
 std::string stream_text(const StreamReport& report, const TextStyle& style);
 std::string stream_json(const StreamReport& report);
+/// `command`: that made it; may be empty.
+std::string stream_page(const StreamReport& report, const std::string& command);
 
 }  // namespace moesaic

@@ -143,6 +143,17 @@ int OffloadFitter::largest_layers(HybridDescription description, const Load& loa
   return low;
 }
 
+/// Only what copies missing experts in fills a cache: what the host computes instead brings none.
+void OffloadFitter::give_cache(HybridDescription& description, const Load& load) const {
+  const double share = hits_->whole_slots(description.experts_on_device);
+  if (share > 0) {
+    description.experts_on_device = share;
+    description.cached = question_.assumed.cached;
+    description.guesses_kept = question_.assumed.guesses_kept;
+    description.hits = hits_->hits(share, load.batch);
+  }
+}
+
 OffloadFitter::Fit OffloadFitter::checked(HybridDescription description, const Load& load) const {
   ReplicaMemory needed = memory(description, load);
   const Bytes host = lacking(needed.host);
@@ -199,6 +210,9 @@ OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& loa
     }
   } else if (shape.kind != OffloadKind::resident && out.dense_on_device >= 1) {
     return {};  // without experts, nothing is elsewhere
+  }
+  if (hits_ != nullptr && shape.kind == OffloadKind::fetched) {
+    give_cache(out, load);
   }
   return checked(out, load);
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "base/error.hpp"
+
 namespace moesaic {
 namespace {
 
@@ -31,6 +33,12 @@ OffloadRow offload_row(const OffloadQuestion& question, const OffloadCandidate& 
                              (weights.on_device ? 1 : plan.placement().homes().experts_on_device);
   }
   row.experts_on_device = std::round(row.experts_on_device);
+  try {
+    const Load& load = candidate.load;
+    row.stream = predict_stream(deployment, {.prompt = load.input, .generated = load.output, .running = load.batch});
+  } catch (const UserError&) {
+    // Not so many at once.
+  }
   return row;
 }
 

@@ -1,10 +1,12 @@
 // What people want to know of a placement that a search has found: what is where, and what each resource does.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sim/offload_search.hpp"
+#include "sim/request_stream.hpp"
 
 namespace moesaic {
 
@@ -23,6 +25,9 @@ struct OffloadRow {
   double experts = 0;            ///< of one rank over all layers
   double experts_on_device = 0;  ///< of them
   double speed = 1;              ///< of the best, by what is compared; at most 1
+  /// As many requests that come without end, their prompts in the same passes as decodes; none where memory does not
+  /// hold such a pass.
+  std::optional<StreamPrediction> stream{};
 };
 
 /// Predicts the candidate again, with everything that the search left out but what would help.

@@ -1,18 +1,21 @@
 #include "sim/offload_search.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "hw/machine.hpp"
 #include "model/plan_tables.hpp"
+#include "sim/request_stream.hpp"
 
 namespace moesaic {
 
 struct OffloadSpace::State {
-  State(const OffloadQuestion& asked, std::vector<OffloadTry> all)
-      : question(asked), tries(std::move(all)), tables(asked.routing) {}
+  State(const OffloadQuestion& asked, std::vector<OffloadTry> all, std::shared_ptr<HitTable> known)
+      : question(asked), tries(std::move(all)), hits(std::move(known)), tables(asked.routing) {}
   const OffloadQuestion& question;
   std::vector<OffloadTry> tries;
+  std::shared_ptr<HitTable> hits;
   mutable PlanTables tables;
 };
 
@@ -21,6 +24,10 @@ namespace {
 constexpr std::int64_t kMostTriedBatch = 1 << 16;  // tried where any batch will do
 constexpr std::array<std::int64_t, 4> kStepTokens = {32768, 8192, 2048, 512};
 
+RequestStream stream_of(const Load& load) {
+  return {.prompt = load.input, .generated = load.output, .running = load.batch};
+}
+
 struct Choice {
   HybridDescription description;
   Load load;
@@ -28,7 +35,8 @@ struct Choice {
 
 class OffloadWorker final : public SearchWorker {
  public:
-  explicit OffloadWorker(const OffloadSpace::State& state) : state_(state), fitter_(state.question, state.tables) {}
+  explicit OffloadWorker(const OffloadSpace::State& state)
+      : state_(state), fitter_(state.question, state.tables, state.hits.get()) {}
 
   OpenedMapping open(std::size_t mapping) override {
     OpenedMapping opened;
@@ -47,12 +55,17 @@ class OffloadWorker final : public SearchWorker {
   }
 
   SearchFigures bound(std::size_t choice) override {
+    MOESAIC_ASSERT(!state_.question.stream);  // its goals prune nothing
     const LoadTimes& times = predictor(choice).times(choices_[choice].load, TimesDetail::limits);
     return figures(choices_[choice].load, times.prefill.limit * (1 - kBoundRounding),
                    times.decode.limit * (1 - kBoundRounding));
   }
 
   EvaluatedChoice evaluate(std::size_t choice) override {
+    if (state_.question.stream) {
+      const StreamPace pace = stream_pace(deployment(choice), stream_of(choices_[choice].load));
+      return {{pace.pass, pace.pass, pace.output_tokens}};
+    }
     const LoadTimes& times = predictor(choice).times(choices_[choice].load, TimesDetail::times);
     return {figures(choices_[choice].load, times.prefill.predicted, times.decode.predicted)};
   }
@@ -76,6 +89,10 @@ class OffloadWorker final : public SearchWorker {
         opened.missing = opened.missing > Bytes{0} ? std::min(opened.missing, fit.missing) : fit.missing;
       }
     };
+    if (state_.question.stream) {
+      add(static_cast<std::int64_t>(std::ceil(most_pass_tokens(stream_of(load), static_cast<double>(batch)))));
+      return any;
+    }
     if (const auto& asked = state_.question.step_tokens ? state_.question.step_tokens : tried.step_tokens) {
       add(*asked);
       return any;
@@ -97,12 +114,14 @@ class OffloadWorker final : public SearchWorker {
     Built(std::size_t of, Deployment built) : choice(of), deployment(std::move(built)), predictor(deployment) {}
   };
 
-  Predictor& predictor(std::size_t choice) {
+  Built& built(std::size_t choice) {
     if (!built_ || built_->choice != choice) {
       built_.emplace(choice, Deployment{fitter_.plan(choices_[choice].description), state_.question.cost});
     }
-    return built_->predictor;
+    return *built_;
   }
+  Predictor& predictor(std::size_t choice) { return built(choice).predictor; }
+  const Deployment& deployment(std::size_t choice) { return built(choice).deployment; }
 
   static SearchFigures figures(const Load& load, Seconds prefill, Seconds decode) {
     const double output = static_cast<double>(load.output);
@@ -138,6 +157,17 @@ void check(const OffloadQuestion& question) {
   load.step_tokens = question.step_tokens.value_or(1);
   check(load);
   check_mapping(question.architecture, question.mapping, machine);
+  if (question.stream && question.mapping.pipeline > 1) {
+    throw UserError("--map: passes of a stream go through all layers on every device; pp=1");
+  }
+  if (question.assumed.cached && !question.batch) {
+    throw UserError("--batch: hits of a cache of experts are simulated for one number of requests; give one");
+  }
+}
+
+std::shared_ptr<HitTable> hit_table(const OffloadQuestion& question) {
+  return question.assumed.cached ? std::make_shared<HitTable>(question.assumed, question.architecture, question.routing)
+                                 : nullptr;
 }
 
 }  // namespace
@@ -154,10 +184,11 @@ std::vector<OffloadTry> tries_of(const OffloadQuestion& question, OffloadKind ki
 
 }  // namespace
 
-OffloadSpace::OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries)
-    : state_(std::make_unique<State>(question, std::move(tries))) {}
-OffloadSpace::OffloadSpace(const OffloadQuestion& question, OffloadKind kind)
-    : OffloadSpace(question, tries_of(question, kind)) {}
+OffloadSpace::OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries,
+                           std::shared_ptr<HitTable> hits)
+    : state_(std::make_unique<State>(question, std::move(tries), hits ? std::move(hits) : hit_table(question))) {}
+OffloadSpace::OffloadSpace(const OffloadQuestion& question, OffloadKind kind, std::shared_ptr<HitTable> hits)
+    : OffloadSpace(question, tries_of(question, kind), std::move(hits)) {}
 OffloadSpace::~OffloadSpace() = default;
 
 std::size_t OffloadSpace::size() const { return state_->tries.size(); }
@@ -177,13 +208,17 @@ namespace {
 class Search {
  public:
   Search(const OffloadQuestion& question, const SearchGoal& goal, const SearchWatch& watch)
-      : question_(question), goal_(goal), watch_(watch) {
+      : question_(question), goal_(goal), watch_(watch), hits_(hit_table(question)) {
     goal_.front = false;
+    goal_.prune = goal_.prune && !question.stream;
+    if (hits_) {
+      hits_->hits(1, *question.batch);  // what is wrong with the cache is wrong with all
+    }
   }
 
   OffloadOutcome run() {
     for (const OffloadKind kind : kEveryOffloadKind) {
-      std::vector<Found> found = search_space(OffloadSpace(question_, kind));
+      std::vector<Found> found = search_space(OffloadSpace(question_, kind, hits_));
       std::vector<Found> all = found;
       constexpr std::size_t kClimbers = 3;
       found.resize(std::min(found.size(), kClimbers));
@@ -269,7 +304,7 @@ class Search {
     for (const Found& found : from) {
       best = std::max(best, score(found.candidate.figures, goal_.objective));
     }
-    std::vector<Found> better = search_space(OffloadSpace(question_, std::move(tries)));
+    std::vector<Found> better = search_space(OffloadSpace(question_, std::move(tries), hits_));
     std::erase_if(better, [&](const Found& found) { return score(found.candidate.figures, goal_.objective) <= best; });
     return better;
   }
@@ -311,6 +346,7 @@ class Search {
   const OffloadQuestion& question_;
   SearchGoal goal_;
   const SearchWatch& watch_;
+  std::shared_ptr<HitTable> hits_;
   OffloadOutcome outcome_;
 };
 

@@ -31,9 +31,10 @@ class OffloadSpace final : public SearchSpace {
  public:
   struct State;
   /// The question must live as long as this.
-  OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries);
+  /// `hits`: of the cache that the question assumes, if spaces are to share what was simulated.
+  OffloadSpace(const OffloadQuestion& question, std::vector<OffloadTry> tries, std::shared_ptr<HitTable> hits = {});
   /// All shapes of a kind, in one batch.
-  OffloadSpace(const OffloadQuestion& question, OffloadKind kind);
+  OffloadSpace(const OffloadQuestion& question, OffloadKind kind, std::shared_ptr<HitTable> hits = {});
   ~OffloadSpace() override;
 
   std::size_t size() const override;
@@ -54,8 +55,8 @@ struct OffloadOutcome {
 };
 
 /// Searches all kinds in one batch, then divides the best of each kind into 2, 4, ... 16 micro-batches as long as that
-/// helps; goal.top of all of them together. Throws UserError where the machine has no host, or the load or
-/// the mapping makes no sense. The same outcome on any number of threads.
+/// helps; goal.top of all of them together. Throws UserError where the machine has no host, or the load, the
+/// mapping or the cache that is assumed makes no sense. The same outcome on any number of threads.
 OffloadOutcome search_offload(const OffloadQuestion& question, const SearchGoal& goal, const SearchWatch& watch = {});
 
 /// The first of some smaller storage types ("weights=fp8", "weights=int4", ...) with which a placement would fit; none:

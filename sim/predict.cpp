@@ -129,6 +129,7 @@ Watts power(const PhaseTimes& times, const Deployment& deployment) {
 
 bool states_energy(const MachineView& view) {
   return view.scale_up_energy > JoulesPerByte{} || view.network_energy > JoulesPerByte{} ||
+         view.host_link_energy > JoulesPerByte{} ||
          std::any_of(view.units.begin(), view.units.end(),
                      [](const UnitView& unit) { return unit.energy_of_bytes > JoulesPerByte{}; });
 }

@@ -38,6 +38,14 @@ class Stream {
         cached_(mean_cached(stream)),
         steps_(deployment.plan, *deployment.cost) {}
 
+  StreamPace pace() {
+    StreamBound bound{};
+    running_ = requests_at_once(bound);
+    steps_.only_totals();
+    const Seconds pass = time_of(passes(entering(), 1, generated_ - 1));
+    return {pass, PerSecond{entering() * generated_ / pass.value}};
+  }
+
   StreamPrediction predict() {
     StreamPrediction out;
     running_ = requests_at_once(out.bound);
@@ -70,8 +78,9 @@ class Stream {
   }
 
   ReplicaMemory memory_of(double running) const {
-    const double whole = running < generated_ ? tokens_of_prompt(running) + running / generated_ * (generated_ - 1)
-                                              : pass_tokens(running);
+    const double whole = running < generated_ && stream_.pass_tokens
+                             ? tokens_of_prompt(running) + running / generated_ * (generated_ - 1)
+                             : most_pass_tokens(stream_, running);
     return replica_memory(deployment_.plan, {.sequences = running,
                                              .context = cached_,
                                              .prompt = prompt_,
@@ -250,7 +259,15 @@ double mean_cached(const RequestStream& stream) {
   return sum / generated;
 }
 
-StreamPrediction predict_stream(const Deployment& deployment, const RequestStream& stream) {
+double most_pass_tokens(const RequestStream& stream, double running) {
+  const auto prompt = static_cast<double>(stream.prompt), generated = static_cast<double>(stream.generated);
+  const double entering = running / generated;  // fewer than one: some passes have a whole prompt
+  return entering < 1 ? prompt + entering * (generated - 1) : entering * (prompt + generated - 1);
+}
+
+namespace {
+
+void check(const Deployment& deployment, const RequestStream& stream) {
   check_count("--input", stream.prompt, kMostTokens);
   check_count("--output", stream.generated, kMostTokens);
   check_count("--block", stream.block, kMostTokens);
@@ -260,6 +277,17 @@ StreamPrediction predict_stream(const Deployment& deployment, const RequestStrea
   if (deployment.plan.mapping().pipeline > 1) {
     throw UserError("--map: passes of a stream go through all layers on every device; pp=1, or moesaic serve");
   }
+}
+
+}  // namespace
+
+StreamPace stream_pace(const Deployment& deployment, const RequestStream& stream) {
+  check(deployment, stream);
+  return Stream(deployment, stream).pace();
+}
+
+StreamPrediction predict_stream(const Deployment& deployment, const RequestStream& stream) {
+  check(deployment, stream);
   return Stream(deployment, stream).predict();
 }
 

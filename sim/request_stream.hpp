@@ -53,6 +53,17 @@ struct StreamPrediction {
 /// after each of the `generated` - 1 others.
 double mean_cached(const RequestStream& stream);
 
+/// Most tokens of a pass with `running` requests, where no budget of a pass limits them.
+double most_pass_tokens(const RequestStream& stream, double running);
+
+/// What a search asks of a stream.
+struct StreamPace {
+  Seconds pass;
+  PerSecond output_tokens;
+};
+/// As predict_stream() says them, without limits; `stream.running` and no `requests` are given. Throws UserError.
+StreamPace stream_pace(const Deployment& deployment, const RequestStream& stream);
+
 /// Throws UserError: a figure that is none, more than fits, fewer requests than run at once, pipeline stages.
 StreamPrediction predict_stream(const Deployment& deployment, const RequestStream& stream);
 

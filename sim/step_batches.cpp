@@ -16,64 +16,21 @@ constexpr double kSameSeconds = 1e-10;
 
 bool same_seconds(double a, double b) { return std::abs(a - b) <= kSameSeconds * std::max(a, b); }
 
-bool same_cost(const TaskCost& a, const TaskCost& b) {
-  return a.latency == b.latency && a.busy == b.busy && a.peak == b.peak && a.hold == b.hold && a.slowed == b.slowed &&
-         a.peak_slowed == b.peak_slowed && a.host_memory == b.host_memory;
-}
-
-bool same_demands(const Task& a, const Task& b) {
-  return std::equal(a.demands.begin(), a.demands.end(), b.demands.begin(), b.demands.end(),
-                    [](const Demand& x, const Demand& y) { return x.resource == y.resource && x.amount == y.amount; });
-}
-
-bool same_waits(const Task& a, const Task& b) {
-  return std::equal(a.waits.begin(), a.waits.end(), b.waits.begin(), b.waits.end(),
-                    [](const Task::Wait& x, const Task::Wait& y) {
-                      return x.marker == y.marker && x.layers_back == y.layers_back && x.all_batches == y.all_batches;
-                    });
-}
-
-/// Tasks of a layer that `one` waits for are what `other` waits for `stride` tasks further on, or what both wait for of
-/// what comes before `alike`.
-bool same_tasks_before(const Task& one, const Task& other, std::uint32_t stride, std::uint32_t alike) {
-  return std::equal(one.after.begin(), one.after.end(), other.after.begin(), other.after.end(),
-                    [&](std::uint32_t x, std::uint32_t y) { return x < alike ? x == y : x + stride == y; });
-}
-
 }  // namespace
 
 /// Finds the batches behind the first one that have the same tasks in every layer.
 void StepRun::find_alike_batches() {
   alike_end_ = batches_ < kFewestAlike ? 0 : batches_;
   strides_.clear();
-  for (std::size_t i = 0; i < graph_.layers.size() && alike_end_ > 0; ++i) {
-    const LayerGraph& layer = graph_.layers[i];
+  for (const LayerGraph& layer : graph_.layers) {
+    strides_.push_back(layer.stride);
     const std::span<const Task> tasks = graph_.tasks_of(layer);
-    if (!std::is_sorted(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.batch < b.batch; })) {
+    const bool shares_queues =
+        !std::is_sorted(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.batch < b.batch; });
+    if (shares_queues || (layer.stride == 0 && !tasks.empty() && tasks.back().batch > 0)) {
       alike_end_ = 0;
-      return;
-    }
-    const auto begin_of = [&](std::uint32_t batch) {
-      return static_cast<std::uint32_t>(
-          std::partition_point(tasks.begin(), tasks.end(), [&](const Task& task) { return task.batch < batch; }) -
-          tasks.begin());
-    };
-    const std::uint32_t begin = begin_of(kFirstAlike), stride = begin_of(kFirstAlike + 1) - begin;
-    strides_.push_back(stride);
-    std::uint32_t alike = begin + stride;  // tasks that are as those of the batch before
-    for (; alike < tasks.size() && stride > 0; ++alike) {
-      const Task &one = tasks[alike - stride], &other = tasks[alike];
-      const std::size_t cost = layer.first + alike;
-      if (other.batch != one.batch + 1 || one.queue != other.queue || one.sets != other.sets ||
-          one.communication != other.communication || !same_waits(one, other) || !same_demands(one, other) ||
-          !same_tasks_before(one, other, stride, begin) || !same_cost(costs_[cost - stride], costs_[cost])) {
-        break;
-      }
-    }
-    if (stride > 0) {
-      alike_end_ = std::min(alike_end_, kFirstAlike + (alike - begin) / stride);
-    } else if (begin != tasks.size()) {
-      alike_end_ = 0;
+    } else if (layer.stride > 0) {
+      alike_end_ = std::min(alike_end_, kFirstAlike + 1 + (layer.copies_end - layer.copies_begin) / layer.stride);
     }
   }
   // A kind of queue is the first batch's alone, or every batch has one.

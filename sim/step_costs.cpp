@@ -28,16 +28,23 @@ void step_costs(const StepGraph& graph, const MachineView& view, const CostModel
   out.resize(graph.tasks.size());
   double most = 0;
   const double host_memory = cost.attained(view).host_memory;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const Task& task = graph.tasks[i];
-    const Estimate estimate = cost.cost(task, view);
-    const double held = runs_beside(graph, task) ? cost.multiprocessors(task) : 0;
-    out[i] = {.latency = estimate.latency,
-              .busy = estimate.busy,
-              .peak = peak_seconds(task, view),
-              .hold = held,
-              .host_memory = host_memory};
-    most = std::max(most, held);
+  for (const LayerGraph& layer : graph.layers) {
+    for (std::uint32_t position = 0; position < layer.count; ++position) {
+      const std::size_t i = layer.first + position;
+      if (layer.is_copy(position)) {
+        out[i] = out[i - layer.stride];
+        continue;
+      }
+      const Task& task = graph.tasks[i];
+      const Estimate estimate = cost.cost(task, view);
+      const double held = runs_beside(graph, task) ? cost.multiprocessors(task) : 0;
+      out[i] = {.latency = estimate.latency,
+                .busy = estimate.busy,
+                .peak = peak_seconds(task, view),
+                .hold = held,
+                .host_memory = host_memory};
+      most = std::max(most, held);
+    }
   }
   if (graph.serial || most <= 0 || view.units.empty() || view.units.front().multiprocessors <= most) {
     for (TaskCost& each : out) {

@@ -1,6 +1,5 @@
 // Which tasks of a step could start; behind sim/step_run.hpp.
 #include <algorithm>
-#include <functional>
 
 #include "sim/step_run.hpp"
 
@@ -34,6 +33,7 @@ void StepRun::list_queues() {
     const std::uint32_t end = layer.first + layer.count;
     for (std::uint32_t task = layer.first; task < end; ++task) {
       known_[task].queue = used[slot_of(task)];
+      known_[task].like = layer.is_copy(task - layer.first) ? known_[task - layer.stride].like : task;
       known_[task].index = starts_[of_layer + known_[task].queue + 1]++;
     }
     starts_[of_layer] = layer.first;
@@ -41,10 +41,24 @@ void StepRun::list_queues() {
       starts_[i] += starts_[i - 1];
     }
     for (std::uint32_t task = layer.first; task < end; ++task) {
-      Known& known = known_[task];
-      const std::uint32_t* const start = &starts_[of_layer + known.queue];
-      order_[start[0] + known.index] = task;
-      known.last = start[0] + known.index + 1 == start[1];
+      order_[starts_[of_layer + known_[task].queue] + known_[task].index] = task;
+    }
+  }
+}
+
+void StepRun::find_needs() {
+  needs_.resize(graph_.tasks.size());
+  for (const LayerGraph& layer : graph_.layers) {
+    for (std::uint32_t task = layer.first; task < layer.first + layer.count; ++task) {
+      Needs& needs = needs_[task];
+      needs.waits = graph_.tasks[task].waits;
+      needs.batch = graph_.tasks[task].batch;
+      for (const std::uint16_t position : graph_.tasks[task].after) {
+        const Known& before = known_[layer.first + position];
+        if (before.queue != known_[task].queue || before.index >= known_[task].index) {
+          needs.before.push_back({before.queue, before.index});
+        }
+      }
     }
   }
 }
@@ -66,12 +80,14 @@ void StepRun::examine(std::uint32_t queue) {
   UsedQueue& of = queues_[queue];
   of.waits_until.layer = kNothing;
   if (of.head.layer < layers_.size() && !waits(queue)) {
-    std::vector<Ready>& ready = ready_[of.kind];
-    ready.push_back({(std::uint64_t{of.head.layer} << 32U) + task_at(queue, of.head), queue});
-    if (ready.size() > 1) {
-      std::push_heap(ready.begin(), ready.end(), std::greater<>());
-    }
+    const std::uint64_t order = (std::uint64_t{of.head.layer} << 32U) + task_at(queue, of.head);
+    Ready& ready = ready_[of.kind].emplace_back();
+    ready.order = order;
+    ready.queue = queue;
     could_start_ |= 1U << of.kind;
+    if (chains_ && (idle_ >> of.kind & 1U) == 0) {
+      cut_chain(of.kind, order);
+    }
   }
 }
 
@@ -93,17 +109,16 @@ void StepRun::examine_all() {
 
 bool StepRun::waits(std::uint32_t queue) {
   const UsedQueue& of = queues_[queue];
-  const Task& task = graph_.tasks[task_at(queue, of.head)];
-  const std::uint32_t first = graph_.layers[layers_[of.head.layer].graph].first;
-  for (const std::uint16_t before : task.after) {
-    if (waits_for(queue, of.head.layer, first + before)) {
+  const Needs& needs = needs_[task_at(queue, of.head)];
+  for (const Needs::Before& before : needs.before) {
+    if (waits_for(queue, of.head.layer, before)) {
       return true;
     }
   }
-  for (const Task::Wait& wait : task.waits) {
-    const std::uint32_t begin = wait.all_batches ? 0 : task.batch;
-    const std::uint32_t end = wait.all_batches ? batches_ : task.batch + 1U;
-    for (std::uint32_t batch = begin; batch < end; ++batch) {
+  for (const Task::Wait& wait : needs.waits) {
+    // The last batch first: it seldom is the first to end.
+    const std::uint32_t first = wait.all_batches ? 0 : needs.batch;
+    for (std::uint32_t batch = wait.all_batches ? batches_ : needs.batch + 1; batch-- > first;) {
       if (waits_for(queue, wait, batch)) {
         return true;
       }
@@ -113,9 +128,9 @@ bool StepRun::waits(std::uint32_t queue) {
 }
 
 /// Whether that task is not done; then the queue is noted as waiting for it.
-bool StepRun::waits_for(std::uint32_t queue, std::uint32_t layer, std::uint32_t task) {
-  const Point point{layer, known_[task].index};
-  UsedQueue& other = queues_[known_[task].queue];
+bool StepRun::waits_for(std::uint32_t queue, std::uint32_t layer, const Needs::Before& before) {
+  const Point point{layer, before.index};
+  UsedQueue& other = queues_[before.queue];
   if (point < other.ended) {
     return false;
   }
@@ -140,8 +155,8 @@ bool StepRun::waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32
       found += back <= layer && marker_of(layer - back) != kNothing;
     }
   }
-  return back <= layer && marker_of(layer - back) != kNothing &&
-         waits_for(queue, layer - back, marker_of(layer - back));
+  const std::uint32_t task = back <= layer ? marker_of(layer - back) : kNothing;
+  return task != kNothing && waits_for(queue, layer - back, {known_[task].queue, known_[task].index});
 }
 
 /// A task of this queue has ended.
@@ -163,25 +178,18 @@ void StepRun::wake_waiters(std::uint32_t queue) {
 
 StepRun::Ready StepRun::take_ready(std::size_t kind) {
   std::vector<Ready>& ready = ready_[kind];
-  if (ready.size() == 1) {
-    const Ready result = ready.front();
-    ready.clear();
-    could_start_ &= ~(1U << kind);
-    return result;
-  }
-  auto taken = ready.begin();
+  auto taken = ready.end();
   if (turns_ == Turns::on_end) {
-    taken = std::find_if(taken, ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
-    taken = taken == ready.end() ? ready.begin() : taken;
+    taken = std::find_if(ready.begin(), ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
+  }
+  if (taken == ready.end()) {
+    taken =
+        std::min_element(ready.begin(), ready.end(), [](const Ready& a, const Ready& b) { return a.order < b.order; });
   }
   const Ready result = *taken;
-  if (taken == ready.begin()) {
-    std::pop_heap(ready.begin(), ready.end(), std::greater<>());
-    ready.pop_back();
-  } else {
-    ready.erase(taken);
-    std::make_heap(ready.begin(), ready.end(), std::greater<>());
-  }
+  *taken = ready.back();
+  ready.pop_back();
+  could_start_ &= ready.empty() ? ~(1U << kind) : ~0U;
   return result;
 }
 

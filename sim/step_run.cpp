@@ -38,24 +38,44 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
       layers_(std::move(unrolled.layers)),
       costs_(costs),
       batches_(static_cast<std::uint32_t>(graph.batches)),
-      known_(graph.tasks.size()) {
+      known_(graph.tasks.size()),
+      at_level_(graph.tasks.size()) {
   list_queues();
+  for (UnrolledLayers::Layer& layer : layers_) {
+    layer.row = layer.graph * static_cast<std::uint32_t>(queues_.size() + 1);
+  }
+  find_needs();
   find_markers();
+  find_chains();
   find_alike_batches();
 }
 
-void StepRun::begin(const CostLevel& level, Turns turns) {
-  for (std::size_t i = 0; i < known_.size(); ++i) {
-    Known& known = known_[i];
-    known.cost = at_level(graph_.tasks[i], costs_[i], level);
-    known.shares = {};
-    if (known.cost.busy > 0) {
-      for (const Demand& demand : graph_.tasks[i].demands) {
-        const double attained = demand.resource == view_.host_memory ? known.cost.host_memory : 1;
-        const double seconds = demand.amount / (view_.resources[demand.resource].capacity * attained);
-        known.shares.push_back({demand.resource, std::min(1.0, seconds / known.cost.busy)});
+void StepRun::find_cost(std::uint32_t task, const CostLevel& level) {
+  AtLevel& of_task = at_level_[task];
+  of_task.cost = at_level(graph_.tasks[task], costs_[task], level);
+  of_task.shares = {};
+  of_task.followers = 0;
+  of_task.rest = 0;
+  if (of_task.cost.busy > 0) {
+    for (const Demand& demand : graph_.tasks[task].demands) {
+      const double attained = demand.resource == view_.host_memory ? of_task.cost.host_memory : 1;
+      const double seconds = demand.amount / (view_.resources[demand.resource].capacity * attained);
+      of_task.shares.push_back({demand.resource, std::min(1.0, seconds / of_task.cost.busy)});
+    }
+  }
+}
+
+void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
+  for (const LayerGraph& layer : graph_.layers) {
+    for (std::uint32_t position = 0; position < layer.count; ++position) {
+      if (!layer.is_copy(position)) {
+        find_cost(layer.first + position, level);
       }
     }
+  }
+  chains_ = chains;
+  if (chains) {
+    link_chains();
   }
   turns_ = turns;
   idle_ = (1U << kQueueCount) - 1;
@@ -64,6 +84,7 @@ void StepRun::begin(const CostLevel& level, Turns turns) {
   begun_ = 0;
   now_ = 0;
   batch_state_.layer = kNothing;
+  rates_hold_ = false;
   for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) {
     queues_[queue].head = queues_[queue].ended = first_from(queue, {});
   }
@@ -71,7 +92,7 @@ void StepRun::begin(const CostLevel& level, Turns turns) {
 }
 
 Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spans) {
-  begin(level, turns);
+  begin(level, turns, spans == nullptr);
   if (spans != nullptr) {
     std::size_t tasks = 0;
     for (const UnrolledLayers::Layer& layer : layers_) {
@@ -88,8 +109,9 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
     if (running_.empty()) {
       break;
     }
-    if (!some_over_) {
+    if (!some_over_ && !rates_hold_) {
       share_resources();
+      rates_hold_ = chains_;  // else what is in its latency may hold multiprocessors
     }
     advance(spans);
   }
@@ -108,8 +130,8 @@ void StepRun::start_ready() {
 void StepRun::start(const Ready& ready) {
   UsedQueue& queue = queues_[ready.queue];
   const Known& known = known_[ready.task()];
-  queue.head =
-      known.last ? first_from(ready.queue, {queue.head.layer + 1, 0}) : Point{queue.head.layer, queue.head.index + 1};
+  const AtLevel& now = at_level_[known.like];
+  queue.head = first_from(ready.queue, {queue.head.layer, queue.head.index + 1 + now.followers});
   idle_ &= ~(1U << queue.kind);
   computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? ready.queue : computed_last_;
   if (alike_end_ > 0 && known.index == 0 && queue.batch > 0 &&
@@ -120,9 +142,10 @@ void StepRun::start(const Ready& ready) {
   started.layer = ready.layer();
   started.task = ready.task();
   started.start = now_;
-  started.latency = known.cost.latency;
-  started.progress = known.cost.busy;
+  started.latency = now.cost.latency + now.rest;
+  started.progress = now.cost.busy;
   some_over_ = some_over_ || started.over();
+  rates_hold_ = rates_hold_ && (started.latency > 0 || !(started.progress > 0));
 }
 
 /// Max-min fair rates: all tasks speed up together until a resource is full, or one is as fast as it can be beside what
@@ -133,12 +156,12 @@ void StepRun::share_resources() {
   growing_.resize(resources);
   double held = 0;
   for (const Running& task : running_) {
-    held = std::max(held, known_[task.task].cost.hold);
+    held = std::max(held, now_of(task.task).cost.hold);
   }
   std::size_t open = 0;
   for (Running& task : running_) {
     task.rate = task.latency > 0 ? 1 : -1;  // -1: not fixed yet; tasks in their latency occupy nothing
-    task.most = held > 0 ? 1 / (1 + held * (known_[task.task].cost.slowed - 1)) : 1;
+    task.most = held > 0 ? 1 / (1 + held * (now_of(task.task).cost.slowed - 1)) : 1;
     open += task.rate < 0;
   }
   while (open > 0) {
@@ -147,7 +170,7 @@ void StepRun::share_resources() {
     for (const Running& task : running_) {
       if (task.rate < 0) {
         level = std::min(level, task.most);
-        for (const Demand& share : known_[task.task].shares) {
+        for (const Demand& share : now_of(task.task).shares) {
           growing_[share.resource] += share.amount;
         }
       }
@@ -166,12 +189,12 @@ void StepRun::share_resources() {
       }
       const bool stops =
           full < 0 ? task.most <= level
-                   : std::any_of(known_[task.task].shares.begin(), known_[task.task].shares.end(),
+                   : std::any_of(now_of(task.task).shares.begin(), now_of(task.task).shares.end(),
                                  [&](const Demand& share) { return share.resource == full && share.amount > 0; });
       if (stops) {
         task.rate = level;
         --open;
-        for (const Demand& share : known_[task.task].shares) {
+        for (const Demand& share : now_of(task.task).shares) {
           used_[share.resource] += share.amount * level;
         }
       }
@@ -188,6 +211,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     for (Running& task : running_) {
       if (task.latency > 0) {
         task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
+        rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
       } else {
         const double left = task.progress - step * task.rate;
         task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
@@ -195,6 +219,7 @@ void StepRun::advance(std::vector<Span>* spans) {
     }
     now_ += step;
   }
+  time_passed_ = !some_over_;
   some_over_ = false;
   ended_.clear();
   std::size_t going = 0;
@@ -205,6 +230,7 @@ void StepRun::advance(std::vector<Span>* spans) {
       }
       continue;
     }
+    rates_hold_ = rates_hold_ && !(now_of(task.task).cost.busy > 0);
     const std::uint32_t queue = known_[task.task].queue;
     queues_[queue].ended = queues_[queue].head;
     idle_ |= 1U << queues_[queue].kind;

@@ -16,6 +16,7 @@ struct UnrolledLayers {
     std::uint32_t begin = 0;  ///< of the block that it is in: positions [begin, end), equal layers `period` apart
     std::uint32_t end = 0;
     std::uint32_t period = 0;
+    std::uint32_t row = 0;  ///< of a run: where its graph's queues begin in StepRun::starts_
   };
   std::vector<Layer> layers;
 };
@@ -43,16 +44,34 @@ class StepRun {
   struct Known {
     std::uint32_t queue = 0;  ///< index into queues_
     std::uint32_t index = 0;  ///< among its layer's tasks on that queue
-    bool last = false;        ///< of them
+    std::uint32_t like = 0;   ///< the task of which it is a copy for another batch, or itself
+    bool goes_on = false;     ///< the queue's next task waits for this one and nothing else, and only that one does
+  };
+  /// The same at the level that is run, of what is no copy: few, so that they stay at hand.
+  struct AtLevel {
     LevelCost cost;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
+    // What is started with it as one, where nothing can slow any of it (sim/step_chains.cpp):
+    std::uint32_t followers = 0;  ///< tasks behind it on its queue
+    double rest = 0;              ///< seconds that they take
+  };
+  /// What a task of the graph waits for, but for those before it on its queue.
+  struct Needs {
+    struct Before {
+      std::uint32_t queue = 0;
+      std::uint32_t index = 0;  ///< among its layer's tasks on that queue
+    };
+    FewOf<Before, 4> before;  ///< of its layer
+    FewOf<Task::Wait, 2> waits;
+    std::uint32_t batch = 0;
   };
   struct Running {
     std::uint32_t layer = 0;  ///< position in the step
     std::uint32_t task = 0;   ///< index into the graph
     double start = 0;
-    double latency = 0;   ///< left of the fixed part
-    double progress = 0;  ///< seconds at full speed left of the busy part
+    double latency = 0;     ///< left of the fixed part, and of what follows
+    double progress = 0;    ///< seconds at full speed left of the busy part
+    double taken_back = 0;  ///< of what was to follow
     double rate = 1;
     double most = 1;  ///< rate beside what runs now
     bool over() const { return !(latency > 0) && !(progress > 0); }
@@ -78,7 +97,6 @@ class StepRun {
   struct Ready {
     std::uint64_t order = 0;  ///< position of the layer, then the task
     std::uint32_t queue = 0;
-    bool operator>(const Ready& other) const { return order > other.order; }
     std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
     std::uint32_t task() const { return static_cast<std::uint32_t>(order); }
   };
@@ -104,14 +122,16 @@ class StepRun {
 
   // In sim/step_queues.cpp.
   void list_queues();
+  void find_needs();
   void find_markers();
   /// Tasks of a queue in the layer at a position.
   std::uint32_t count(std::uint32_t layer, std::uint32_t queue) const {
-    const std::uint32_t* const start = &starts_[layers_[layer].graph * (queues_.size() + 1) + queue];
+    const std::uint32_t* const start = &starts_[layers_[layer].row + queue];
     return start[1] - start[0];
   }
+  const AtLevel& now_of(std::uint32_t task) const { return at_level_[known_[task].like]; }
   std::uint32_t task_at(std::uint32_t queue, Point point) const {
-    return order_[starts_[layers_[point.layer].graph * (queues_.size() + 1) + queue] + point.index];
+    return order_[starts_[layers_[point.layer].row + queue] + point.index];
   }
   /// The queue's first task that is not before `point`.
   Point first_from(std::uint32_t queue, Point point) const {
@@ -123,12 +143,18 @@ class StepRun {
   void examine(std::uint32_t queue);
   void examine_all();
   bool waits(std::uint32_t queue);
-  bool waits_for(std::uint32_t queue, std::uint32_t layer, std::uint32_t task);
+  bool waits_for(std::uint32_t queue, std::uint32_t layer, const Needs::Before& before);
   bool waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch);
   void wake_waiters(std::uint32_t queue);
   Ready take_ready(std::size_t kind);
 
-  void begin(const CostLevel& level, Turns turns);
+  // In sim/step_chains.cpp.
+  void find_chains();
+  void link_chains();
+  void cut_chain(std::uint32_t kind, std::uint64_t order);
+
+  void find_cost(std::uint32_t task, const CostLevel& level);
+  void begin(const CostLevel& level, Turns turns, bool chains);
   void start_ready();
   void start(const Ready& ready);
   void share_resources();
@@ -154,20 +180,27 @@ class StepRun {
   std::span<const TaskCost> costs_;
   std::uint32_t batches_;
   std::vector<Known> known_;            // of the graph's tasks
+  std::vector<AtLevel> at_level_;       // by Known::like
+  std::vector<Needs> needs_;            // of the same
   std::vector<std::uint32_t> order_;    // the graph's tasks, those of each layer by queue
   std::vector<std::uint32_t> starts_;   // in order_: of each queue in each of the graph's layers, and each layer's end
   std::vector<std::uint32_t> markers_;  // the task that sets each marker for each batch in each of the graph's layers
   std::vector<UsedQueue> queues_;       // by kind, then by batch
-  std::array<std::vector<Ready>, kQueueCount> ready_;  // heaps, by kind
+  std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, in no order
   std::uint32_t could_start_ = 0;                      // kinds of queues with a task that could start, as bits
   std::uint32_t idle_ = 0;                             // kinds of queues on which nothing runs
   Turns turns_ = Turns::in_order;
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
   std::uint32_t computed_last_ = kNothing;    // queue of the device
   std::vector<Running> running_;
+  bool time_passed_ = false;            // before the tasks ended that have just ended
   bool some_over_ = false;              // of those running, which end as they start
+  bool rates_hold_ = false;             // what shares resources is what did when rates were shared out
   std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
   std::vector<double> used_, growing_;  // of each resource, while rates are shared out
+  bool chains_ = false;                 // tasks that follow each other are started as one
+  std::vector<std::uint32_t> waiting_;  // tasks that wait for each task of the graph
+  std::vector<std::uint32_t> users_;    // kinds of queues whose tasks demand each resource, as bits
   std::vector<State> states_;
   std::uint32_t alike_end_ = 0;         // batches from 1 to this one have the same tasks in each layer; 0: none
   std::vector<std::uint32_t> strides_;  // tasks of one of them in each of the graph's layers

@@ -1,4 +1,5 @@
 // moesaic offload as a user types it.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -36,6 +37,79 @@ TEST(Offload, WrittenPlacementIsWhatPredictSays) {
     EXPECT_NEAR(predicted["tpot_s"].get<double>() / best["tpot_s"].get<double>(), 1, 1e-9) << options;
     EXPECT_NEAR(predicted["ttft_s"].get<double>() / best["ttft_s"].get<double>(), 1, 1e-9) << options;
   }
+  std::filesystem::remove_all(folder);
+}
+
+std::string written_to(const std::string& file, const Json& placement) {
+  std::filesystem::create_directories(std::filesystem::path(file).parent_path());
+  std::ofstream(file) << placement.dump();
+  return file;
+}
+
+/// Agreement: of a cache of experts predict simulates the hits again, from what the placement says of it. A search with
+/// one has it where missing experts are copied in, and nowhere else.
+TEST(Offload, CachedPlacementsAreWhatPredictSays) {
+  const std::string folder = fresh_folder(), question = "--model Qwen3-30B-A3B --machine desktop-4090 --input 512 ";
+  const Json found = offloaded("offload " + question + "--output 64 --srp 0.6@16 --cache-policy lfu");
+  const Json without = offloaded("offload " + question + "--output 64");
+  int cached = 0;
+  for (const Json& row : found["of_kinds"]) {
+    const Json& cache = row["placement"]["experts"]["cache"];
+    EXPECT_EQ(!cache.is_null(), row["kind"] == "fetched");
+    if (cache.is_null()) {
+      EXPECT_TRUE(std::any_of(without["of_kinds"].begin(), without["of_kinds"].end(), [&](const Json& other) {
+        return other["placement"] == row["placement"] && other["tpot_s"] == row["tpot_s"];
+      })) << row["kind"];
+      continue;
+    }
+    ++cached;
+    EXPECT_EQ(cache["policy"], "lfu");
+    EXPECT_EQ(violation("placement.json", row["placement"].dump()), "");
+    const Ran ran = run_line("predict " + question + "--output 64 --format json --placement " +
+                             written_to(folder + "/cached.json", row["placement"]) + " --step-tokens " +
+                             std::to_string(row["step_tokens"].get<int>()));
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Json predicted = Json::parse(ran.out);
+    EXPECT_TRUE(predicted["fits"].get<bool>());
+    EXPECT_NEAR(predicted["tpot_s"].get<double>() / row["tpot_s"].get<double>(), 1, 1e-9);
+    EXPECT_NEAR(predicted["ttft_s"].get<double>() / row["ttft_s"].get<double>(), 1, 1e-9);
+    const auto blind = std::find_if(without["of_kinds"].begin(), without["of_kinds"].end(),
+                                    [](const Json& other) { return other["kind"] == "fetched"; });
+    ASSERT_NE(blind, without["of_kinds"].end());
+    EXPECT_LT(row["tpot_s"], (*blind)["tpot_s"]);  // tokens that resemble their neighbours are found more often
+  }
+  EXPECT_EQ(cached, 1);
+  std::filesystem::remove_all(folder);
+}
+
+/// Agreement: what a search says of prompts that ride on decodes is what stream says of the placement, and a search for
+/// the best stream orders by it.
+TEST(Offload, StreamsAreWhatStreamSays) {
+  const std::string folder = fresh_folder();
+  for (const std::string objective : {"throughput", "stream"}) {
+    const Json found = offloaded(kOffload + "--batch 64 --objective " + objective);
+    EXPECT_EQ(found["objective"], objective);
+    int streams = 0;
+    for (const Json& row : found["of_kinds"]) {
+      const Ran ran = run_line(
+          "stream --model Mixtral-8x7B --machine desktop-4090 --input 512 --output 64 --running 64 "
+          "--format json --placement " +
+          written_to(folder + "/riding.json", row["placement"]));
+      EXPECT_EQ(ran.code == 0, !row["stream_output_tokens_per_s"].is_null()) << row["kind"];
+      if (ran.code == 0) {
+        ++streams;
+        const double rate = row["stream_output_tokens_per_s"].get<double>();
+        EXPECT_NEAR(Json::parse(ran.out)["throughput"]["output_tokens_per_s"].get<double>() / rate, 1, 1e-9);
+        if (objective == "stream") {
+          const double best = found["best"][0]["stream_output_tokens_per_s"].get<double>();
+          EXPECT_NEAR(row["speed_of_best"].get<double>(), rate / best, 1e-9);
+        }
+      }
+    }
+    EXPECT_GT(streams, 0);
+  }
+  EXPECT_NE(run_line(kOffload + "--batch 64").out.find("in a stream"), std::string::npos);
+  EXPECT_EQ(run_line(kOffload).out.find("in a stream"), std::string::npos);
   std::filesystem::remove_all(folder);
 }
 
@@ -86,6 +160,11 @@ TEST(Offload, Mistakes) {
   expect_mistake(kOffload + "--batch all", {"--batch", "all"});
   expect_mistake(kOffload + "--step-tokens 0", {"--step-tokens", "0"});
   expect_mistake(kOffload + "--write no-such-folder/placement.json", {"--write"});
+  expect_mistake(kOffload + "--srp 1.2", {"--srp", "1.2", "above 0 and up to 1"});
+  expect_mistake(kOffload + "--srp 0.01", {"--srp: "});
+  expect_mistake(kOffload + "--srp 0.5 --batch any", {"--batch", "one number of requests"});
+  expect_mistake(kOffload + "--cache-policy lruu", {"--cache-policy", "lru"});
+  expect_mistake("offload --model Llama-3.1-8B --machine desktop-4090 --cache-policy lru", {"no routed experts"});
   expect_mistake(kOffload + "--machne x", {"did you mean '--machine'"});
 }
 

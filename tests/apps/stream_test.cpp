@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "apps/study_runner.hpp"
+#include "reports/names.hpp"
 #include "tests/apps/json_run.hpp"
 #include "tests/user_error.hpp"
 
@@ -28,6 +29,22 @@ TEST(StreamCommand, JsonAndTextSayTheSame) {
   const Ran text = run_line(kLine + "--cache 70GB --requests 25000");
   EXPECT_NE(text.out.find("batch of 25,000 requests"), std::string::npos) << text.out << text.err;
   EXPECT_FALSE(json_of(kLine + "--running 64", "stream.json").contains("batch"));
+}
+
+// The page says what the JSON says.
+TEST(StreamCommand, PageSaysTheSame) {
+  const nlohmann::json json = json_of(kLine + "--running 64 --requests 1000", "stream.json");
+  const Ran page = run_line(kLine + "--running 64 --requests 1000 --format html");
+  ASSERT_EQ(page.code, 0) << page.err;
+  EXPECT_NE(page.out.find("bound by " + json["bound"].get<std::string>()), std::string::npos);
+  for (const char* key : {"output_tokens_per_s", "total_tokens_per_s"}) {
+    EXPECT_NE(page.out.find(rate_text(PerSecond{json["throughput"][key].get<double>()})), std::string::npos) << key;
+  }
+  for (const nlohmann::json& bar : json["pass"]["waterfall"]) {
+    EXPECT_EQ(page.out.find(bar["name"].get<std::string>()) != std::string::npos, bar["seconds"].get<double>() > 0);
+  }
+  EXPECT_NE(page.out.find("1,000 requests"), std::string::npos);
+  EXPECT_EQ(page.out.find("<script src"), std::string::npos);
 }
 
 TEST(StreamCommand, MistakesAreOneLine) {

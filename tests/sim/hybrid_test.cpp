@@ -443,5 +443,65 @@ TEST(Hybrid, ANodeOfCpusAloneRunsIt) {
   EXPECT_FALSE(replica_memory(resident, {.sequences = 1, .context = 10, .prompt = 5}).fits());
 }
 
+/// What copies and the host's own work move, in bytes of a step.
+struct MovedBytes {
+  double in = 0, out = 0, by_host = 0;
+};
+
+MovedBytes moved(const StepGraph& graph, const MachineView& view) {
+  MovedBytes bytes;
+  for (const LayerGraph& layer : graph.layers) {
+    for (const Task& task : graph.tasks_of(layer)) {
+      if (const auto* transfer = std::get_if<Transfer>(&task.op.shape)) {
+        (transfer->to_device ? bytes.in : bytes.out) += task.work.wire.value * layer.executions;
+      } else if (task.unit == view.device_units) {
+        bytes.by_host += task.work.memory().value * layer.executions;
+      }
+    }
+  }
+  return bytes;
+}
+
+// Wrong in either: bytes that leave the device for nothing, or a link that carries one way only.
+TEST(Hybrid, EnergyCountsWhatIsCopiedEitherWay) {
+  const JoulesPerByte of_link{4e-11}, of_memory{1e-10};
+  Machine machine = roomy();
+  machine.device.host_link->energy = of_link;
+  machine.host->cpu.energy = UnitEnergy{of_memory, {}};
+  HybridDescription evicting = described(MissingExperts::fetched, 0.25);
+  evicting.copied_back = true;
+  HybridDescription passing = described(MissingExperts::streamed);
+  passing.activations_on_device = 0;
+  passing.batches = 2;
+  HybridDescription caching = described(MissingExperts::streamed);
+  caching.cache_on_device = 0;
+  for (const HybridDescription& description : {evicting, passing, caching}) {
+    const Architecture architecture = preset("Mixtral-8x7B");
+    const StepPlan plan(architecture, architecture.precision, machine, {}, hybrid_placement(description));
+    const StepGraph graph = build_step(plan, Batch::decode(8, 1000));
+    const WorkEnergy energy = work_energy(graph, plan.view());
+    const MovedBytes bytes = moved(graph, plan.view());
+    EXPECT_GT(bytes.out, 0);
+    EXPECT_NEAR(energy.links.value, of_link.value * (bytes.in + bytes.out), energy.links.value * 1e-12);
+    const double memory = energy.units[plan.view().device_units].memory.value;
+    EXPECT_NEAR(memory, of_memory.value * (bytes.in + bytes.out + bytes.by_host), memory * 1e-12);
+  }
+}
+
+// As many experts go back as come, where the host has no copy.
+TEST(Hybrid, ExpertsThatGoBackTakeTheEnergyOfThoseThatCome) {
+  Machine machine = roomy();
+  machine.device.host_link->energy = JoulesPerByte{4e-11};
+  const auto links = [&](bool copied_back) {
+    HybridDescription description = described(MissingExperts::fetched, 0.25);
+    description.copied_back = copied_back;
+    const Architecture architecture = preset("Mixtral-8x7B");
+    const StepPlan plan(architecture, architecture.precision, machine, {}, hybrid_placement(description));
+    return work_energy(build_step(plan, Batch::decode(8, 1000)), plan.view()).links.value;
+  };
+  EXPECT_GT(links(false), 0);
+  EXPECT_NEAR(links(true), 2 * links(false), links(true) * 1e-12);
+}
+
 }  // namespace
 }  // namespace moesaic
