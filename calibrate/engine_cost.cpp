@@ -35,7 +35,8 @@ class EngineCostModel final : public CostModel {
       estimate.busy = host_seconds(kernels_, task, view).value_or(estimate.busy);
     } else {
       estimate.busy = std::max(estimate.busy, device_expert_seconds(kernels_, task, view)) +
-                      unpacking_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed));
+                      unpacking_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed)) +
+                      rebuilding_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed));
     }
     return estimate;
   }
