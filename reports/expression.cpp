@@ -23,7 +23,8 @@ std::string unfit_run(std::string_view name, const NamedValues& names) {
   return "";
 }
 
-/// What a run's memories lack, "" if the run does not say.
+}  // namespace
+
 std::string shortage(const std::string& run, const NamedValues& names) {
   struct Memory {
     const char* path;
@@ -40,8 +41,6 @@ std::string shortage(const std::string& run, const NamedValues& names) {
   }
   return text;
 }
-
-}  // namespace
 
 double evaluate_expression(const std::string& text, const NamedValues& names) {
   try {

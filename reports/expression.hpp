@@ -17,6 +17,10 @@ class DoesNotFit : public UserError {
 /// Names are letters, digits, '_' and '.'.
 using NamedValues = std::map<std::string, double, std::less<>>;
 
+/// What the memories of the prediction `run` lack (": 30 GB of 24 GB per device"), "" if they do not or it does not
+/// say.
+std::string shortage(const std::string& run, const NamedValues& names);
+
 /// + - * / ^, parentheses, comparisons, a ? b : c, and the usual functions (min, max, sqrt, log, exp, rint, ...).
 /// Throws UserError for what is no expression, a name that is not known (with the nearest), and a result that is no
 /// number; DoesNotFit where the number is one of a run (NAME.path) whose NAME.fits is 0.

@@ -1,5 +1,7 @@
 #include "reports/reproduction.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -8,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/statistics.hpp"
+#include "reports/names.hpp"
 
 namespace moesaic {
 namespace {
@@ -71,6 +74,17 @@ bool uses(const std::string& formula, const std::string& name) {
   return false;
 }
 
+/// What a row's own run says of its batch, where it runs in parts: its numbers are of the requests that run at once.
+std::string part_of_batch(const NamedValues& names) {
+  const auto running = names.find("it.running_batch"), batch = names.find("it.load.batch");
+  if (running == names.end() || batch == names.end() || running->second >= batch->second || running->second < 1) {
+    return "";
+  }
+  const std::string all = shortage("it", names);
+  return fmt::format("memory holds {} of the batch's {} requests at once{}", count_text(running->second),
+                     count_text(batch->second), all.empty() ? "" : "; all of them need" + all.substr(1));
+}
+
 void add_class(ReproductionScores::Class& scores, const std::vector<double>& errors) {
   if (!errors.empty()) {
     scores.median = median(errors);
@@ -101,7 +115,7 @@ Reproduction reproduce(const Study& study, const StudyRunner& run) {
     if (row.run) {
       add(seen, "it", run(*row.run));
     }
-    ReproducedRow reproduced{row, 0, 0, false, {}};
+    ReproducedRow reproduced{row, 0, 0, false, part_of_batch(seen), {}};
     try {
       for (const auto& [id, reason] : unfit) {
         if (uses(row.formula, id)) {

@@ -16,7 +16,8 @@ struct ReproducedRow {
   double predicted = 0;  ///< in SI units
   double error = 0;      ///< predicted / published - 1; of a range: from its nearer end
   bool within = false;
-  std::string unfit;  ///< why nothing is predicted: what would run does not fit into memory; else empty
+  std::string partial;  ///< of its own run, if memory holds a part of the batch: how many requests run at once
+  std::string unfit;    ///< why nothing is predicted: what would run does not fit into memory; else empty
 };
 
 struct Reproduction {

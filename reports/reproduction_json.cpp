@@ -34,6 +34,9 @@ Json row_json(const Study& study, const ReproducedRow& row) {
   if (published.most > published.least) {
     json["published_most"] = published.printed(published.most);
   }
+  if (predicted && !row.partial.empty()) {
+    json["partial"] = row.partial;
+  }
   if (!predicted) {
     json["unfit"] = row.unfit;
   }

@@ -29,6 +29,9 @@ std::string table_of(const Reproduction& study) {
   std::string reasons;  // below the table: in a cell, long ones would push the numbers out of sight
   for (const ReproducedRow& row : study.rows) {
     const bool predicted = row.unfit.empty();
+    if (predicted && !row.partial.empty()) {
+      reasons += "<p>" + html_text(row.row.id + ": " + row.partial) + "</p>\n";
+    }
     if (!predicted) {
       reasons += "<p>" + html_text(row.row.id + ": " + row.unfit) + "</p>\n";
     }

@@ -40,6 +40,9 @@ std::string study_text(const Reproduction& study, const TextStyle& style) {
                predicted ? to_text(row.row.published, row.predicted) : "-",
                predicted ? (row.error > 0 ? "+" : "") + percent_text(row.error) : "-",
                std::string(to_text(row.row.kind)), target_text(row.row), verdict});
+    if (predicted && !row.partial.empty()) {
+      reasons += fmt::format("  {}: {}\n", printable(row.row.id), printable(row.partial, 1000));
+    }
     if (!predicted) {
       reasons += fmt::format("  {}: {}\n", printable(row.row.id), printable(row.unfit, 1000));
     }

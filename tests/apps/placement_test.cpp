@@ -93,7 +93,8 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "long_prompts": {"above": 64, "missing": "streamd"}})", {"did you mean 'streamed'"}},
       {R"({"name": "x", "dense": {"unit": "host"}, "long_prompts": {"above": 64, "missing": "host"}})",
        {"long_prompts", "dense.unit"}},
-      {R"({"name": "x", "engine": "ktransfomers"})", {"ktransfomers", "did you mean 'ktransformers'"}},
+      {R"({"name": "x", "engine": "ktransfomers"})",
+       {"--placement: 'x': engine", "ktransfomers", "did you mean 'ktransformers'"}},
       {R"({})", {"name"}},
   };
   for (const auto& [content, mentions] : mistakes) {

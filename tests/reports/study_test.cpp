@@ -115,8 +115,9 @@ TEST(Study, RowsThatDoNotFit) {
                       "," + row("larger", "1.0x", "large / small", R"("class": "ratio")") + "," +
                       row("last", "4 s", "small", R"("class": "measured")")));
   const std::vector<Reproduction> studies{reproduce(study, [](const StudyRun& one) {
-    return one.options[0].second == "1" ? NamedValues{{"fits", 1}, {"ttft_s", 4}}
-                                        : NamedValues{{"fits", 0}, {"memory.total", 30e9}, {"memory.capacity", 24e9}};
+    return one.options[0].second == "1"
+               ? NamedValues{{"fits", 0}, {"ttft_s", 4}, {"running_batch", 20}, {"load.batch", 64}}
+               : NamedValues{{"fits", 0}, {"memory.total", 30e9}, {"memory.capacity", 24e9}};
   })};
   const auto& rows = studies[0].rows;
   EXPECT_TRUE(rows[0].within);
@@ -134,6 +135,7 @@ TEST(Study, RowsThatDoNotFit) {
   EXPECT_TRUE(nlohmann::json::parse(json)["rows"][1]["predicted"].is_null());
   const std::string text = reproduction_text(studies, {});
   EXPECT_NE(text.find("large: what 'it' predicts does not fit into memory"), std::string::npos) << text;
+  EXPECT_NE(text.find("small: memory holds 20 of the batch's 64 requests at once"), std::string::npos) << text;
   EXPECT_NE(reproduction_page(studies, "moesaic reproduce mine").find("does not fit"), std::string::npos);
 }
 
