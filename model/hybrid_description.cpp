@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 #include <limits>
 
 #include "base/error.hpp"
@@ -205,6 +206,13 @@ std::string long_prompts_text(const std::optional<HybridDescription::LongPrompts
                                 prompts->host_attention, prompts->buffered_layers, to_text(prompts->copies));
 }
 
+/// A file that a placement names is looked for beside the placement's own file first.
+std::string beside(const Config& placement, const std::string& typed) {
+  const std::filesystem::path neighbour = std::filesystem::path(placement.origin()).parent_path() / typed;
+  std::error_code error;
+  return typed.ends_with(".json") && std::filesystem::is_regular_file(neighbour, error) ? neighbour.string() : typed;
+}
+
 /// Slots that experts pass through are of use where experts are copied, and experts in them are gone before another
 /// batch comes.
 void check_expert_slots(const Config& config, const HybridDescription& is) {
@@ -258,7 +266,7 @@ HybridDescription read_hybrid(const Config& config) {
   HybridDescription out;
   out.name = config.at("name").string();
   out.description = config.string_or("description", "");
-  out.engine = config.string_or("engine", "");
+  out.engine = beside(config, config.string_or("engine", ""));
   if (const auto dense = config.find("dense")) {
     read_share(*dense, "device", out.dense_on_device);
     out.on_host = read_choice(*dense, "unit", "device", "host", false);

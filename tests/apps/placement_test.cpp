@@ -48,6 +48,9 @@ TEST(PlacementFiles, SettingsAreMembers) {
   EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.device=0.25 --set placement.experts.hits=0.75"),
                    by_file);
   EXPECT_LT(by_file, tpot("--placement on-demand"));
+  file_with("own-engine.json", R"({"name": "own", "steps": {"host_time": "1 s"}})");
+  const std::string slow = file_with("slow.json", R"({"name": "slow", "engine": "own-engine.json"})");
+  EXPECT_GT(tpot("--placement " + slow), 1.0);
   const std::string slots =
       file_with("slots.json", R"({"name": "slots", "experts": {"missing": "fetched", "skipped": 0.25, "buffered": 2},
                         "activations": {"tokens": 512}})");

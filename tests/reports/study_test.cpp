@@ -148,6 +148,8 @@ TEST(Study, Mistakes) {
       {study_with(good, R"("runs": {"r": {}}, )"), "runs.r"},
       {study_with(good, R"("vales": {}, )"), "did you mean 'values'"},
       {study_with(good, R"("define": {"machine": {}}, )"), "machines"},
+      {study_with(good, R"("define": {"machines": {"mine": {}}, "placements": {"mine": {}}}, )"),
+       "define.placements.mine: 'mine' is the name of one of \"machines\" too"},
       {study_with(""), "has no rows"},
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "targt": 1)")), "targt"},
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "target": 11)")), "target"},
