@@ -116,7 +116,7 @@ Bytes fetched_at_once(const StepPlan& plan, std::size_t kind, double tokens, con
 }
 
 /// What the slots hold through which experts pass one by one.
-Bytes expert_slots(const LayerWeights& weights, const MemoryHomes& homes) {
+Bytes room_of_slots(const LayerWeights& weights, const MemoryHomes& homes) {
   return homes.expert_slots == 0 || weights.expert_count <= 0
              ? weights.experts * static_cast<double>(std::max(homes.buffered_layers, homes.fetched_layers))
              : weights.experts * (homes.expert_slots / weights.expert_count);
@@ -188,7 +188,7 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
     away += (weights.total() - kept) * real(architecture.count_of_kind(static_cast<int>(i)));
     const double layers_buffered = homes.buffered_layers;
     const Bytes streamed = weights.experts * (homes.streams_experts ? 1 - homes.experts_on_device : 0);
-    const Bytes slots = expert_slots(weights, homes);
+    const Bytes slots = room_of_slots(weights, homes);
     most_buffered = std::max(most_buffered, weights.dense * ((1 - homes.dense_on_device) * layers_buffered) +
                                                 std::min(slots, streamed * layers_buffered));
     largest_fetched = std::max(largest_fetched, std::min(slots, fetched_at_once(plan, i, decoded_tokens, homes) *

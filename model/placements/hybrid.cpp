@@ -406,6 +406,10 @@ class Hybrid final : public Placement {
     const ResidentSplit split =
         split_resident(experts, is_.experts_on_device, is_.hits.value_or(is_.experts_on_device));
     const LoadSplit loads = on_either_side(writer, experts, split.missing);
+    // Fewer than these in a layer never come: neither a copy nor a handover is made for them.
+    constexpr double kNever = 1e-6;
+    const bool some_light = loads.light.rows > 0 && loads.light.distinct > kNever;
+    const bool some_heavy = loads.heavy.rows > 0 && loads.heavy.distinct > kNever;
     LayerWriter::Notes& notes = writer.notes();
     notes.elements = experts.tokens * experts.hidden;
     notes.activations = experts.activations;
@@ -417,11 +421,11 @@ class Hybrid final : public Placement {
       return result;
     };
     // Weights are on their way while the host computes, whose results come behind them.
-    const Fetched fetched = loads.heavy.rows > 0 ? fetch(writer, loads.heavy.distinct, routed) : Fetched{};
-    if (loads.light.rows > 0) {
+    const Fetched fetched = some_heavy ? fetch(writer, loads.heavy.distinct, routed) : Fetched{};
+    if (some_light) {
       place_on_host(writer, part("experts on host", loads.light), experts, routed);
     }
-    if (is_.copied_back && loads.heavy.rows > 0) {
+    if (is_.copied_back && some_heavy) {
       copy_back(writer, loads.heavy.distinct, routed);
     }
     writer.chain(routed);
