@@ -47,21 +47,27 @@ LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const Ex
                    const Foreseen& foreseen) {
   struct Ends {
     double host, link;
-    double later() const { return std::max(host, link); }
+    double together;  ///< how much longer either takes while both read the host's memory
+    double later() const { return std::max(host, link) + std::min(host, link) * (together - 1); }
   };
+  // A copy that is waited for; the host's part has one of tokens and one of results.
+  const double copy = view.host_link_latency.value + view.attained.handover.value;
+  const double on_device = std::max(view.units[0].launch_latency, view.attained.device_operator).value;
+  const double on_host = std::max(view.host_unit().launch_latency, view.attained.host_operator).value;
   const auto ends = [&](const LoadSplit& split) {
     const double heavy = split.heavy.distinct;
+    const double host = split.light.distinct > 0 ? host_seconds(view, experts, split.light) + on_host + 2 * copy : 0;
     if (heavy <= 0) {
-      return Ends{host_seconds(view, experts, split.light), 0};
+      return Ends{host, 0, 1};
     }
     const double late = heavy * (1 - foreseen.accuracy);
     const double guessed = foreseen.accuracy > 0 ? heavy * (1 + foreseen.extra) : 0;
     const double all = link_seconds(view, late + guessed, expert);
+    const double link = copy + on_device + std::max(link_seconds(view, late, expert), all - foreseen.window.value);
     // Copies are read from the memory that the host computes from.
-    const double memory = expert.value * (split.light.distinct + late + guessed) /
-                          (view.resources[view.host_unit().memory].capacity * view.attained.host_memory);
-    return Ends{std::max(host_seconds(view, experts, split.light), memory - foreseen.window.value),
-                view.host_link_latency.value + std::max(link_seconds(view, late, expert), all - foreseen.window.value)};
+    const double read = host > 0 ? expert.value * (split.light.distinct / host + (late + guessed) / link) : 0;
+    const double memory = view.resources[view.host_unit().memory].capacity * view.attained.host_memory;
+    return Ends{host, link, std::max(1.0, read / memory)};
   };
   const auto up_to = [&](double most) { return split_by_load(missing, experts.tokens, most); };
   const double all_tokens = std::max(1.0, experts.tokens);

@@ -445,7 +445,7 @@ class Hybrid final : public Placement {
       ExpertPart others = loads.heavy;
       others.rows *= share;
       others.distinct = fetched.one_by_one;
-      one_by_one(writer, part("experts fetched", others), Queue::to_device, routed, fetched.all);
+      one_by_one(writer, part("experts fetched", others), experts_queue(), routed, fetched.all);
     }
   }
 
@@ -503,6 +503,9 @@ class Hybrid final : public Placement {
     return read;
   }
 
+  /// Results of the host's experts do not wait behind weights.
+  Queue experts_queue() const { return is_.missing == MissingExperts::fetched ? Queue::to_device : Queue::prefetch; }
+
   /// What has come of experts that are copied in.
   struct Fetched {
     int all = -1;           ///< the copy that brings the last one of
@@ -537,6 +540,7 @@ class Hybrid final : public Placement {
     }
     const int stored = stored_experts(writer, late, routed);
     const int copy = writer.copy(transfer("experts in", late, true, "weights"), late, true, path_);
+    writer.task(copy).queue = path_.in_turn ? Queue::device : experts_queue();
     writer.wait(copy, routed);
     writer.wait(copy, stored);
     writer.wait(copy, ahead);  // what was foreseen is on its way first
