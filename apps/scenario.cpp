@@ -1,5 +1,7 @@
 #include "apps/scenario.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "base/error.hpp"
@@ -250,7 +252,17 @@ CostModelPointer with_engine(const CostModelPointer& base, const Scenario& scena
                              const std::string& device) {
   const std::string engine = !scenario.engine.empty() ? scenario.engine : std::string(placement.engine());
   const bool none = engine.empty() || engine == "none" || scenario.profile == "peak";
-  return none ? base : engine_cost_model(base, engine, device);
+  if (none) {
+    return base;
+  }
+  try {
+    return engine_cost_model(base, engine, device);
+  } catch (const UserError& error) {
+    if (!scenario.engine.empty()) {
+      throw;
+    }
+    throw UserError(fmt::format("--placement: '{}': engine: {}", placement.name(), error.what()));
+  }
 }
 
 Deployment make_deployment(const Scenario& typed) {

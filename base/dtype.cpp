@@ -134,6 +134,10 @@ StorageType parse_storage_type(std::string_view text) {
   if (const auto type = parse_known(text)) {
     return *type;
   }
+  if (parse_known(std::string(text) + "bit")) {
+    throw UserError(fmt::format("unknown storage format '{}' (did you mean '{}bit', a mean number of bits?)",
+                                printable(text), printable(text)));
+  }
   std::vector<std::string> known = names(kFormats);
   const auto scaled = names(kScaled);
   known.insert(known.end(), scaled.begin(), scaled.end());

@@ -35,7 +35,8 @@ class EngineCostModel final : public CostModel {
       estimate.busy = host_seconds(kernels_, task, view).value_or(estimate.busy);
     } else {
       estimate.busy = std::max(estimate.busy, device_expert_seconds(kernels_, task, view)) +
-                      unpacking_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed));
+                      unpacking_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed)) +
+                      rebuilding_seconds(kernels_, task, view, view.device_attained.memory.value_or(kStreamed));
     }
     return estimate;
   }
@@ -45,6 +46,9 @@ class EngineCostModel final : public CostModel {
   /// Products of whatever format by those of bf16, where the engine says what its kernels attain.
   Attained attained(const MachineView& view) const override {
     Attained attained = base_->attained(view);
+    attained.handover = kernels_.handover;
+    attained.device_operator = kernels_.device.pace * kernels_.device.each;
+    attained.host_operator = kernels_.host.pace * kernels_.host.each;
     if (kernels_.formats.empty() || !view.has_host()) {
       return attained;
     }
@@ -59,8 +63,9 @@ class EngineCostModel final : public CostModel {
         }
       }
     }
-    return {compute > 0 ? std::min(1.0, compute) : attained.host_compute, view.host_memory_attained.value_or(memory),
-            attained.host_link};
+    attained.host_compute = compute > 0 ? std::min(1.0, compute) : attained.host_compute;
+    attained.host_memory = view.host_memory_attained.value_or(memory);
+    return attained;
   }
   SoftwareTerms software() const override { return terms_; }
   double reserve_fraction() const override { return base_->reserve_fraction(); }

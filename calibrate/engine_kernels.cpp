@@ -99,6 +99,12 @@ EngineKernels read_engine_kernels(const Config& config) {
   if (const auto across = config.find("across_sockets")) {
     out.across_sockets = share(*across);
   }
+  if (const auto rebuilt = config.find("rebuilt_latent")) {
+    out.rebuilt = rebuilt->number();
+    if (!(out.rebuilt >= 0 && out.rebuilt <= 1e5)) {
+      rebuilt->fail("must be from 0 to 100000: numbers of one head's key and value");
+    }
+  }
   if (const auto formats = config.find("unpacked")) {
     for (const std::string& key : formats->keys()) {
       const double bytes = formats->at(key).number();
@@ -159,6 +165,20 @@ Seconds unpacking_seconds(const EngineKernels& kernels, const Task& task, const 
     bytes = moved(scores->kv, std::min(scores->cached, task.work.kv));
   }
   return Seconds{bytes / (view.resources[view.units[task.unit].memory].capacity * share)};
+}
+
+Seconds rebuilding_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view, double share) {
+  const auto* scores = std::get_if<SoftmaxScores>(&task.op.shape);
+  if (kernels.rebuilt <= 0 || scores == nullptr || !scores->shared_kv) {
+    return {};
+  }
+  const UnitView& unit = view.units[task.unit];
+  const double rebuilt = scores->sequences * scores->read_tokens * scores->heads * kernels.rebuilt;
+  const double flops = 2 * rebuilt * scores->v_dim;  // the latent without its rotary part is what values are made of
+  const double compute = flops * unit.seconds_per_flop[static_cast<std::size_t>(task.work.arithmetic)] /
+                         view.device_attained.compute.value_or(1);
+  const double moved = 2 * scores->activations.bytes(rebuilt).value;
+  return Seconds{compute + moved / (view.resources[unit.memory].capacity * share)};
 }
 
 Seconds device_expert_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view) {

@@ -58,6 +58,7 @@ struct EngineKernels {
   };
   std::vector<OfFormat> formats;
   std::vector<Unpacking> unpacked;
+  double rebuilt = 0;  ///< numbers of a head's key and value that are rebuilt of every cached latent; 0: none
 
   const std::vector<HostKernel>* of(DType weights) const;
 };
@@ -72,6 +73,11 @@ std::optional<Seconds> host_seconds(const EngineKernels& kernels, const Task& ta
 /// What the device's memory takes to unpack an operator's weights and cache at `share` of its bandwidth, and to read
 /// them in 16 bits instead. Zero where the engine multiplies by them as they are.
 Seconds unpacking_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view, double share);
+
+/// What it takes to rebuild keys and values of all heads of what latent attention has cached, in every step: their
+/// product, and what is written and read of it at `share` of the memory's bandwidth. Zero where the engine attends in
+/// the latent.
+Seconds rebuilding_seconds(const EngineKernels& kernels, const Task& task, const MachineView& view, double share);
 
 /// The arithmetic of experts on the device, their rows in whole tiles. Zero for other operators, and where the engine
 /// says nothing about its own kernel.

@@ -29,6 +29,15 @@ GroupedGemm part_of(const GroupedGemm& op, const ExpertPart& part) {
   return result;
 }
 
+GroupedGemm with_rows(const GroupedGemm& op, double share) {
+  const double all = used({op.experts, op.rows, 0, op.even}, op.tokens);
+  const double fewer = used({op.experts, op.rows * share, 0, op.even}, op.tokens);
+  GroupedGemm result = op;
+  result.rows *= share;
+  result.distinct = all > 0 ? std::min(op.distinct * fewer / all, result.rows) : 0;
+  return result;
+}
+
 ResidentSplit split_resident(const GroupedGemm& op, double held, double hits) {
   ResidentSplit split;
   split.resident = {op.experts * held, op.rows * hits, 0, op.even};

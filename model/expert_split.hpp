@@ -19,6 +19,9 @@ struct ExpertPart {
 /// `experts` less than those of `op`, used by that part of the rows and of the distinct ones.
 GroupedGemm part_of(const GroupedGemm& op, const ExpertPart& part);
 
+/// `share` of its rows, which use fewer experts: as many as of evenly likely ones.
+GroupedGemm with_rows(const GroupedGemm& op, double share);
+
 struct ResidentSplit {
   ExpertPart resident;
   ExpertPart missing;

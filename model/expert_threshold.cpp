@@ -43,24 +43,60 @@ double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes 
   });
 }
 
-double balanced_up_to(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert) {
+LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert,
+                   const Foreseen& foreseen) {
   struct Ends {
     double host, link;
+    double together;  ///< how much longer either takes while both read the host's memory
+    double later() const { return std::max(host, link) + std::min(host, link) * (together - 1); }
   };
-  const auto ends = [&](double most) {
-    const LoadSplit split = split_by_load(missing, experts.tokens, most);
-    return Ends{host_seconds(view, experts, split.light), link_seconds(view, split.heavy.distinct, expert)};
+  // A copy that is waited for; the host's part has one of tokens and one of results.
+  const double copy = view.host_link_latency.value + view.attained.handover.value;
+  const double on_device = std::max(view.units[0].launch_latency, view.attained.device_operator).value;
+  const double on_host = std::max(view.host_unit().launch_latency, view.attained.host_operator).value;
+  const auto ends = [&](const LoadSplit& split) {
+    const double heavy = split.heavy.distinct;
+    const double host = split.light.distinct > 0 ? host_seconds(view, experts, split.light) + on_host + 2 * copy : 0;
+    if (heavy <= 0) {
+      return Ends{host, 0, 1};
+    }
+    const double late = heavy * (1 - foreseen.accuracy);
+    const double guessed = foreseen.accuracy > 0 ? heavy * (1 + foreseen.extra) : 0;
+    const double all = link_seconds(view, late + guessed, expert);
+    const double link = copy + on_device + std::max(link_seconds(view, late, expert), all - foreseen.window.value);
+    // Copies are read from the memory that the host computes from.
+    const double read = host > 0 ? expert.value * (split.light.distinct / host + (late + guessed) / link) : 0;
+    const double memory = view.resources[view.host_unit().memory].capacity * view.attained.host_memory;
+    return Ends{host, link, std::max(1.0, read / memory)};
   };
-  const double all = std::max(1.0, experts.tokens);
-  const double host_first = largest(all, [&](double most) {
-    const Ends at = ends(most);
+  const auto up_to = [&](double most) { return split_by_load(missing, experts.tokens, most); };
+  const double all_tokens = std::max(1.0, experts.tokens);
+  const double host_first = largest(all_tokens, [&](double most) {
+    const Ends at = ends(up_to(most));
     return at.host <= at.link;
   });
-  const auto later = [&](double most) {
-    const Ends at = ends(most);
-    return std::max(at.host, at.link);
+  const LoadSplit fewer = up_to(host_first), more = up_to(host_first + 1);
+  const Ends first = ends(fewer), last = ends(more);
+  // Of experts with as many tokens as the next number, a part.
+  const double lead = std::max(0.0, first.link - first.host), lag = std::max(0.0, last.host - last.link);
+  const double part = lead + lag > 0 ? lead / (lead + lag) : 0;
+  const auto between = [&](const ExpertPart& from, const ExpertPart& to) {
+    ExpertPart result = from;
+    result.rows += part * (to.rows - from.rows);
+    result.distinct += part * (to.distinct - from.distinct);
+    return result;
   };
-  return later(host_first) <= later(host_first + 1) ? host_first : host_first + 1;
+  LoadSplit best = up_to(all_tokens);
+  double best_end = ends(best).later();
+  for (const LoadSplit& split :
+       {more, LoadSplit{between(fewer.light, more.light), between(fewer.heavy, more.heavy)}, fewer}) {
+    constexpr double kClearly = 1 - 1e-9;
+    if (const double end = ends(split).later(); end < best_end * kClearly) {
+      best = split;
+      best_end = end;
+    }
+  }
+  return best;
 }
 
 }  // namespace moesaic

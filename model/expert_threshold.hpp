@@ -11,8 +11,15 @@ namespace moesaic {
 /// (Fiddler, arXiv:2402.07033).
 double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes expert);
 
+/// Experts that are copied before their layer's gate has chosen.
+struct Foreseen {
+  double accuracy = 0;  ///< share of the chosen ones
+  double extra = 0;     ///< copied besides, per chosen one
+  Seconds window{};     ///< of the link in each layer, before the gate has chosen
+};
 /// The same for all experts of `missing` together: those with the fewest tokens on the host, so many that the later of
 /// host and link is as early as can be (HybriMoE, arXiv:2504.05897 Eq 2).
-double balanced_up_to(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert);
+LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert,
+                   const Foreseen& foreseen);
 
 }  // namespace moesaic

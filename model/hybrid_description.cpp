@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 #include <limits>
 
 #include "base/error.hpp"
@@ -19,6 +20,7 @@ constexpr std::array<std::string_view, 3> kCopies = {"pinned", "staged", "pageab
 constexpr int kMostBufferedLayers = 200;
 constexpr int kMostLookAhead = 64;
 constexpr int kMostDeviceLayers = 10000;
+constexpr int kMostExpertSlots = 1 << 16;
 
 double number_in(const Config& config, double least, double most) {
   const double value = config.number();
@@ -118,10 +120,8 @@ void read_experts(const Config& config, HybridDescription& out) {
       out.prefetch_extra = number_in(*extra, 0, kNoLimit);
     }
     out.guesses_kept = read_choice(*prefetch, "guesses", "buffered", "kept", false);
-    if (out.prefetch_accuracy > 0 && out.missing != MissingExperts::fetched && out.missing != MissingExperts::host) {
-      prefetch->fail(fmt::format(
-          "only experts that are \"fetched\", or computed by the \"host\", can be foreseen; \"missing\" is \"{}\"",
-          to_text(out.missing)));
+    if (out.prefetch_accuracy > 0 && out.missing == MissingExperts::streamed) {
+      prefetch->fail("all experts of a layer come ahead (\"missing\" is \"streamed\"), so that none need be foreseen");
     }
   }
   read_share(config, "deferred", out.deferred);
@@ -149,6 +149,10 @@ void read_experts(const Config& config, HybridDescription& out) {
   }
   if (const auto tokens = config.find("host_tokens")) {
     out.host_tokens = number_in(*tokens, 0, kNoLimit);
+  }
+  read_share(config, "skipped", out.skipped);
+  if (const auto slots = config.find("buffered"); slots && !slots->is_null()) {
+    read_count(config, "buffered", kMostExpertSlots, out.expert_slots);
   }
 }
 
@@ -202,6 +206,34 @@ std::string long_prompts_text(const std::optional<HybridDescription::LongPrompts
                                 prompts->host_attention, prompts->buffered_layers, to_text(prompts->copies));
 }
 
+/// A file that a placement names is looked for beside the placement's own file first.
+std::string beside(const Config& placement, const std::string& typed) {
+  const std::filesystem::path neighbour = std::filesystem::path(placement.origin()).parent_path() / typed;
+  std::error_code error;
+  return typed.ends_with(".json") && std::filesystem::is_regular_file(neighbour, error) ? neighbour.string() : typed;
+}
+
+/// Slots that experts pass through are of use where experts are copied, and experts in them are gone before another
+/// batch comes.
+void check_expert_slots(const Config& config, const HybridDescription& is) {
+  if (is.expert_slots == 0) {
+    return;
+  }
+  const auto either = [&](auto holds) {
+    return holds(is.missing) || (is.long_prompts && holds(is.long_prompts->missing));
+  };
+  const Config slots = config.at("experts").at("buffered");
+  if (!either([](MissingExperts missing) { return missing != MissingExperts::host; })) {
+    slots.fail("experts that the host computes are not copied (\"missing\" is \"host\")");
+  }
+  if (is.batches > 1 && either([](MissingExperts missing) { return missing == MissingExperts::streamed; })) {
+    slots.fail(fmt::format(
+        "streamed experts that pass through slots are gone before the next of {} batches; \"batches\" must be "
+        "1 (\"activations.tokens\" divides what operators work on)",
+        is.batches));
+  }
+}
+
 }  // namespace
 
 HybridDescription of_long_prompts(const HybridDescription& description) {
@@ -234,7 +266,7 @@ HybridDescription read_hybrid(const Config& config) {
   HybridDescription out;
   out.name = config.at("name").string();
   out.description = config.string_or("description", "");
-  out.engine = config.string_or("engine", "");
+  out.engine = beside(config, config.string_or("engine", ""));
   if (const auto dense = config.find("dense")) {
     read_share(*dense, "device", out.dense_on_device);
     out.on_host = read_choice(*dense, "unit", "device", "host", false);
@@ -250,6 +282,9 @@ HybridDescription read_hybrid(const Config& config) {
     read_share(*activations, "device", out.activations_on_device);
     if (out.activations_on_device < 1 && out.on_host) {
       activations->fail("a network that the host computes (\"dense.unit\" is \"host\") has its activations in memory");
+    }
+    if (const auto tokens = activations->find("tokens"); tokens && !tokens->is_null()) {
+      out.tokens_at_once = number_in(*tokens, 1, std::numeric_limits<double>::infinity());
     }
   }
   if (const auto layers = config.find("device_layers")) {
@@ -278,6 +313,7 @@ HybridDescription read_hybrid(const Config& config) {
   if (const auto prompts = config.find("long_prompts")) {
     out.long_prompts = read_long_prompts(*prompts, out);
   }
+  check_expert_slots(config, out);
   config.reject_unknown();
   return out;
 }
@@ -290,15 +326,17 @@ HybridDescription with_changes(const HybridDescription& now, const std::vector<s
   const Config config = Config::parse(
       fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
  "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}},
-             "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "cache": {}}},
- "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}",
+             "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "skipped": {}, "buffered": {}, "cache": {}}},
+ "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}, "tokens": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}",
  "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
                   now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
                   optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
                   now.guesses_kept ? "kept" : "buffered", now.deferred, optional(now.host_tokens),
-                  now.copied_back ? "copied" : "dropped", now.copied_bytes, cached_text(now.cached),
-                  now.cache_on_device, now.host_attention, now.activations_on_device, now.buffered_layers, now.batches,
-                  to_text(now.copies), to_text(now.overlap), now.sockets_apart ? "apart" : "spread",
+                  now.copied_back ? "copied" : "dropped", now.copied_bytes, now.skipped,
+                  now.expert_slots > 0 ? fmt::format("{}", now.expert_slots) : "null", cached_text(now.cached),
+                  now.cache_on_device, now.host_attention, now.activations_on_device,
+                  now.tokens_at_once > 0 ? fmt::format("{}", now.tokens_at_once) : "null", now.buffered_layers,
+                  now.batches, to_text(now.copies), to_text(now.overlap), now.sockets_apart ? "apart" : "spread",
                   now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
       "--set");
   HybridDescription out = read_hybrid(with_settings(config, changes));

@@ -64,6 +64,8 @@ struct HybridDescription {
   double prefetch_accuracy = 0;         ///< share of the chosen experts that is known ahead
   int look_ahead = 1;                   ///< in layers with experts: by whose gate they are guessed
   double prefetch_extra = 0;            ///< experts copied besides, per chosen one
+  double skipped = 0;                   ///< of the tokens' choices, that no expert computes (AdapMoE arXiv:2408.10284)
+  int expert_slots = 0;                 ///< experts pass through so many on the device, one by one; 0: all at once
   bool guesses_kept = false;            ///< what is copied ahead takes slots of the cache, right or wrong
   std::optional<CachedExperts> cached;  ///< hits follow from it
   bool copied_back = false;             ///< the host has no copy of what is on the device: evicted experts go back
@@ -76,6 +78,7 @@ struct HybridDescription {
       1;  ///< of decode attention over what of the cache is not on the device; the rest is copied in
 
   double activations_on_device = 1;  ///< of batches that wait: their residual streams between layers
+  double tokens_at_once = 0;         ///< that operators work on, module by module (MoE-Gen arXiv:2503.09716); 0: all
 
   int buffered_layers = 2;  ///< slots for streamed layers on the device
   int batches = 1;          ///< micro-batches beside each other

@@ -51,7 +51,10 @@ struct Attained {
   double host_compute = 1;
   double host_memory = 1;  ///< and what all users of the host's memory together can have of its bandwidth
   double host_link = 1;
-  bool dram = false;  ///< units have of their channels what their DRAM attains (UnitView::memory_share), else all
+  bool dram = false;   ///< units have of their channels what their DRAM attains (UnitView::memory_share), else all
+  Seconds handover{};  ///< of a copy that is waited for, beside the link's latency
+  Seconds device_operator{};  ///< the least that an operator takes
+  Seconds host_operator{};
 };
 
 /// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host

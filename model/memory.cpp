@@ -115,6 +115,13 @@ Bytes fetched_at_once(const StepPlan& plan, std::size_t kind, double tokens, con
   return plan.layer_parts(kind).experts * missing;
 }
 
+/// What the slots hold through which experts pass one by one.
+Bytes room_of_slots(const LayerWeights& weights, const MemoryHomes& homes) {
+  return homes.expert_slots == 0 || weights.expert_count <= 0
+             ? weights.experts * static_cast<double>(std::max(homes.buffered_layers, homes.fetched_layers))
+             : weights.experts * (homes.expert_slots / weights.expert_count);
+}
+
 /// The largest whole number for which `fits` holds, where it holds up to some number and not beyond; 0 if not for one.
 template <class Fits>
 double largest_that(Fits fits) {
@@ -181,7 +188,7 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double ranks = mapping.devices();
   ReplicaMemory memory;
 
-  Bytes layers, away, largest_streamed, largest_fetched;
+  Bytes layers, away, most_buffered, largest_fetched;
   const double decoded_tokens = ranks_sequences(plan, load.sequences);
   for (std::size_t i = 0; i < architecture.kinds.size(); ++i) {
     const LayerWeights& weights = plan.layer_parts(i);
@@ -190,17 +197,19 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
                            : weights.dense * homes.dense_on_device + weights.experts * homes.experts_on_device;
     layers += kept * real(stage.layers_of_kind[i]);
     away += (weights.total() - kept) * real(architecture.count_of_kind(static_cast<int>(i)));
-    largest_streamed =
-        std::max(largest_streamed, weights.dense * (1 - homes.dense_on_device) +
-                                       weights.experts * (homes.streams_experts ? 1 - homes.experts_on_device : 0));
-    largest_fetched = std::max(largest_fetched, fetched_at_once(plan, i, decoded_tokens, homes));
+    const double layers_buffered = homes.buffered_layers;
+    const Bytes streamed = weights.experts * (homes.streams_experts ? 1 - homes.experts_on_device : 0);
+    const Bytes slots = room_of_slots(weights, homes);
+    most_buffered = std::max(most_buffered, weights.dense * ((1 - homes.dense_on_device) * layers_buffered) +
+                                                std::min(slots, streamed * layers_buffered));
+    largest_fetched = std::max(largest_fetched, std::min(slots, fetched_at_once(plan, i, decoded_tokens, homes) *
+                                                                    static_cast<double>(homes.fetched_layers)));
   }
   memory.device.weights = plan.embedding_weights(stage) + layers;
   away = away * mapping.stage_devices();
   memory.storage.weights = away * homes.weights_on_storage;
   memory.host.weights = away - memory.storage.weights;
-  memory.device.buffers += largest_streamed * static_cast<double>(homes.buffered_layers) +
-                           largest_fetched * static_cast<double>(homes.fetched_layers);
+  memory.device.buffers += most_buffered + largest_fetched;
 
   const SequenceBytes sequence = sequence_bytes(plan, stage, load.context);
   const double sequences = ranks_sequences(plan, load.sequences);
@@ -216,7 +225,8 @@ ReplicaMemory stage_memory(const StepPlan& plan, const MemoryLoad& load, const P
   const double tokens = std::max(decoded, std::min(sequences * load.prompt, load.step_tokens)) / mapping.context;
   const double logits = stage.last ? 2 * (mapping.pipeline == 1 ? sequences : decoded) : 0;
   // Of batches that take turns one computes, the others keep their residual streams and normalised inputs.
-  const double hidden = real(architecture.hidden), computing = tokens / homes.batches;
+  const double hidden = real(architecture.hidden), at_once = homes.tokens_at_once;
+  const double computing = std::min(tokens / homes.batches, at_once > 0 ? at_once : tokens);
   memory.device.activations = activation.bytes(computing * (4 * hidden + widest_intermediate(plan)) +
                                                (tokens - computing) * 2 * hidden * homes.activations_on_device +
                                                logits * real(architecture.vocabulary));

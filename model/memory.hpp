@@ -15,10 +15,12 @@ struct MemoryHomes {
   bool streams_experts = false;  ///< a streamed layer brings its experts
   int fetched_layers = 0;        ///< layers whose chosen experts the device buffers
   double prefetch_extra = 0;     ///< experts buffered besides, per chosen one
+  int expert_slots = 0;          ///< experts pass through so many, one by one; 0: as many as come at once
   double weights_on_storage = 0;
   double cache_on_storage = 0;
   double activations_on_device = 1;  ///< of the batches that wait: their residual streams
   int batches = 1;                   ///< that take turns: one computes at a time
+  double tokens_at_once = 0;         ///< that an operator works on: only theirs are there besides; 0: all
   bool on_host = false;              ///< nothing of the network is on the device but whole layers
 
   /// Of a device with a unit near its memory. `cache_spaces`: of the memory's spaces, those that cache may be in; 0:

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "base/error.hpp"
 #include "base/nearest.hpp"
+#include "base/quantity_text.hpp"
 
 namespace moesaic {
 namespace {
@@ -25,6 +25,23 @@ std::string unfit_run(std::string_view name, const NamedValues& names) {
 
 }  // namespace
 
+std::string shortage(const std::string& run, const NamedValues& names) {
+  struct Memory {
+    const char* path;
+    const char* words;
+  };
+  std::string text;
+  for (const Memory& one : {Memory{".memory", "per device"}, Memory{".memory.host", "on the host"},
+                            Memory{".memory.storage", "on its storage"}}) {
+    const auto total = names.find(run + one.path + ".total"), capacity = names.find(run + one.path + ".capacity");
+    if (total != names.end() && capacity != names.end() && total->second > capacity->second) {
+      text += fmt::format("{} {} of {} {}", text.empty() ? ":" : " and", to_text(Bytes{total->second}),
+                          to_text(Bytes{capacity->second}), one.words);
+    }
+  }
+  return text;
+}
+
 double evaluate_expression(const std::string& text, const NamedValues& names) {
   try {
     mu::Parser parser;
@@ -41,10 +58,8 @@ double evaluate_expression(const std::string& text, const NamedValues& names) {
   } catch (const mu::Parser::exception_type& error) {
     if (error.GetCode() == mu::ecUNASSIGNABLE_TOKEN && !error.GetToken().empty()) {
       if (const std::string run = unfit_run(error.GetToken(), names); !run.empty()) {
-        throw UserError(
-            fmt::format("\"{}\": '{}' has no times, as what it predicts does not fit into memory; moesaic "
-                        "predict with its options says by how much",
-                        printable(text), printable(run)));
+        throw DoesNotFit(
+            fmt::format("what '{}' predicts does not fit into memory{}", printable(run), shortage(run, names)));
       }
       std::vector<std::string> known;
       for (const auto& [name, value] : names) {

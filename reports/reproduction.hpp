@@ -16,6 +16,8 @@ struct ReproducedRow {
   double predicted = 0;  ///< in SI units
   double error = 0;      ///< predicted / published - 1; of a range: from its nearer end
   bool within = false;
+  std::string partial;  ///< of its own run, if memory holds a part of the batch: how many requests run at once
+  std::string unfit;    ///< why nothing is predicted: what would run does not fit into memory; else empty
 };
 
 struct Reproduction {
@@ -35,7 +37,7 @@ struct ReproductionScores {
   std::size_t rows = 0, within = 0, calibrated = 0;
   struct Class {
     std::size_t rows = 0, within = 0;
-    double median = 0, worst = 0;  ///< of |error|
+    double median = 0, worst = 0;  ///< of |error|, of rows that have a prediction
   };
   Class closed_form, measured, ratio;
 };

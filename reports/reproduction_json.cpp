@@ -18,13 +18,14 @@ Json class_json(const ReproductionScores::Class& scores) {
 
 Json row_json(const Study& study, const ReproducedRow& row) {
   const Amount& published = row.row.published;
+  const bool predicted = row.unfit.empty();
   Json json = {{"system", study.system},
                {"id", row.row.id},
                {"quantity", row.row.quantity},
                {"published", published.printed(published.least)},
-               {"predicted", published.printed(row.predicted)},
+               {"predicted", predicted ? Json(published.printed(row.predicted)) : Json(nullptr)},
                {"unit", published.unit},
-               {"error", row.error},
+               {"error", predicted ? Json(row.error) : Json(nullptr)},
                {"class", to_text(row.row.kind)},
                {"target", row.row.target},
                {"within", row.within},
@@ -32,6 +33,12 @@ Json row_json(const Study& study, const ReproducedRow& row) {
                {"source", study.source + (row.row.where.empty() ? "" : ", " + row.row.where)}};
   if (published.most > published.least) {
     json["published_most"] = published.printed(published.most);
+  }
+  if (predicted && !row.partial.empty()) {
+    json["partial"] = row.partial;
+  }
+  if (!predicted) {
+    json["unfit"] = row.unfit;
   }
   if (!row.row.reason.empty()) {
     json["reason"] = row.row.reason;

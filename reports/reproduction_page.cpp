@@ -28,13 +28,20 @@ std::string table_of(const Reproduction& study) {
   HtmlTable table{title, {"row", "quantity", "where", "class", "", "published", "predicted", "error", "target"}, {}, 5};
   std::string reasons;  // below the table: in a cell, long ones would push the numbers out of sight
   for (const ReproducedRow& row : study.rows) {
+    const bool predicted = row.unfit.empty();
+    if (predicted && !row.partial.empty()) {
+      reasons += "<p>" + html_text(row.row.id + ": " + row.partial) + "</p>\n";
+    }
+    if (!predicted) {
+      reasons += "<p>" + html_text(row.row.id + ": " + row.unfit) + "</p>\n";
+    }
     if (!row.within && !row.row.reason.empty()) {
       reasons += "<p>" + html_text(row.row.id + ": " + row.row.reason) + "</p>\n";
     }
     table.rows.push_back({html_text(row.row.id), html_text(row.row.quantity), html_text(row.row.where),
                           html_text(to_text(row.row.kind)), verdict(row), html_text(published_text(row.row.published)),
-                          html_text(to_text(row.row.published, row.predicted)),
-                          fmt::format("{:+.1f}%", 100 * row.error),
+                          predicted ? html_text(to_text(row.row.published, row.predicted)) : "-",
+                          predicted ? fmt::format("{:+.1f}%", 100 * row.error) : "-",
                           row.row.target > 0 ? percent_text(row.row.target) : "exact"});
   }
   std::string notes = "<p>" + html_text(study.study.source) + "</p>\n";

@@ -32,12 +32,20 @@ std::string study_text(const Reproduction& study, const TextStyle& style) {
                {""}});
   std::string reasons;
   for (const ReproducedRow& row : study.rows) {
+    const bool predicted = row.unfit.empty();
     const std::string verdict = row.row.calibrated ? "calibrated"
                                 : row.within       ? paint("within", Paint::good, style)
                                                    : paint("missed", Paint::bad, style);
     table.add({printable(row.row.id), printable(row.row.quantity, 200), range_text(row.row.published),
-               to_text(row.row.published, row.predicted), (row.error > 0 ? "+" : "") + percent_text(row.error),
+               predicted ? to_text(row.row.published, row.predicted) : "-",
+               predicted ? (row.error > 0 ? "+" : "") + percent_text(row.error) : "-",
                std::string(to_text(row.row.kind)), target_text(row.row), verdict});
+    if (predicted && !row.partial.empty()) {
+      reasons += fmt::format("  {}: {}\n", printable(row.row.id), printable(row.partial, 1000));
+    }
+    if (!predicted) {
+      reasons += fmt::format("  {}: {}\n", printable(row.row.id), printable(row.unfit, 1000));
+    }
     if (!row.within && !row.row.reason.empty()) {
       reasons += fmt::format("  {}: {}\n", printable(row.row.id), printable(row.row.reason, 1000));
     }

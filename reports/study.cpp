@@ -171,6 +171,12 @@ std::vector<Study::Definition> read_definitions(const Config& config) {
       if (name.find('/') != name.npos || name.empty()) {
         content.fail("the name of a definition must not be empty nor hold '/'");
       }
+      for (const Study::Definition& other : definitions) {
+        if (other.name == name) {
+          content.fail(fmt::format("'{}' is the name of one of \"{}\" too; all definitions of a study have their own",
+                                   printable(name), other.folder));
+        }
+      }
       definitions.push_back({folder, name, content});
     }
   }

@@ -43,10 +43,12 @@ class Hybrid final : public Placement {
                               : is_.prefetch_accuracy > 0 ? 1 + is_.look_ahead
                                                           : 1,
             .prefetch_extra = is_.prefetch_extra,
+            .expert_slots = is_.expert_slots,
             .weights_on_storage = is_.weights_on_storage,
             .cache_on_storage = is_.cache_on_storage,
             .activations_on_device = is_.activations_on_device,
             .batches = is_.batches,
+            .tokens_at_once = is_.tokens_at_once,
             .on_host = is_.on_host};
   }
 
@@ -74,6 +76,13 @@ class Hybrid final : public Placement {
     const Bytes experts = is_.missing == MissingExperts::streamed
                               ? weights.experts * ((1 - is_.experts_on_device) * is_.copied_bytes)
                               : Bytes{};
+    if (experts > Bytes{0} && few_slots(notes.experts)) {
+      notes.dense_in = dense > Bytes{0} ? bring_ahead(writer, "weights in", dense) : -1;
+      if (const double ahead = ahead_through_slots(notes.experts); ahead > 0) {
+        notes.experts_in = fill_slots(writer, experts * ahead);
+      }
+      return;
+    }
     if (dense > Bytes{0} && experts > Bytes{0}) {
       notes.dense_in = notes.experts_in = bring_ahead(writer, "weights in", dense + experts);
     } else if (dense > Bytes{0}) {
@@ -83,7 +92,28 @@ class Hybrid final : public Placement {
     }
   }
 
-  void place(LayerWriter& writer, const Operator& op, const Work& work) const override {
+  void place(LayerWriter& writer, const Operator& op, const Work& whole) const override {
+    if (op.kind == OperatorKind::experts && is_.skipped > 0) {
+      Operator chosen = op;
+      chosen.shape = with_rows(std::get<GroupedGemm>(op.shape), 1 - is_.skipped);
+      place_operator(writer, chosen, work(chosen));
+    } else {
+      place_operator(writer, op, whole);
+    }
+  }
+
+  /// The host's results are added to the device's, those put off in the layer before too.
+  void end_batch(LayerWriter& writer) const override {
+    add_results(writer);
+    if (const Bytes stream = writer.notes().stream; stream > Bytes{0}) {
+      const int out = writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, path_);
+      writer.wait(out, writer.last());
+      writer.chain(out);
+    }
+  }
+
+ private:
+  void place_operator(LayerWriter& writer, const Operator& op, const Work& work) const {
     if (op.kind == OperatorKind::norm && writer.last() < 0 && writer.notes().passes_stream) {
       bring_stream(writer, op);
     }
@@ -104,6 +134,8 @@ class Hybrid final : public Placement {
       place_prefill_attention(writer, op, work);
     } else if (op.kind == OperatorKind::experts && is_.missing != MissingExperts::streamed) {
       place_experts(writer, op);
+    } else if (op.kind == OperatorKind::experts && few_slots(writer.notes().experts)) {
+      stream_experts(writer, op);
     } else {
       const int task = run(writer, op, work);
       if (op.kind == OperatorKind::experts) {
@@ -114,17 +146,6 @@ class Hybrid final : public Placement {
     }
   }
 
-  /// The host's results are added to the device's, those put off in the layer before too.
-  void end_batch(LayerWriter& writer) const override {
-    add_results(writer);
-    if (const Bytes stream = writer.notes().stream; stream > Bytes{0}) {
-      const int out = writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, path_);
-      writer.wait(out, writer.last());
-      writer.chain(out);
-    }
-  }
-
- private:
   void add_results(LayerWriter& writer) const {
     LayerWriter::Notes& notes = writer.notes();
     if (notes.returning.size() == 0 && !notes.deferring) {
@@ -209,6 +230,93 @@ class Hybrid final : public Placement {
     const int copy = writer.prefetch(transfer(label, bytes, true, "weights"), bytes, buffers(), path_);
     writer.wait(copy, read);
     return copy;
+  }
+
+  /// Slots become free one by one while the layer before computes from them, and are filled behind that layer's own
+  /// experts.
+  int fill_slots(LayerWriter& writer, Bytes bytes) const {
+    const Bytes stored = bytes * is_.weights_on_storage;
+    const int read = stored > Bytes{0}
+                         ? writer.write_storage(transfer("weights from storage", stored, true, "weights"), stored)
+                         : -1;
+    const int copy = writer.copy(transfer("weights in", bytes, true, "weights"), bytes, true, path_);
+    writer.task(copy).queue = Queue::prefetch;
+    writer.wait_for(read >= 0 ? read : copy, Marker::routed, 1);
+    writer.wait(copy, read);
+    return copy;
+  }
+
+  /// Of a layer's experts fewer than `buffered_layers` have room for pass through slots.
+  bool few_slots(double experts) const {
+    const double streamed = experts * (1 - is_.experts_on_device);
+    return is_.missing == MissingExperts::streamed && is_.expert_slots > 0 && !is_.on_host && streamed > 0 &&
+           is_.expert_slots < streamed * is_.buffered_layers;
+  }
+
+  /// Share of the streamed experts of a layer that come before it needs them. One slot alone is filled while nothing is
+  /// computed from it.
+  double ahead_through_slots(double experts) const {
+    return is_.expert_slots > 1 && !path_.in_turn
+               ? std::min(1.0, is_.expert_slots / (experts * (1 - is_.experts_on_device)))
+               : 0;
+  }
+
+  /// Experts that come ahead, then the others one by one as slots become free.
+  void stream_experts(LayerWriter& writer, const Operator& op) const {
+    const auto& experts = std::get<GroupedGemm>(op.shape);
+    const double streamed = 1 - is_.experts_on_device;
+    const double rest = streamed * (1 - ahead_through_slots(writer.notes().experts));
+    const auto part = [&](double share) {
+      Operator result = op;
+      result.shape =
+          part_of(experts, {experts.experts * share, experts.rows * share, experts.distinct * share, experts.even});
+      return result;
+    };
+    const int routed = writer.last();
+    if (rest < 1) {
+      const Operator first = part(1 - rest);
+      writer.wait(run(writer, first, work(first)), writer.notes().experts_in);
+    }
+    if (rest > 0) {
+      one_by_one(writer, part(rest), Queue::prefetch, routed, -1);
+    }
+  }
+
+  /// Experts whose weights arrive, once `routed` and `ahead` have ended, while those before them are computed: the
+  /// first is waited for, and the last is computed when all have come. With one slot nothing arrives meanwhile.
+  void one_by_one(LayerWriter& writer, const Operator& op, Queue queue, int routed, int ahead) const {
+    const auto& all = std::get<GroupedGemm>(op.shape);
+    const bool alone = is_.expert_slots == 1 || path_.in_turn;
+    // Of streamed ones all come, chosen or not.
+    const double coming = is_.missing == MissingExperts::streamed ? all.experts : all.distinct;
+    const Bytes bytes = writer.notes().expert * (coming * is_.copied_bytes);
+    const auto bring = [&](double share) {
+      const Bytes part = bytes * share;
+      CopyPath path = path_;
+      path.in_turn = alone;
+      const int read = stored_experts(writer, part, routed);
+      const int copy = writer.copy(transfer("experts in", part, true, "weights"), part, true, path);
+      if (!alone) {
+        writer.task(copy).queue = queue;
+      }
+      writer.wait(copy, routed);
+      writer.wait(copy, read);
+      writer.wait(copy, ahead);
+      return copy;
+    };
+    const auto compute = [&](double share, int arrived) {
+      Operator part = op;
+      part.shape = part_of(all, {all.experts * share, all.rows * share, all.distinct * share, all.even});
+      writer.wait(run(writer, part, work(part)), arrived);
+    };
+    if (alone || coming <= 1) {
+      compute(1, bring(1));
+      return;
+    }
+    const double last = 1 / coming;
+    const int first_in = bring(last), others_in = bring(1 - last);
+    compute(1 - last, first_in);
+    compute(last, others_in);
   }
 
   /// New keys and values go to the host; nobody waits for them but the next attention over them, which is a step later.
@@ -297,8 +405,11 @@ class Hybrid final : public Placement {
     const auto& experts = std::get<GroupedGemm>(op.shape);
     const ResidentSplit split =
         split_resident(experts, is_.experts_on_device, is_.hits.value_or(is_.experts_on_device));
-    const double light = most_on_host(writer, experts, split.missing);
-    const LoadSplit loads = split_by_load(split.missing, experts.tokens, light);
+    const LoadSplit loads = on_either_side(writer, experts, split.missing);
+    // Fewer than these in a layer never come: neither a copy nor a handover is made for them.
+    constexpr double kNever = 1e-6;
+    const bool some_light = loads.light.rows > 0 && loads.light.distinct > kNever;
+    const bool some_heavy = loads.heavy.rows > 0 && loads.heavy.distinct > kNever;
     LayerWriter::Notes& notes = writer.notes();
     notes.elements = experts.tokens * experts.hidden;
     notes.activations = experts.activations;
@@ -309,11 +420,12 @@ class Hybrid final : public Placement {
       result.shape = part_of(experts, of);
       return result;
     };
-    if (loads.light.rows > 0) {
+    // Weights are on their way while the host computes, whose results come behind them.
+    const Fetched fetched = some_heavy ? fetch(writer, loads.heavy.distinct, routed) : Fetched{};
+    if (some_light) {
       place_on_host(writer, part("experts on host", loads.light), experts, routed);
     }
-    const int fetched = loads.heavy.rows > 0 ? fetch(writer, loads.heavy.distinct, routed) : -1;
-    if (is_.copied_back && loads.heavy.rows > 0) {
+    if (is_.copied_back && some_heavy) {
       copy_back(writer, loads.heavy.distinct, routed);
     }
     writer.chain(routed);
@@ -321,9 +433,19 @@ class Hybrid final : public Placement {
       const Operator resident = part("experts", split.resident);
       run(writer, resident, work(resident));
     }
-    if (loads.heavy.rows > 0) {
-      const Operator heavy = part("experts fetched", loads.heavy);
-      writer.wait(run(writer, heavy, work(heavy)), fetched);
+    if (fetched.together > 0) {
+      ExpertPart together = loads.heavy;
+      together.rows *= fetched.together;
+      together.distinct *= fetched.together;
+      const Operator heavy = part("experts fetched", together);
+      writer.wait(run(writer, heavy, work(heavy)), fetched.all);
+    }
+    if (fetched.one_by_one > 0) {
+      const double share = fetched.one_by_one / loads.heavy.distinct;
+      ExpertPart others = loads.heavy;
+      others.rows *= share;
+      others.distinct = fetched.one_by_one;
+      one_by_one(writer, part("experts fetched", others), experts_queue(), routed, fetched.all);
     }
   }
 
@@ -345,7 +467,7 @@ class Hybrid final : public Placement {
       part.shape = part_of(
           experts, {experts.experts, experts.rows * share, std::min(experts.experts, experts.distinct * share)});
       writer.chain(out);
-      const int stored = stored_experts(writer, experts.distinct * share, routed);
+      const int stored = stored_experts(writer, notes.expert * (experts.distinct * share), routed);
       const int computed = run_on_host(writer, part, work(part));
       writer.wait(computed, stored);
       const int back = writer.copy(transfer("results in", rows, true, "results of experts"), rows, true, small_);
@@ -371,8 +493,8 @@ class Hybrid final : public Placement {
   }
 
   /// Reads from storage of experts that the gate has just chosen.
-  int stored_experts(LayerWriter& writer, double distinct, int routed) const {
-    const Bytes stored = writer.notes().expert * (distinct * is_.weights_on_storage);
+  int stored_experts(LayerWriter& writer, Bytes weights, int routed) const {
+    const Bytes stored = weights * is_.weights_on_storage;
     if (stored <= Bytes{0}) {
       return -1;
     }
@@ -381,12 +503,23 @@ class Hybrid final : public Placement {
     return read;
   }
 
+  /// Results of the host's experts do not wait behind weights.
+  Queue experts_queue() const { return is_.missing == MissingExperts::fetched ? Queue::to_device : Queue::prefetch; }
+
+  /// What has come of experts that are copied in.
+  struct Fetched {
+    int all = -1;           ///< the copy that brings the last one of
+    double together = 0;    ///< this share of them; the others
+    double one_by_one = 0;  ///< pass through slots: so many
+  };
   /// Copies the weights of `distinct` experts: those that were foreseen since the gate of an earlier layer, the others
   /// now. Wrong guesses and extra ones take the link's time too.
-  int fetch(LayerWriter& writer, double distinct, int routed) const {
+  Fetched fetch(LayerWriter& writer, double distinct, int routed) const {
     const Bytes expert = writer.notes().expert * is_.copied_bytes;
-    const Bytes guessed = expert * (is_.prefetch_accuracy > 0 ? distinct * (1 + is_.prefetch_extra) : 0);
-    const Bytes late = expert * (distinct * (1 - is_.prefetch_accuracy));
+    const double guesses = is_.prefetch_accuracy > 0 ? distinct * (1 + is_.prefetch_extra) : 0;
+    const double with_room = is_.expert_slots > 0 && guesses > 0 ? std::min(1.0, is_.expert_slots / guesses) : 1;
+    const double right = is_.prefetch_accuracy * with_room;
+    const Bytes guessed = expert * (guesses * with_room);
     int ahead = -1;
     if (guessed > Bytes{0}) {
       const Bytes stored = guessed * is_.weights_on_storage;
@@ -398,15 +531,20 @@ class Hybrid final : public Placement {
       writer.wait_for(read >= 0 ? read : ahead, Marker::routed, is_.look_ahead);
       writer.wait(ahead, read);
     }
-    if (late <= Bytes{0}) {
-      return ahead;
+    if (is_.expert_slots > 0) {
+      return {ahead, right, distinct * (1 - right)};
     }
-    const int stored = stored_experts(writer, distinct * (1 - is_.prefetch_accuracy), routed);
+    const Bytes late = expert * (distinct * (1 - right));
+    if (late <= Bytes{0}) {
+      return {ahead, 1, 0};
+    }
+    const int stored = stored_experts(writer, late, routed);
     const int copy = writer.copy(transfer("experts in", late, true, "weights"), late, true, path_);
+    writer.task(copy).queue = path_.in_turn ? Queue::device : experts_queue();
     writer.wait(copy, routed);
     writer.wait(copy, stored);
     writer.wait(copy, ahead);  // what was foreseen is on its way first
-    return copy;
+    return {copy, 1, 0};
   }
 
   /// Where the host keeps no copy, as many experts leave the device as come; nobody waits for them but the link.
@@ -416,21 +554,40 @@ class Hybrid final : public Placement {
     writer.wait(writer.copy(transfer("experts out", bytes, false, "weights"), bytes, false, path_), routed);
   }
 
-  /// Most tokens of an expert that is computed on the host.
-  double most_on_host(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
-    switch (is_.missing) {
-      case MissingExperts::host:
-        return std::max(1.0, experts.tokens);
-      case MissingExperts::cheaper:
-        return is_.host_tokens ? *is_.host_tokens
-                               : cheaper_up_to(writer.view(), experts, writer.notes().expert * is_.copied_bytes);
-      case MissingExperts::balanced:
-        return is_.host_tokens
-                   ? *is_.host_tokens
-                   : balanced_up_to(writer.view(), experts, missing, writer.notes().expert * is_.copied_bytes);
-      default:
-        return 0;
+  /// Missing experts: light ones are computed on the host, heavy ones copied in.
+  LoadSplit on_either_side(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
+    const Bytes expert = writer.notes().expert * (is_.copied_bytes * slower_than_pinned(writer.view()));
+    if (is_.missing == MissingExperts::balanced && !is_.host_tokens) {
+      return balanced(writer.view(), experts, missing, expert,
+                      {.accuracy = is_.prefetch_accuracy, .extra = is_.prefetch_extra, .window = device_time(writer)});
     }
+    const bool divided = is_.missing == MissingExperts::cheaper || is_.missing == MissingExperts::balanced;
+    const double most = is_.missing == MissingExperts::host ? std::max(1.0, experts.tokens)
+                        : !divided                          ? 0
+                                   : is_.host_tokens.value_or(cheaper_up_to(writer.view(), experts, expert));
+    return split_by_load(missing, experts.tokens, most);
+  }
+
+  /// How much longer copies take than pinned ones.
+  double slower_than_pinned(const MachineView& view) const {
+    constexpr double kPageable = 0.45;  // of what pinned ones attain, as in the default profile
+    return !path_.pageable           ? 1
+           : view.host_link_pageable ? view.attained.host_link / *view.host_link_pageable
+                                     : 1 / kPageable;
+  }
+
+  /// Of the device in this layer so far, at peak rates.
+  static Seconds device_time(LayerWriter& writer) {
+    Seconds sum{};
+    for (std::size_t i = 0; i < writer.size(); ++i) {
+      const Task& task = writer.task(static_cast<int>(i));
+      double longest = 0;
+      for (const Demand& demand : task.demands) {
+        longest = std::max(longest, demand.amount / writer.view().resources[demand.resource].capacity);
+      }
+      sum += Seconds{task.queue == Queue::device && task.batch == writer.batch() ? longest : 0};
+    }
+    return sum;
   }
 
   HybridDescription is_;

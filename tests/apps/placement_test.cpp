@@ -48,6 +48,15 @@ TEST(PlacementFiles, SettingsAreMembers) {
   EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.device=0.25 --set placement.experts.hits=0.75"),
                    by_file);
   EXPECT_LT(by_file, tpot("--placement on-demand"));
+  file_with("own-engine.json", R"({"name": "own", "steps": {"host_time": "1 s"}})");
+  const std::string slow = file_with("slow.json", R"({"name": "slow", "engine": "own-engine.json"})");
+  EXPECT_GT(tpot("--placement " + slow), 1.0);
+  const std::string slots =
+      file_with("slots.json", R"({"name": "slots", "experts": {"missing": "fetched", "skipped": 0.25, "buffered": 2},
+                        "activations": {"tokens": 512}})");
+  EXPECT_DOUBLE_EQ(tpot("--placement on-demand --set placement.experts.skipped=0.25 --set placement.experts.buffered=2 "
+                        "--set placement.activations.tokens=512"),
+                   tpot("--placement " + slots));
 }
 
 TEST(PlacementFiles, MistakesAreOneLine) {
@@ -72,6 +81,11 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "experts": {"missing": "fetched", "prefetch": {"accuracy": 0.5, "guesses": "kept"}}})",
        {"guesses", "cache"}},
       {R"({"name": "x", "activations": {"device": 2}})", {"activations.device", "from 0 to 1"}},
+      {R"({"name": "x", "activations": {"tokens": 0}})", {"activations.tokens", "at least 1"}},
+      {R"({"name": "x", "experts": {"skipped": -0.1}})", {"experts.skipped", "from 0 to 1"}},
+      {R"({"name": "x", "experts": {"buffered": 0}})", {"experts.buffered", "from 1"}},
+      {R"({"name": "x", "experts": {"missing": "host", "buffered": 2}})", {"experts.buffered", "not copied"}},
+      {R"({"name": "x", "experts": {"buffered": 2}, "batches": 4})", {"experts.buffered", "batches"}},
       {R"({"name": "x", "device_layers": 1.5})", {"device_layers", "integer"}},
       {R"({"name": "x", "copies": "pined"})", {"copies", "did you mean 'pinned'"}},
       {R"({"name": "x", "copies": "pagable"})", {"copies", "did you mean 'pageable'"}},
@@ -82,7 +96,8 @@ TEST(PlacementFiles, MistakesAreOneLine) {
       {R"({"name": "x", "long_prompts": {"above": 64, "missing": "streamd"}})", {"did you mean 'streamed'"}},
       {R"({"name": "x", "dense": {"unit": "host"}, "long_prompts": {"above": 64, "missing": "host"}})",
        {"long_prompts", "dense.unit"}},
-      {R"({"name": "x", "engine": "ktransfomers"})", {"ktransfomers", "did you mean 'ktransformers'"}},
+      {R"({"name": "x", "engine": "ktransfomers"})",
+       {"--placement: 'x': engine", "ktransfomers", "did you mean 'ktransformers'"}},
       {R"({})", {"name"}},
   };
   for (const auto& [content, mentions] : mistakes) {

@@ -64,6 +64,8 @@ TEST(StorageTypeText, KnownForms) {
 TEST(StorageTypeText, RefusesWithTheNearest) {
   EXPECT_EQ(user_error([] { return parse_storage_type("mxpf4"); }),
             "unknown storage format 'mxpf4' (did you mean 'mxfp4'?)");
+  EXPECT_EQ(user_error([] { return parse_storage_type("2.54"); }),
+            "unknown storage format '2.54' (did you mean '2.54bit', a mean number of bits?)");
   for (const char* text : {"",
                            "bit",
                            "0bit",

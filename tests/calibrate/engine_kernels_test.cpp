@@ -120,6 +120,25 @@ TEST(EngineKernels, TilesOfExpertsOnTheDeviceByHand) {
   EXPECT_NEAR(device_expert_seconds(old, experts(72, 8), view).value, 6e6 * 8 * 64 / 1.25e12, 1e-12);
 }
 
+// A hundred latents of 512 numbers, of which 4 heads' 256 are rebuilt: 2 x 100 x 512 x 1024 FLOP, and twice 102,400
+// numbers of 2 bytes.
+TEST(EngineKernels, RebuildingByHand) {
+  const EngineKernels moe_gen = engine(R"({"rebuilt_latent": 256})");
+  MachineView view = simple_view();
+  view.units[0].on_host = false;
+  Task attention;
+  attention.op = {
+      OperatorKind::attention_decode, "scores",
+      SoftmaxScores{.sequences = 2, .heads = 4, .qk_dim = 576, .v_dim = 512, .read_tokens = 50, .shared_kv = true}};
+  attention.work = work(attention.op);
+  const double product =
+      2.0 * 100 * 512 * 4 * 256 * view.units[0].seconds_per_flop[static_cast<std::size_t>(attention.work.arithmetic)];
+  EXPECT_NEAR(rebuilding_seconds(moe_gen, attention, view, 0.7).value, product + 2 * 102400 * 2 / 70e9, 1e-15);
+  EXPECT_EQ(rebuilding_seconds(engine("{}"), attention, view, 0.7), Seconds{});
+  std::get<SoftmaxScores>(attention.op.shape).shared_kv = false;
+  EXPECT_EQ(rebuilding_seconds(moe_gen, attention, view, 0.7), Seconds{});
+}
+
 TEST(EngineKernels, UnpackingByHand) {
   const EngineKernels flexgen = engine(R"({"unpacked": {"int4": 12.5}})");
   MachineView view = simple_view();
@@ -187,6 +206,8 @@ TEST(EngineKernels, MistakesAreOneLine) {
   const auto mistake = [](const char* text) { return user_error([&] { return engine(text); }); };
   EXPECT_EQ(mistake(R"({"device": {"kernels": 0, "pace": "1 us"}})"),
             "engine.json: device.kernels: must be from 1 to 1e6");
+  EXPECT_EQ(mistake(R"({"rebuilt_latent": -1})"),
+            "engine.json: rebuilt_latent: must be from 0 to 100000: numbers of one head's key and value");
   EXPECT_EQ(mistake(R"({"unpacked": {"int4": -1}})"),
             "engine.json: unpacked.int4: must be from 0 to 1000: bytes read and written for an element");
   EXPECT_NE(mistake(R"({"device_experts": {"compute": 1.5, "rows": 64}})").find("at most 1"), std::string::npos);

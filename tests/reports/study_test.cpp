@@ -26,9 +26,16 @@ TEST(Expression, Mistakes) {
             std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("2 *", names); }).find("no expression"), std::string::npos);
   EXPECT_NE(user_error([&] { return evaluate_expression("1 / 0", names); }).find("finite"), std::string::npos);
-  const NamedValues unfit{{"it.fits", 0}, {"it.load.batch", 1}};
-  EXPECT_NE(user_error([&] { return evaluate_expression("it.tpot_s", unfit); }).find("'it' has no times"),
-            std::string::npos);
+  const NamedValues unfit{{"it.fits", 0},
+                          {"it.load.batch", 1},
+                          {"it.memory.total", 30e9},
+                          {"it.memory.capacity", 24e9},
+                          {"it.memory.host.total", 80e9},
+                          {"it.memory.host.capacity", 64e9}};
+  EXPECT_THROW((void)evaluate_expression("it.tpot_s", unfit), DoesNotFit);
+  EXPECT_EQ(user_error([&] { return evaluate_expression("it.tpot_s", unfit); }),
+            "what 'it' predicts does not fit into memory: 30.0 GB of 24.0 GB per device and 80.0 GB of 64.0 GB on the "
+            "host");
 }
 
 std::string study_with(const std::string& rows, const std::string& more = "") {
@@ -99,6 +106,39 @@ TEST(Study, TargetsAndScores) {
   EXPECT_NE(reproduction_page(studies, "moesaic reproduce mine").find("missed"), std::string::npos);
 }
 
+// One row that does not fit does not hide the others: it and those that are made of it have no prediction, and miss.
+TEST(Study, RowsThatDoNotFit) {
+  const std::string run = R"("class": "measured", "run": {"predict": {"batch": "BATCH"}})";
+  const auto with = [&](const std::string& batch) { return std::string(run).replace(run.find("BATCH"), 5, batch); };
+  const Study study =
+      read(study_with(row("small", "4 s", "it.ttft_s", with("1")) + "," + row("large", "4 s", "it.ttft_s", with("9")) +
+                      "," + row("larger", "1.0x", "large / small", R"("class": "ratio")") + "," +
+                      row("last", "4 s", "small", R"("class": "measured")")));
+  const std::vector<Reproduction> studies{reproduce(study, [](const StudyRun& one) {
+    return one.options[0].second == "1"
+               ? NamedValues{{"fits", 0}, {"ttft_s", 4}, {"running_batch", 20}, {"load.batch", 64}}
+               : NamedValues{{"fits", 0}, {"memory.total", 30e9}, {"memory.capacity", 24e9}};
+  })};
+  const auto& rows = studies[0].rows;
+  EXPECT_TRUE(rows[0].within);
+  EXPECT_NE(rows[1].unfit.find("30.0 GB of 24.0 GB per device"), std::string::npos) << rows[1].unfit;
+  EXPECT_FALSE(rows[1].within);
+  EXPECT_EQ(rows[2].unfit, rows[1].unfit);
+  EXPECT_TRUE(rows[3].within);
+  const ReproductionScores scores = reproduction_scores(studies);
+  EXPECT_EQ(scores.rows, 4u);
+  EXPECT_EQ(scores.within, 2u);
+  EXPECT_EQ(scores.measured.rows, 3u);
+  EXPECT_EQ(scores.measured.worst, 0);
+  const std::string json = reproduction_json(studies);
+  EXPECT_EQ(violation("reproduction.json", json), "");
+  EXPECT_TRUE(nlohmann::json::parse(json)["rows"][1]["predicted"].is_null());
+  const std::string text = reproduction_text(studies, {});
+  EXPECT_NE(text.find("large: what 'it' predicts does not fit into memory"), std::string::npos) << text;
+  EXPECT_NE(text.find("small: memory holds 20 of the batch's 64 requests at once"), std::string::npos) << text;
+  EXPECT_NE(reproduction_page(studies, "moesaic reproduce mine").find("does not fit"), std::string::npos);
+}
+
 TEST(Study, Mistakes) {
   const std::string good = row("a", "1 us", "1e-6");
   const std::pair<std::string, const char*> mistakes[] = {
@@ -108,6 +148,8 @@ TEST(Study, Mistakes) {
       {study_with(good, R"("runs": {"r": {}}, )"), "runs.r"},
       {study_with(good, R"("vales": {}, )"), "did you mean 'values'"},
       {study_with(good, R"("define": {"machine": {}}, )"), "machines"},
+      {study_with(good, R"("define": {"machines": {"mine": {}}, "placements": {"mine": {}}}, )"),
+       "define.placements.mine: 'mine' is the name of one of \"machines\" too"},
       {study_with(""), "has no rows"},
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "targt": 1)")), "targt"},
       {study_with(row("a", "1 us", "1", R"("class": "ratio", "target": 11)")), "target"},

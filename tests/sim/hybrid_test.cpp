@@ -173,6 +173,125 @@ TEST(Hybrid, AddingACpuNeverHurts) {
   }
 }
 
+// What the CPU computes and what is copied in for the device runs beside each other, so that dividing experts between
+// two ways of like speed is faster than either.
+TEST(Hybrid, HostAndLinkWorkBesideEachOther) {
+  Machine machine = roomy();
+  machine.host->memory.bandwidth = machine.host->cpu.memory_bandwidth = BytesPerSecond{1e15};
+  for (auto& rate : machine.host->cpu.peak) {
+    rate = rate > FlopsPerSecond{0} ? FlopsPerSecond{3e12} : rate;
+  }
+  const auto prefill = [&](MissingExperts missing) {
+    return times("DeepSeek-V2-Lite", hybrid_placement(described(missing)), machine).prefill;
+  };
+  EXPECT_LT(prefill(MissingExperts::balanced),
+            0.9 * std::min(prefill(MissingExperts::host), prefill(MissingExperts::fetched)));
+}
+
+// One token's experts have one token each, and are divided all the same: none, some or all of them go to the CPU.
+TEST(Hybrid, OneTokensExpertsAreDivided) {
+  Machine machine = roomy();
+  const auto on_host = [&](double link) {
+    machine.device.host_link->bandwidth = BytesPerSecond{link};
+    const Architecture model = preset("Qwen3-30B");
+    const StepPlan plan(model, model.precision, machine, {}, hybrid_placement(described(MissingExperts::balanced)));
+    return over_step(build_step(plan, Batch::decode(1, 100)), [](const Task& task) {
+      return std::string_view(task.op.label) == "experts on host" ? std::get<GroupedGemm>(task.op.shape).rows : 0;
+    });
+  };
+  machine.host->memory.bandwidth = machine.host->cpu.memory_bandwidth = BytesPerSecond{400e9};
+  constexpr double kChosen = 48 * 8;
+  EXPECT_NEAR(on_host(1e8), kChosen, 0.05 * kChosen);
+  const double some = on_host(150e9);
+  EXPECT_GT(some, 0.3 * kChosen);
+  EXPECT_LT(some, 0.9 * kChosen);
+  EXPECT_LT(on_host(300e9), some);
+}
+
+// What is foreseen may be copied while the layers before are computed: the division then gives the link more.
+TEST(Hybrid, ForesightHelpsABalancedDivision) {
+  for (const char* model : {"DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const std::int64_t batch : {1, 16}) {
+      const HybridDescription late = described(MissingExperts::balanced, 0.25);
+      HybridDescription foreseeing = late;
+      foreseeing.prefetch_accuracy = 1;
+      EXPECT_LE(times(model, foreseeing, batch).decode, times(model, late, batch).decode * (1 + 1e-9))
+          << model << batch;
+    }
+  }
+}
+
+// More slots never take longer, but for what copies begin with; one expert after another is as all at once in turn; and
+// the room is that of the slots.
+TEST(Hybrid, ExpertsPassThroughSlots) {
+  for (const MissingExperts missing : {MissingExperts::streamed, MissingExperts::fetched}) {
+    for (const std::int64_t batch : {1, 64}) {
+      HybridDescription slots = described(missing);
+      double before = 1e300;
+      for (const int count : {1, 2, 3, 4, 8, 16, 64}) {
+        slots.expert_slots = count;
+        const Times now = times("Mixtral-8x7B", slots, batch);
+        EXPECT_LE(now.decode, before * (1 + 5e-3)) << to_text(missing) << ' ' << batch << ' ' << count;
+        EXPECT_GE(now.decode, now.limit_decode * (1 - 1e-9));
+        before = now.decode;
+      }
+      EXPECT_LE(before, times("Mixtral-8x7B", described(missing), batch).decode * (1 + 1e-9));
+    }
+  }
+  const Architecture mixtral = preset("Mixtral-8x7B");
+  HybridDescription two = described(MissingExperts::streamed);
+  two.expert_slots = 2;
+  const StepPlan plan(mixtral, mixtral.precision, roomy(), {}, hybrid_placement(two));
+  EXPECT_DOUBLE_EQ(replica_memory(plan, {.sequences = 1, .context = 8}).device.buffers.value,
+                   2 * 3 * 4096 * 14336 * 2.0);
+}
+
+// Steps with slots that jump over repeated layers take as long as those that run them all.
+TEST(Hybrid, SlotsRepeat) {
+  for (const MissingExperts missing : {MissingExperts::streamed, MissingExperts::fetched, MissingExperts::balanced}) {
+    HybridDescription slots = described(missing, 0.25);
+    slots.expert_slots = 3;
+    slots.prefetch_accuracy = missing == MissingExperts::streamed ? 0 : 0.5;
+    const Architecture model = preset("DeepSeek-V2-Lite");
+    const StepPlan plan(model, model.precision, roomy(), {}, hybrid_placement(slots));
+    const StepGraph graph = build_step(plan, Batch::decode(40, 500));
+    const CostModelPointer cost = default_cost_model();
+    std::vector<TaskCost> costs;
+    step_costs(graph, plan.view(), *cost, costs);
+    EXPECT_NEAR(execution_time(graph, plan.view(), costs).value / execute(graph, plan.view(), *cost).total.value, 1,
+                1e-9)
+        << to_text(missing);
+  }
+}
+
+// Operators that work on a part of the tokens at once need its room only, and take no longer.
+TEST(Hybrid, ModulesWorkOnATokensPart) {
+  const Architecture mixtral = preset("Mixtral-8x7B");
+  const auto activations = [&](double tokens) {
+    HybridDescription modules = described(MissingExperts::streamed);
+    modules.tokens_at_once = tokens;
+    const StepPlan plan(mixtral, mixtral.precision, roomy(), {}, hybrid_placement(modules));
+    return replica_memory(plan, {.sequences = 100, .context = 600, .prompt = 512, .step_tokens = 51200})
+        .device.activations.value;
+  };
+  // What waits keeps its residual stream and normalised input.
+  EXPECT_LT(activations(1024), 0.25 * activations(0));
+  EXPECT_GT(activations(1024), 50176.0 * 2 * 4096 * 2);
+  EXPECT_EQ(activations(1e6), activations(0));
+}
+
+// Of one token's two experts one and a half are computed, and fetched.
+TEST(Hybrid, SkippedChoicesAreNeitherFetchedNorComputed) {
+  for (const MissingExperts missing : kAll) {
+    HybridDescription all = described(missing);
+    HybridDescription fewer = all;
+    fewer.skipped = 0.25;
+    EXPECT_LE(times("Mixtral-8x7B", fewer).decode, times("Mixtral-8x7B", all).decode) << to_text(missing);
+    all.skipped = 1;
+    EXPECT_LE(times("Mixtral-8x7B", all).decode, times("Mixtral-8x7B", fewer).decode) << to_text(missing);
+  }
+}
+
 TEST(Hybrid, InfiniteHostMemoryRemovesContention) {
   Machine machine = roomy();
   machine.host->memory.bandwidth = BytesPerSecond{1e30};
@@ -292,6 +411,9 @@ TEST(Hybrid, MissingExpertsMayComeInFewerBits) {
   const double streamed = moved(all, "weights in");
   all.copied_bytes = 0.25;
   EXPECT_NEAR(moved(all, "weights in") / streamed, 0.25, kRounding);
+  HybridDescription skipping = described(MissingExperts::fetched);
+  skipping.skipped = 0.25;
+  EXPECT_NEAR(moved(skipping, "experts in", 1), kChosen * 0.75, kChosen * kRounding);
 }
 
 // Without a copy on the host as much goes back as comes, guesses too.
