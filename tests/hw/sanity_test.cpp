@@ -71,13 +71,17 @@ TEST_P(SanityTest, LaunchPowerAndPrice) {
   EXPECT_LE(machine_.price_per_device().value * 3600, 10);
 }
 
-// But for the machine whose device stands idle beside two CPUs.
+// But for the machine whose device stands idle beside two CPUs; and matrix units of two CPUs compute more than a small
+// GPU that adds in fp32.
 TEST_P(SanityTest, HostIsSmallerThanItsDevices) {
   if (machine_.host && machine_.name != "granite-rapids-2") {
     const Host& host = *machine_.host;
     EXPECT_GE(host.memory.capacity.value, 100e9);
     EXPECT_GE(host.memory.bandwidth.value, 60e9);
     EXPECT_LT(host.memory.bandwidth.value, machine_.devices * machine_.device.memory.bandwidth.value);
+    if (machine_.name == "xeon-8452y-4080") {
+      return;
+    }
     EXPECT_LT(peak(host.cpu, host.cpu.arithmetic(DType::bf16)).value,
               machine_.devices * half_rate(machine_.device.units.front()));
   }
