@@ -127,7 +127,9 @@ class EfficiencyCostModel final : public CostModel {
     return std::holds_alternative<Collective>(task.op.shape) ? collective_units_ : 0;
   }
   Attained attained(const MachineView& view) const override {
-    return view.own_or({host_kernel_.compute, host_kernel_.memory, host_link_, dram_});
+    Attained general{host_kernel_.compute, host_kernel_.memory, host_link_, dram_};
+    general.pageable = pageable_;
+    return view.own_or(general);
   }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }
   double reserve_fraction() const override { return reserve_; }
@@ -138,9 +140,7 @@ class EfficiencyCostModel final : public CostModel {
   Seconds copy_seconds(const Task& task, const MachineView& view) const {
     const Attained share = attained(view);
     const auto* transfer = std::get_if<Transfer>(&task.op.shape);
-    const double link = transfer == nullptr || !transfer->pageable
-                            ? share.host_link
-                            : view.host_link_pageable.value_or(share.host_link * pageable_);
+    const double link = share.host_link * (transfer != nullptr && transfer->pageable ? share.pageable : 1);
     double longest = 0;
     for (const Demand& demand : task.demands) {
       const double of_peak = view.host_memory && demand.resource == *view.host_memory ? share.host_memory : link;

@@ -55,6 +55,7 @@ struct Attained {
   Seconds handover{};  ///< of a copy that is waited for, beside the link's latency
   Seconds device_operator{};  ///< the least that an operator takes
   Seconds host_operator{};
+  double pageable = 1;  ///< of what pinned copies attain, what those from memory that is not pinned do
 };
 
 /// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host
@@ -90,8 +91,12 @@ struct MachineView {
   std::optional<double> host_link_pageable;  ///< of copies that are not pinned
   AttainedShares device_attained{};          ///< what no kernel of the device exceeds
   Attained own_or(const Attained& general) const {
-    return {host_compute_attained.value_or(general.host_compute), host_memory_attained.value_or(general.host_memory),
-            host_link_attained.value_or(general.host_link), general.dram};
+    Attained own = general;
+    own.host_compute = host_compute_attained.value_or(general.host_compute);
+    own.host_memory = host_memory_attained.value_or(general.host_memory);
+    own.host_link = host_link_attained.value_or(general.host_link);
+    own.pageable = host_link_pageable ? *host_link_pageable / own.host_link : general.pageable;
+    return own;
   }
   /// What a device's unit has of its memory.
   BytesPerSecond memory_rate(const UnitView& unit) const {

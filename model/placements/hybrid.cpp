@@ -556,7 +556,8 @@ class Hybrid final : public Placement {
 
   /// Missing experts: light ones are computed on the host, heavy ones copied in.
   LoadSplit on_either_side(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
-    const Bytes expert = writer.notes().expert * (is_.copied_bytes * slower_than_pinned(writer.view()));
+    const Bytes expert =
+        writer.notes().expert * (is_.copied_bytes / (path_.pageable ? writer.view().attained.pageable : 1));
     if (is_.missing == MissingExperts::balanced && !is_.host_tokens) {
       return balanced(writer.view(), experts, missing, expert,
                       {.accuracy = is_.prefetch_accuracy, .extra = is_.prefetch_extra, .window = device_time(writer)});
@@ -566,14 +567,6 @@ class Hybrid final : public Placement {
                         : !divided                          ? 0
                                    : is_.host_tokens.value_or(cheaper_up_to(writer.view(), experts, expert));
     return split_by_load(missing, experts.tokens, most);
-  }
-
-  /// How much longer copies take than pinned ones.
-  double slower_than_pinned(const MachineView& view) const {
-    constexpr double kPageable = 0.45;  // of what pinned ones attain, as in the default profile
-    return !path_.pageable           ? 1
-           : view.host_link_pageable ? view.attained.host_link / *view.host_link_pageable
-                                     : 1 / kPageable;
   }
 
   /// Of the device in this layer so far, at peak rates.
