@@ -27,11 +27,17 @@ namespace {
 
 /// What of a placement a search takes as given.
 HybridDescription assumed_of(const std::string& placement, const std::vector<std::string>& sets) {
-  constexpr std::array<std::string_view, 8> kGiven = {
-      "experts.prefetch", "experts.cache",        "experts.deferred", "experts.host_tokens",
-      "experts.evicted",  "experts.copied_bytes", "copies",           "sockets"};
+  constexpr std::array<std::string_view, 9> kGiven = {"experts.prefetch",    "experts.cache",   "experts.deferred",
+                                                      "experts.host_tokens", "experts.evicted", "experts.copied_bytes",
+                                                      "experts.skipped",     "copies",          "sockets"};
   for (const std::string& set : sets) {
     if (std::none_of(kGiven.begin(), kGiven.end(), [&](std::string_view key) { return set.starts_with(key); })) {
+      if (set.starts_with("experts.buffered") || set.starts_with("activations.tokens")) {
+        throw UserError(
+            fmt::format("--set: offload tries no placement with 'placement.{}': set it with predict, of the "
+                        "placement that --write writes",
+                        printable(set.substr(0, set.find('=')))));
+      }
       throw UserError(fmt::format("--set: 'placement.{}' is what offload searches for; given can be placement.{}",
                                   printable(set), fmt::join(kGiven, ", placement.")));
     }
@@ -255,7 +261,7 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "
                    "searched: experts.prefetch, experts.cache, experts.deferred, experts.host_tokens, experts.evicted, "
-                   "experts.copied_bytes, copies, sockets")
+                   "experts.copied_bytes, experts.skipped, copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});

@@ -16,9 +16,12 @@ struct Foreseen {
   double accuracy = 0;  ///< share of the chosen ones
   double extra = 0;     ///< copied besides, per chosen one
   Seconds window{};     ///< of the link in each layer, before the gate has chosen
+  Seconds beside{};     ///< of the device behind the gate, before it computes what is copied in
 };
+/// Of `part` on the device, at peak rates, at least what a kernel takes there.
+Seconds device_seconds(const MachineView& view, const GroupedGemm& experts, const ExpertPart& part);
 /// The same for all experts of `missing` together: those with the fewest tokens on the host, so many that the later of
-/// host and link is as early as can be (HybriMoE, arXiv:2504.05897 Eq 2).
+/// host and device is as early as can be (HybriMoE, arXiv:2504.05897 Eq 2): none or all of them where that is earlier.
 LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert,
                    const Foreseen& foreseen);
 

@@ -191,6 +191,7 @@ void LayerWriter::begin_next_batch() {
   notes_.returning = {};
   notes_.deferring = false;
   notes_.new_cache = {};
+  notes_.divided.clear();
   notes_.held.clear();
   notes_.begun.clear();
   notes_.attended.clear();

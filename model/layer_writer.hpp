@@ -76,7 +76,11 @@ class LayerWriter {
     FewOf<int, 4> returning;  ///< what its output still needs
     bool deferring = false;   ///< and what the layer before put off
     double elements = 0;      ///< of the experts' output
-    Bytes stream{};           ///< of the residual stream that has come
+    /// Experts that are still to be divided, once it is known what the device computes beside them, and behind which
+    /// task they were chosen.
+    std::vector<Operator> divided;
+    int routed = -1;
+    Bytes stream{};  ///< of the residual stream that has come
     StorageType activations{};
     Bytes new_cache{};  ///< keys and values that a unit's own memory has not got yet
     /// Of attention that is worked on in groups of heads: operators before it that are still to be written, and by

@@ -18,6 +18,7 @@ HybridDescription start(const OffloadShape& shape, const HybridDescription& assu
   out.copies = assumed.copies;
   out.overlap = assumed.overlap;
   out.sockets_apart = assumed.sockets_apart;
+  out.skipped = assumed.skipped;
   out.batches = shape.batches;
   out.buffered_layers = shape.buffered_layers;
   const auto on_host = [&](MissingExperts missing) {

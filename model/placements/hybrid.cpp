@@ -3,6 +3,7 @@
 // (Fiddler, KTransformers), in one batch or several that take turns (MoE-Lightning arXiv:2411.11217).
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/error.hpp"
 #include "model/expert_split.hpp"
@@ -104,6 +105,7 @@ class Hybrid final : public Placement {
 
   /// The host's results are added to the device's, those put off in the layer before too.
   void end_batch(LayerWriter& writer) const override {
+    place_divided(writer);
     add_results(writer);
     if (const Bytes stream = writer.notes().stream; stream > Bytes{0}) {
       const int out = writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, path_);
@@ -118,6 +120,7 @@ class Hybrid final : public Placement {
       bring_stream(writer, op);
     }
     if (op.kind == OperatorKind::collective) {
+      place_divided(writer);
       writer.communicate(op, work);
     } else if (writer.notes().on_device) {
       run(writer, op, work);
@@ -132,8 +135,11 @@ class Hybrid final : public Placement {
       place_decode_attention(writer, op, work);
     } else if (op.kind == OperatorKind::attention_prefill) {
       place_prefill_attention(writer, op, work);
+    } else if (op.kind == OperatorKind::experts && divides()) {
+      writer.notes().divided.push_back(op);
+      writer.notes().routed = writer.last();
     } else if (op.kind == OperatorKind::experts && is_.missing != MissingExperts::streamed) {
-      place_experts(writer, op);
+      place_experts(writer, op, writer.last());
     } else if (op.kind == OperatorKind::experts && few_slots(writer.notes().experts)) {
       stream_experts(writer, op);
     } else {
@@ -401,11 +407,24 @@ class Hybrid final : public Placement {
     writer.notes().beside = returned;
   }
 
-  void place_experts(LayerWriter& writer, const Operator& op) const {
+  /// By what either way takes in all, not by a number of tokens.
+  bool divides() const { return is_.missing == MissingExperts::balanced && !is_.host_tokens; }
+
+  /// Behind what the device computes of every token (shared experts): that need not wait for experts that are copied
+  /// in.
+  void place_divided(LayerWriter& writer) const {
+    LayerWriter::Notes& notes = writer.notes();
+    for (const Operator& op : std::exchange(notes.divided, {})) {
+      place_experts(writer, op, notes.routed);
+    }
+  }
+
+  /// `routed`: the task behind which they are known.
+  void place_experts(LayerWriter& writer, const Operator& op, int routed) const {
     const auto& experts = std::get<GroupedGemm>(op.shape);
     const ResidentSplit split =
         split_resident(experts, is_.experts_on_device, is_.hits.value_or(is_.experts_on_device));
-    const LoadSplit loads = on_either_side(writer, experts, split.missing);
+    const LoadSplit loads = on_either_side(writer, experts, split, routed);
     // Fewer than these in a layer never come: neither a copy nor a handover is made for them.
     constexpr double kNever = 1e-6;
     const bool some_light = loads.light.rows > 0 && loads.light.distinct > kNever;
@@ -413,7 +432,7 @@ class Hybrid final : public Placement {
     LayerWriter::Notes& notes = writer.notes();
     notes.elements = experts.tokens * experts.hidden;
     notes.activations = experts.activations;
-    const int routed = writer.last();
+    const int before = writer.last();
     const auto part = [&](const char* label, const ExpertPart& of) {
       Operator result = op;
       result.label = label;
@@ -428,7 +447,7 @@ class Hybrid final : public Placement {
     if (is_.copied_back && some_heavy) {
       copy_back(writer, loads.heavy.distinct, routed);
     }
-    writer.chain(routed);
+    writer.chain(before);
     if (split.resident.rows > 0) {
       const Operator resident = part("experts", split.resident);
       run(writer, resident, work(resident));
@@ -555,12 +574,19 @@ class Hybrid final : public Placement {
   }
 
   /// Missing experts: light ones are computed on the host, heavy ones copied in.
-  LoadSplit on_either_side(LayerWriter& writer, const GroupedGemm& experts, const ExpertPart& missing) const {
+  LoadSplit on_either_side(LayerWriter& writer, const GroupedGemm& experts, const ResidentSplit& split,
+                           int routed) const {
     const Bytes expert =
         writer.notes().expert * (is_.copied_bytes / (path_.pageable ? writer.view().attained.pageable : 1));
-    if (is_.missing == MissingExperts::balanced && !is_.host_tokens) {
+    const ExpertPart& missing = split.missing;
+    if (divides()) {
+      const auto known = static_cast<std::size_t>(routed + 1);
       return balanced(writer.view(), experts, missing, expert,
-                      {.accuracy = is_.prefetch_accuracy, .extra = is_.prefetch_extra, .window = device_time(writer)});
+                      {.accuracy = is_.prefetch_accuracy,
+                       .extra = is_.prefetch_extra,
+                       .window = device_time(writer, 0, known),
+                       .beside = device_time(writer, known, writer.size()) +
+                                 device_seconds(writer.view(), experts, split.resident)});
     }
     const bool divided = is_.missing == MissingExperts::cheaper || is_.missing == MissingExperts::balanced;
     const double most = is_.missing == MissingExperts::host ? std::max(1.0, experts.tokens)
@@ -569,10 +595,10 @@ class Hybrid final : public Placement {
     return split_by_load(missing, experts.tokens, most);
   }
 
-  /// Of the device in this layer so far, at peak rates.
-  static Seconds device_time(LayerWriter& writer) {
+  /// Of the device in this layer, from one task to another, at peak rates.
+  static Seconds device_time(LayerWriter& writer, std::size_t from, std::size_t to) {
     Seconds sum{};
-    for (std::size_t i = 0; i < writer.size(); ++i) {
+    for (std::size_t i = from; i < to; ++i) {
       const Task& task = writer.task(static_cast<int>(i));
       double longest = 0;
       for (const Demand& demand : task.demands) {

@@ -147,7 +147,17 @@ TEST(Offload, AssumesAPrefetcher) {
   }
 }
 
+/// Choices that no expert computes are none of any placement.
+TEST(Offload, TakesSkippedChoicesAsGiven) {
+  for (const Json& row : offloaded(kOffload + "--set placement.experts.skipped=0.25")["of_kinds"]) {
+    EXPECT_EQ(row["placement"]["experts"]["skipped"], 0.25) << row["kind"];
+  }
+}
+
 TEST(Offload, Mistakes) {
+  for (const char* member : {"placement.experts.buffered", "placement.activations.tokens"}) {
+    expect_mistake(kOffload + "--set " + member + "=8", {"--set", member, "set it with predict"});
+  }
   expect_mistake("offload --model DeepSeek-V3 --machine desktop-4090",
                  {"673 GB", "no placement fits on desktop-4090", "lacks", "no smaller storage type would fit"});
   expect_mistake("offload --model Qwen3-235B-A22B --machine desktop-4090", {"lacks", "--dtype weights=int4 would fit"});

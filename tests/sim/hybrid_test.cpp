@@ -1,7 +1,9 @@
 // What must hold of every placement between a device and its host, by the time of whole steps.
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -171,6 +173,33 @@ TEST(Hybrid, AddingACpuNeverHurts) {
       }
     }
   }
+}
+
+// Nor does it cost more to divide than to leave all to the CPU, or all to the link, whatever they
+// attain. The division knows peak rates of the device only, so that a slow device is left out. What the device computes
+// of every token need not wait for what is copied in.
+RC_GTEST_PROP(Hybrid, DividingCostsNoMoreThanEitherWay, ()) {
+  const auto factor = [] { return std::pow(2, *rc::gen::inRange(-30, 31) / 10.0); };
+  Machine machine = roomy();
+  const double memory = factor(), device = std::max(1.0, factor());
+  machine.host->memory.bandwidth *= memory;
+  machine.host->cpu.memory_bandwidth *= memory;
+  machine.device.host_link->bandwidth *= factor();
+  machine.device.memory.bandwidth *= device;
+  machine.device.units.front().memory_bandwidth *= device;
+  const std::string model =
+      *rc::gen::element<std::string>("Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen2-57B", "Qwen3-30B");
+  const double on_device = *rc::gen::element(0.0, 0.25, 0.5);
+  const std::int64_t batch = *rc::gen::element(1, 2, 4, 16, 64);
+  const auto with = [&](MissingExperts missing) {
+    return times(model, hybrid_placement(described(missing, on_device)), machine, batch).decode;
+  };
+  RC_LOG() << model << ", " << batch << " tokens, " << with(MissingExperts::host) << " s by the host, "
+           << with(MissingExperts::fetched) << " s by the link, " << with(MissingExperts::balanced) << " s by both";
+  // Of the device, kernels attain less than the peak rates that the division knows.
+  constexpr double kAttained = 1.06;
+  RC_ASSERT(with(MissingExperts::balanced) <=
+            std::min(with(MissingExperts::host), with(MissingExperts::fetched)) * kAttained);
 }
 
 // What the CPU computes and what is copied in for the device runs beside each other, so that dividing experts between

@@ -23,6 +23,8 @@ HybridDescription any_hybrid() {
                                  MissingExperts::cheaper, MissingExperts::balanced);
   is.dense_on_device = share(0.5);
   is.experts_on_device = *rc::gen::element(0.0, 0.25);
+  is.expert_slots = *rc::gen::element(0, 0, 1, 2, 8);
+  is.skipped = *rc::gen::element(0.0, 0.0, 0.25);
   is.prefetch_accuracy = share(0.75);
   is.look_ahead = *rc::gen::inRange(1, 4);
   is.prefetch_extra = *rc::gen::element(0.0, 0.5);
