@@ -149,7 +149,9 @@ TEST(Offload, AssumesAPrefetcher) {
 
 /// Choices that no expert computes are none of any placement.
 TEST(Offload, TakesSkippedChoicesAsGiven) {
-  for (const Json& row : offloaded(kOffload + "--set placement.experts.skipped=0.25")["of_kinds"]) {
+  const Json skips = offloaded(kOffload + "--set placement.experts.skipped=0.25");
+  ASSERT_FALSE(skips["of_kinds"].empty());
+  for (const Json& row : skips["of_kinds"]) {
     EXPECT_EQ(row["placement"]["experts"]["skipped"], 0.25) << row["kind"];
   }
 }
