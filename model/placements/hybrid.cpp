@@ -580,7 +580,7 @@ class Hybrid final : public Placement {
         writer.notes().expert * (is_.copied_bytes / (path_.pageable ? writer.view().attained.pageable : 1));
     const ExpertPart& missing = split.missing;
     if (divides()) {
-      const auto known = static_cast<std::size_t>(routed + 1);
+      const auto known = static_cast<std::size_t>(routed) + 1;
       return balanced(writer.view(), experts, missing, expert,
                       {.accuracy = is_.prefetch_accuracy,
                        .extra = is_.prefetch_extra,
