@@ -101,6 +101,12 @@ class DrawnLoads {
 struct Group {
   double tokens = 0, experts = 0, used = 0;
   double table_here = 0, table_there = 0, here = 0, there = 0;
+
+  void add(const Group& other) {
+    tokens += other.tokens;
+    experts += other.experts;
+    used += other.used;
+  }
 };
 
 double seconds(const ExpertTimes& of, double tokens) {
@@ -176,13 +182,12 @@ CoProcessed co_process(const GroupedGemm& experts, int spaces, const UnitTimes& 
     const std::size_t moved = fewest_tokens_there(groups, crossing.value);
     double here = 0, there = moved > 0 ? crossing.value : 0;
     for (std::size_t g = 0; g < groups.size(); ++g) {
-      (g < moved ? there : here) += g < moved ? groups[g].there : groups[g].here;
-      for (Group* sum : {&whole, g < moved ? &light : nullptr}) {
-        if (sum != nullptr) {
-          sum->tokens += groups[g].tokens;
-          sum->experts += groups[g].experts;
-          sum->used += groups[g].used;
-        }
+      whole.add(groups[g]);
+      if (g < moved) {
+        light.add(groups[g]);
+        there += groups[g].there;
+      } else {
+        here += groups[g].here;
       }
     }
     laters.push_back(std::max(here, there));

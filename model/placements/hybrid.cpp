@@ -80,7 +80,8 @@ class Hybrid final : public Placement {
     if (experts > Bytes{0} && few_slots(notes.experts)) {
       notes.dense_in = dense > Bytes{0} ? bring_ahead(writer, "weights in", dense) : -1;
       if (const double ahead = ahead_through_slots(notes.experts); ahead > 0) {
-        notes.experts_in = fill_slots(writer, experts * ahead);
+        // Slots become free one by one while the layer before computes from them, behind that layer's own experts.
+        notes.experts_in = bring_since(writer, "weights in", "weights from storage", experts * ahead, 1);
       }
       return;
     }
@@ -238,16 +239,15 @@ class Hybrid final : public Placement {
     return copy;
   }
 
-  /// Slots become free one by one while the layer before computes from them, and are filled behind that layer's own
-  /// experts.
-  int fill_slots(LayerWriter& writer, Bytes bytes) const {
+  /// A copy of experts that begins when the gate so many layers back has chosen.
+  int bring_since(LayerWriter& writer, const char* label, const char* stored_label, Bytes bytes,
+                  int layers_back) const {
     const Bytes stored = bytes * is_.weights_on_storage;
-    const int read = stored > Bytes{0}
-                         ? writer.write_storage(transfer("weights from storage", stored, true, "weights"), stored)
-                         : -1;
-    const int copy = writer.copy(transfer("weights in", bytes, true, "weights"), bytes, true, path_);
-    writer.task(copy).queue = Queue::prefetch;
-    writer.wait_for(read >= 0 ? read : copy, Marker::routed, 1);
+    const int read =
+        stored > Bytes{0} ? writer.write_storage(transfer(stored_label, stored, true, "weights"), stored) : -1;
+    const int copy = writer.copy(transfer(label, bytes, true, "weights"), bytes, true, path_);
+    writer.task(copy).queue = path_.in_turn ? Queue::device : Queue::prefetch;
+    writer.wait_for(read >= 0 ? read : copy, Marker::routed, layers_back);
     writer.wait(copy, read);
     return copy;
   }
@@ -541,14 +541,7 @@ class Hybrid final : public Placement {
     const Bytes guessed = expert * (guesses * with_room);
     int ahead = -1;
     if (guessed > Bytes{0}) {
-      const Bytes stored = guessed * is_.weights_on_storage;
-      const int read = stored > Bytes{0}
-                           ? writer.write_storage(transfer("experts from storage", stored, true, "weights"), stored)
-                           : -1;
-      ahead = writer.copy(transfer("experts ahead", guessed, true, "weights"), guessed, true, path_);
-      writer.task(ahead).queue = path_.in_turn ? Queue::device : Queue::prefetch;
-      writer.wait_for(read >= 0 ? read : ahead, Marker::routed, is_.look_ahead);
-      writer.wait(ahead, read);
+      ahead = bring_since(writer, "experts ahead", "experts from storage", guessed, is_.look_ahead);
     }
     if (is_.expert_slots > 0) {
       return {ahead, right, distinct * (1 - right)};
