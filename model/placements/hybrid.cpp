@@ -10,22 +10,14 @@
 #include "model/expert_threshold.hpp"
 #include "model/hybrid_description.hpp"
 #include "model/placement.hpp"
+#include "model/placements/host_copies.hpp"
 
 namespace moesaic {
 namespace {
 
-Operator transfer(const char* label, Bytes bytes, bool to_device, const char* what) {
-  return {OperatorKind::transfer, label, Transfer{bytes, to_device, what}};
-}
-
 class Hybrid final : public Placement {
  public:
-  explicit Hybrid(HybridDescription description)
-      : is_(std::move(description)),
-        path_{.staged = is_.copies != CopyKind::pinned,
-              .pageable = is_.copies == CopyKind::pageable,
-              .in_turn = is_.copies == CopyKind::pageable || is_.overlap == Overlapping::none},
-        small_{.staged = false, .pageable = false, .in_turn = is_.overlap != Overlapping::all} {}
+  explicit Hybrid(HybridDescription description) : is_(std::move(description)), copies_(is_) {}
 
   std::string_view name() const override { return is_.name; }
   int batches() const override { return is_.batches; }
@@ -78,19 +70,19 @@ class Hybrid final : public Placement {
                               ? weights.experts * ((1 - is_.experts_on_device) * is_.copied_bytes)
                               : Bytes{};
     if (experts > Bytes{0} && few_slots(notes.experts)) {
-      notes.dense_in = dense > Bytes{0} ? bring_ahead(writer, "weights in", dense) : -1;
+      notes.dense_in = dense > Bytes{0} ? copies_.weights_ahead(writer, dense) : -1;
       if (const double ahead = ahead_through_slots(notes.experts); ahead > 0) {
         // Slots become free one by one while the layer before computes from them, behind that layer's own experts.
-        notes.experts_in = bring_since(writer, "weights in", "weights from storage", experts * ahead, 1);
+        notes.experts_in = copies_.experts_since(writer, "weights in", "weights from storage", experts * ahead, 1);
       }
       return;
     }
     if (dense > Bytes{0} && experts > Bytes{0}) {
-      notes.dense_in = notes.experts_in = bring_ahead(writer, "weights in", dense + experts);
+      notes.dense_in = notes.experts_in = copies_.weights_ahead(writer, dense + experts);
     } else if (dense > Bytes{0}) {
-      notes.dense_in = bring_ahead(writer, "weights in", dense);
+      notes.dense_in = copies_.weights_ahead(writer, dense);
     } else if (experts > Bytes{0}) {
-      notes.experts_in = bring_ahead(writer, "weights in", experts);
+      notes.experts_in = copies_.weights_ahead(writer, experts);
     }
   }
 
@@ -109,7 +101,8 @@ class Hybrid final : public Placement {
     place_divided(writer);
     add_results(writer);
     if (const Bytes stream = writer.notes().stream; stream > Bytes{0}) {
-      const int out = writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, path_);
+      const int out =
+          writer.copy(transfer("activations out", stream, false, "residual stream"), stream, false, copies_.large());
       writer.wait(out, writer.last());
       writer.chain(out);
     }
@@ -181,8 +174,8 @@ class Hybrid final : public Placement {
     LayerWriter::Notes& notes = writer.notes();
     // Written are the stream and what is normalised of it.
     notes.stream = read.type.bytes(read.elements_written / 2) * (1 - is_.activations_on_device);
-    const int in =
-        writer.copy(transfer("activations in", notes.stream, true, "residual stream"), notes.stream, true, path_);
+    const int in = writer.copy(transfer("activations in", notes.stream, true, "residual stream"), notes.stream, true,
+                               copies_.large());
     writer.wait_for(in, Marker::layer_output, 1);
     writer.chain(in);
     notes.beside = notes.dense_in;  // the first operator is no longer the first task
@@ -226,32 +219,6 @@ class Hybrid final : public Placement {
     }
   }
 
-  /// Nothing comes ahead where copies take the device's turn.
-  int buffers() const { return path_.in_turn ? 1 : is_.buffered_layers; }
-
-  int bring_ahead(LayerWriter& writer, const char* label, Bytes bytes) const {
-    const Bytes stored = bytes * is_.weights_on_storage;
-    const int read = stored > Bytes{0} ? writer.read_storage(transfer("weights from storage", stored, true, "weights"),
-                                                             stored, is_.buffered_layers)
-                                       : -1;
-    const int copy = writer.prefetch(transfer(label, bytes, true, "weights"), bytes, buffers(), path_);
-    writer.wait(copy, read);
-    return copy;
-  }
-
-  /// A copy of experts that begins when the gate so many layers back has chosen.
-  int bring_since(LayerWriter& writer, const char* label, const char* stored_label, Bytes bytes,
-                  int layers_back) const {
-    const Bytes stored = bytes * is_.weights_on_storage;
-    const int read =
-        stored > Bytes{0} ? writer.write_storage(transfer(stored_label, stored, true, "weights"), stored) : -1;
-    const int copy = writer.copy(transfer(label, bytes, true, "weights"), bytes, true, path_);
-    writer.task(copy).queue = path_.in_turn ? Queue::device : Queue::prefetch;
-    writer.wait_for(read >= 0 ? read : copy, Marker::routed, layers_back);
-    writer.wait(copy, read);
-    return copy;
-  }
-
   /// Of a layer's experts fewer than `buffered_layers` have room for pass through slots.
   bool few_slots(double experts) const {
     const double streamed = experts * (1 - is_.experts_on_device);
@@ -262,7 +229,7 @@ class Hybrid final : public Placement {
   /// Share of the streamed experts of a layer that come before it needs them. One slot alone is filled while nothing is
   /// computed from it.
   double ahead_through_slots(double experts) const {
-    return is_.expert_slots > 1 && !path_.in_turn
+    return is_.expert_slots > 1 && !copies_.large().in_turn
                ? std::min(1.0, is_.expert_slots / (experts * (1 - is_.experts_on_device)))
                : 0;
   }
@@ -292,15 +259,15 @@ class Hybrid final : public Placement {
   /// first is waited for, and the last is computed when all have come. With one slot nothing arrives meanwhile.
   void one_by_one(LayerWriter& writer, const Operator& op, Queue queue, int routed, int ahead) const {
     const auto& all = std::get<GroupedGemm>(op.shape);
-    const bool alone = is_.expert_slots == 1 || path_.in_turn;
+    const bool alone = is_.expert_slots == 1 || copies_.large().in_turn;
     // Of streamed ones all come, chosen or not.
     const double coming = is_.missing == MissingExperts::streamed ? all.experts : all.distinct;
     const Bytes bytes = writer.notes().expert * (coming * is_.copied_bytes);
     const auto bring = [&](double share) {
       const Bytes part = bytes * share;
-      CopyPath path = path_;
+      CopyPath path = copies_.large();
       path.in_turn = alone;
-      const int read = stored_experts(writer, part, routed);
+      const int read = copies_.stored_experts(writer, part, routed);
       const int copy = writer.copy(transfer("experts in", part, true, "weights"), part, true, path);
       if (!alone) {
         writer.task(copy).queue = queue;
@@ -335,7 +302,8 @@ class Hybrid final : public Placement {
     if (away <= Bytes{0}) {
       return;
     }
-    const int copy = writer.copy(transfer("keys and values out", away, false, "keys and values"), away, false, path_);
+    const int copy =
+        writer.copy(transfer("keys and values out", away, false, "keys and values"), away, false, copies_.large());
     writer.wait(copy, rotated);
     if (const Bytes stored = away * is_.cache_on_storage; stored > Bytes{0}) {
       writer.wait(writer.write_storage(transfer("cache to storage", stored, false, "keys and values"), stored), copy);
@@ -346,27 +314,8 @@ class Hybrid final : public Placement {
   /// Many queries make it worth computing on the device; what earlier steps cached comes in ahead of it.
   void place_prefill_attention(LayerWriter& writer, const Operator& op, const Work& work) const {
     const Bytes cached = std::get<SoftmaxScores>(op.shape).cached * (1 - is_.cache_on_device);
-    const int copy = bring_cache(writer, cached);
+    const int copy = copies_.cache_ahead(writer, cached);
     writer.wait(run(writer, op, work), copy);
-  }
-
-  int bring_cache(LayerWriter& writer, Bytes bytes) const {
-    if (bytes <= Bytes{0}) {
-      return -1;
-    }
-    const int read = read_cache(writer, bytes);
-    const int copy =
-        writer.prefetch(transfer("cache in", bytes, true, "cached keys and values"), bytes, buffers(), path_);
-    writer.wait(copy, read);
-    return copy;
-  }
-
-  int read_cache(LayerWriter& writer, Bytes bytes) const {
-    const Bytes stored = bytes * is_.cache_on_storage;
-    return stored > Bytes{0}
-               ? writer.read_storage(transfer("cache from storage", stored, true, "cached keys and values"), stored,
-                                     is_.buffered_layers)
-               : -1;
   }
 
   /// Sequences are divided: those whose cache is on the device, those whose cache is copied in, those that the host
@@ -385,15 +334,15 @@ class Hybrid final : public Placement {
       const double rows = scores.sequences * scores.new_tokens * scores.heads * on_host;
       const Bytes query = scores.activations.bytes(rows * scores.qk_dim);
       const Bytes output = scores.activations.bytes(rows * scores.v_dim);
-      const int out = writer.copy(transfer("queries out", query, false, "queries"), query, false, small_);
+      const int out = writer.copy(transfer("queries out", query, false, "queries"), query, false, copies_.small());
       writer.wait(out, before);
       writer.chain(out);
       const Operator part = share(on_host);
       const Work host_work = work(part);
-      const int stored = read_cache(writer, host_work.kv);
+      const int stored = copies_.stored_cache(writer, host_work.kv);
       const int attention = run_on_host(writer, part, host_work);
       writer.wait(attention, stored);
-      returned = writer.copy(transfer("attention in", output, true, "attention output"), output, true, small_);
+      returned = writer.copy(transfer("attention in", output, true, "attention output"), output, true, copies_.small());
       writer.wait(returned, attention);
       writer.chain(returned);
     }
@@ -401,7 +350,7 @@ class Hybrid final : public Placement {
       return;
     }
     writer.chain(before);
-    const int copy = bring_cache(writer, whole.kv * (away - on_host));
+    const int copy = copies_.cache_ahead(writer, whole.kv * (away - on_host));
     const Operator part = share(1 - on_host);
     writer.wait(run(writer, part, work(part)), copy);
     writer.notes().beside = returned;
@@ -473,7 +422,7 @@ class Hybrid final : public Placement {
     const auto& experts = std::get<GroupedGemm>(op.shape);
     LayerWriter::Notes& notes = writer.notes();
     const Bytes rows = all.activations.bytes(std::min(all.tokens, experts.rows) * all.hidden);
-    int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, small_);
+    int out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, copies_.small());
     const bool foreseen = is_.missing == MissingExperts::host && is_.prefetch_accuracy > 0;
     if (foreseen) {
       writer.wait_for(out, Marker::routed, is_.look_ahead);
@@ -486,16 +435,17 @@ class Hybrid final : public Placement {
       part.shape = part_of(
           experts, {experts.experts, experts.rows * share, std::min(experts.experts, experts.distinct * share)});
       writer.chain(out);
-      const int stored = stored_experts(writer, notes.expert * (experts.distinct * share), routed);
+      const int stored = copies_.stored_experts(writer, notes.expert * (experts.distinct * share), routed);
       const int computed = run_on_host(writer, part, work(part));
       writer.wait(computed, stored);
-      const int back = writer.copy(transfer("results in", rows, true, "results of experts"), rows, true, small_);
+      const int back =
+          writer.copy(transfer("results in", rows, true, "results of experts"), rows, true, copies_.small());
       writer.wait(back, computed);
       return back;
     };
     if (foreseen) {
       notes.returning.push_back(pass("experts foreseen", 1 + is_.prefetch_extra));
-      out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, small_);
+      out = writer.copy(transfer("tokens out", rows, false, "tokens"), rows, false, copies_.small());
       writer.wait(out, routed);
       if (is_.prefetch_accuracy < 1) {
         notes.returning.push_back(pass("experts on host", 1 - is_.prefetch_accuracy));
@@ -509,17 +459,6 @@ class Hybrid final : public Placement {
       writer.set(pass("deferred experts", is_.deferred), Marker::deferred);
       notes.deferring = true;
     }
-  }
-
-  /// Reads from storage of experts that the gate has just chosen.
-  int stored_experts(LayerWriter& writer, Bytes weights, int routed) const {
-    const Bytes stored = weights * is_.weights_on_storage;
-    if (stored <= Bytes{0}) {
-      return -1;
-    }
-    const int read = writer.write_storage(transfer("experts from storage", stored, true, "weights"), stored);
-    writer.wait(read, routed);
-    return read;
   }
 
   /// Results of the host's experts do not wait behind weights.
@@ -541,7 +480,7 @@ class Hybrid final : public Placement {
     const Bytes guessed = expert * (guesses * with_room);
     int ahead = -1;
     if (guessed > Bytes{0}) {
-      ahead = bring_since(writer, "experts ahead", "experts from storage", guessed, is_.look_ahead);
+      ahead = copies_.experts_since(writer, "experts ahead", "experts from storage", guessed, is_.look_ahead);
     }
     if (is_.expert_slots > 0) {
       return {ahead, right, distinct * (1 - right)};
@@ -550,9 +489,9 @@ class Hybrid final : public Placement {
     if (late <= Bytes{0}) {
       return {ahead, 1, 0};
     }
-    const int stored = stored_experts(writer, late, routed);
-    const int copy = writer.copy(transfer("experts in", late, true, "weights"), late, true, path_);
-    writer.task(copy).queue = path_.in_turn ? Queue::device : experts_queue();
+    const int stored = copies_.stored_experts(writer, late, routed);
+    const int copy = writer.copy(transfer("experts in", late, true, "weights"), late, true, copies_.large());
+    writer.task(copy).queue = copies_.large().in_turn ? Queue::device : experts_queue();
     writer.wait(copy, routed);
     writer.wait(copy, stored);
     writer.wait(copy, ahead);  // what was foreseen is on its way first
@@ -563,14 +502,14 @@ class Hybrid final : public Placement {
   void copy_back(LayerWriter& writer, double distinct, int routed) const {
     const double wrong = is_.prefetch_accuracy > 0 ? 1 + is_.prefetch_extra - is_.prefetch_accuracy : 0;
     const Bytes bytes = writer.notes().expert * is_.copied_bytes * (distinct * (1 + wrong));
-    writer.wait(writer.copy(transfer("experts out", bytes, false, "weights"), bytes, false, path_), routed);
+    writer.wait(writer.copy(transfer("experts out", bytes, false, "weights"), bytes, false, copies_.large()), routed);
   }
 
   /// Missing experts: light ones are computed on the host, heavy ones copied in.
   LoadSplit on_either_side(LayerWriter& writer, const GroupedGemm& experts, const ResidentSplit& split,
                            int routed) const {
     const Bytes expert =
-        writer.notes().expert * (is_.copied_bytes / (path_.pageable ? writer.view().attained.pageable : 1));
+        writer.notes().expert * (is_.copied_bytes / (copies_.large().pageable ? writer.view().attained.pageable : 1));
     const ExpertPart& missing = split.missing;
     if (divides()) {
       const auto known = static_cast<std::size_t>(routed) + 1;
@@ -603,8 +542,7 @@ class Hybrid final : public Placement {
   }
 
   HybridDescription is_;
-  CopyPath path_;   ///< of weights, cached keys and values and residual streams
-  CopyPath small_;  ///< of what belongs to the tokens of the step
+  HostCopies copies_;
 };
 
 }  // namespace
