@@ -285,7 +285,7 @@ struct MovedBytes {
   double in = 0, out = 0, by_host = 0;
 };
 
-MovedBytes moved(const StepGraph& graph, const MachineView& view) {
+MovedBytes bytes_moved(const StepGraph& graph, const MachineView& view) {
   MovedBytes bytes;
   for (const LayerGraph& layer : graph.layers) {
     for (const Task& task : graph.tasks_of(layer)) {
@@ -317,7 +317,7 @@ TEST(Hybrid, EnergyCountsWhatIsCopiedEitherWay) {
     const StepPlan plan(architecture, architecture.precision, machine, {}, hybrid_placement(description));
     const StepGraph graph = build_step(plan, Batch::decode(8, 1000));
     const WorkEnergy energy = work_energy(graph, plan.view());
-    const MovedBytes bytes = moved(graph, plan.view());
+    const MovedBytes bytes = bytes_moved(graph, plan.view());
     EXPECT_GT(bytes.out, 0);
     EXPECT_NEAR(energy.links.value, of_link.value * (bytes.in + bytes.out), energy.links.value * 1e-12);
     const double memory = energy.units[plan.view().device_units].memory.value;
