@@ -129,6 +129,8 @@ class EfficiencyCostModel final : public CostModel {
   Attained attained(const MachineView& view) const override {
     Attained general{host_kernel_.compute, host_kernel_.memory, host_link_, dram_};
     general.pageable = pageable_;
+    general.device_compute = kernels_[static_cast<std::size_t>(OperatorKind::experts)].compute;
+    general.device_memory = kernels_[static_cast<std::size_t>(OperatorKind::experts)].memory;
     return view.own_or(general);
   }
   SoftwareTerms software() const override { return {.host_time = step_overhead_}; }

@@ -6,17 +6,22 @@
 namespace moesaic {
 namespace {
 
+double host_memory_rate(const MachineView& view) {
+  return view.resources[view.host_unit().memory].capacity * view.attained.host_memory;
+}
+
 double host_seconds(const MachineView& view, const GroupedGemm& experts, const ExpertPart& part) {
   const UnitView& host = view.host_unit();
   const Work demand =
       work(Operator{.kind = OperatorKind::experts, .label = "experts", .shape = part_of(experts, part)});
   const double compute = demand.flops.value * host.seconds_per_flop[static_cast<std::size_t>(demand.arithmetic)];
-  return std::max(compute / view.attained.host_compute,
-                  demand.memory().value / (view.resources[host.memory].capacity * view.attained.host_memory));
+  return std::max(compute / view.attained.host_compute, demand.memory().value / host_memory_rate(view));
 }
 
+/// Copies are read from the memory that the host computes from.
 double link_seconds(const MachineView& view, double distinct, Bytes expert) {
-  return expert.value * distinct / (view.resources[*view.host_to_device].capacity * view.attained.host_link);
+  const double link = view.resources[*view.host_to_device].capacity * view.attained.host_link;
+  return expert.value * distinct / std::min(link, host_memory_rate(view));
 }
 
 /// The largest whole number up to `most` for which `holds`, where it holds up to some number and not beyond.
@@ -50,9 +55,10 @@ Seconds device_seconds(const MachineView& view, const GroupedGemm& experts, cons
   const UnitView& device = view.units[0];
   const Work demand =
       work(Operator{.kind = OperatorKind::experts, .label = "experts", .shape = part_of(experts, part)});
-  return std::max({Seconds{demand.flops.value * device.seconds_per_flop[static_cast<std::size_t>(demand.arithmetic)]},
-                   Seconds{demand.memory().value / view.resources[device.memory].capacity}, device.launch_latency,
-                   view.attained.device_operator});
+  const double compute = demand.flops.value * device.seconds_per_flop[static_cast<std::size_t>(demand.arithmetic)];
+  const double memory = demand.memory().value / view.resources[device.memory].capacity;
+  return std::max({Seconds{compute / view.attained.device_compute}, Seconds{memory / view.attained.device_memory},
+                   device.launch_latency, view.attained.device_operator});
 }
 
 LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert,
@@ -68,11 +74,7 @@ LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const Ex
   // A copy that is waited for; the host's part has one of tokens and one of results.
   const double copy = view.host_link_latency.value + view.attained.handover.value;
   const double on_host = std::max(view.host_unit().launch_latency, view.attained.host_operator).value;
-  // Copies are read from the memory that the host computes from.
-  const double memory = view.resources[view.host_unit().memory].capacity * view.attained.host_memory;
-  const auto copied = [&](double distinct) {
-    return std::max(link_seconds(view, distinct, expert), expert.value * distinct / memory);
-  };
+  const double memory = host_memory_rate(view);
   const auto ends = [&](const LoadSplit& split) {
     const double heavy = split.heavy.distinct;
     const double host = split.light.distinct > 0 ? host_seconds(view, experts, split.light) + on_host + 2 * copy : 0;
@@ -81,8 +83,8 @@ LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const Ex
     }
     const double late = heavy * (1 - foreseen.accuracy);
     const double guessed = foreseen.accuracy > 0 ? heavy * (1 + foreseen.extra) : 0;
-    const double all = copied(late + guessed);
-    const double link = copy + std::max(copied(late), all - foreseen.window.value);
+    const double all = link_seconds(view, late + guessed, expert);
+    const double link = copy + std::max(link_seconds(view, late, expert), all - foreseen.window.value);
     const double read = host > 0 ? expert.value * (split.light.distinct / host + (late + guessed) / link) : 0;
     return Ends{.host = host,
                 .link = link,

@@ -18,7 +18,7 @@ struct Foreseen {
   Seconds window{};     ///< of the link in each layer, before the gate has chosen
   Seconds beside{};     ///< of the device behind the gate, before it computes what is copied in
 };
-/// Of `part` on the device, at peak rates, at least what a kernel takes there.
+/// Of `part` on the device, at least what a kernel takes there.
 Seconds device_seconds(const MachineView& view, const GroupedGemm& experts, const ExpertPart& part);
 /// The same for all experts of `missing` together: those with the fewest tokens on the host, so many that the later of
 /// host and device is as early as can be (HybriMoE, arXiv:2504.05897 Eq 2): none or all of them where that is earlier.

@@ -56,6 +56,7 @@ struct Attained {
   Seconds device_operator{};  ///< the least that an operator takes
   Seconds host_operator{};
   double pageable = 1;  ///< of what pinned copies attain, what those from memory that is not pinned do
+  double device_compute = 1, device_memory = 1;  ///< of the device's peak rates, by products of experts
 };
 
 /// The resources of one representative rank. Devices are alike, so one stands for all; what several ranks share (host

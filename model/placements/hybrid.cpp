@@ -527,14 +527,17 @@ class Hybrid final : public Placement {
     return split_by_load(missing, experts.tokens, most);
   }
 
-  /// Of the device in this layer, from one task to another, at peak rates.
+  /// Of the device in this layer, from one task to another, at what its products of experts attain.
   static Seconds device_time(LayerWriter& writer, std::size_t from, std::size_t to) {
+    const Attained& at = writer.view().attained;
     Seconds sum{};
     for (std::size_t i = from; i < to; ++i) {
       const Task& task = writer.task(static_cast<int>(i));
       double longest = 0;
       for (const Demand& demand : task.demands) {
-        longest = std::max(longest, demand.amount / writer.view().resources[demand.resource].capacity);
+        const Resource& resource = writer.view().resources[demand.resource];
+        const double attained = resource.kind == ResourceKind::arithmetic ? at.device_compute : at.device_memory;
+        longest = std::max(longest, demand.amount / (resource.capacity * attained));
       }
       sum += Seconds{task.queue == Queue::device && task.batch == writer.batch() ? longest : 0};
     }
