@@ -41,13 +41,6 @@ double largest(double most, Holds holds) {
 
 }  // namespace
 
-double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes expert) {
-  const double link = link_seconds(view, 1, expert);
-  return largest(std::max(1.0, experts.tokens), [&](double tokens) {
-    return host_seconds(view, experts, {1, tokens, 1}) <= link;
-  });
-}
-
 Seconds device_seconds(const MachineView& view, const GroupedGemm& experts, const ExpertPart& part) {
   if (part.rows <= 0) {
     return {};
@@ -59,6 +52,14 @@ Seconds device_seconds(const MachineView& view, const GroupedGemm& experts, cons
   const double memory = demand.memory().value / view.resources[device.memory].capacity;
   return std::max({Seconds{compute / view.attained.device_compute}, Seconds{memory / view.attained.device_memory},
                    device.launch_latency, view.attained.device_operator});
+}
+
+double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes expert) {
+  const double link = link_seconds(view, 1, expert);
+  return largest(std::max(1.0, experts.tokens), [&](double tokens) {
+    const ExpertPart one{1, tokens, 1};
+    return host_seconds(view, experts, one) <= link + device_seconds(view, experts, one).value;
+  });
 }
 
 LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const ExpertPart& missing, Bytes expert,

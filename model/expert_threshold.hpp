@@ -8,7 +8,7 @@
 namespace moesaic {
 
 /// Most tokens with which an expert takes no longer on the host than its weights, of `expert` bytes, take on the link
-/// (Fiddler, arXiv:2402.07033).
+/// and its tokens then on the device (Fiddler, arXiv:2402.07033).
 double cheaper_up_to(const MachineView& view, const GroupedGemm& experts, Bytes expert);
 
 /// Experts that are copied before their layer's gate has chosen.
