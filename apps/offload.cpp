@@ -27,17 +27,12 @@ namespace {
 
 /// What of a placement a search takes as given.
 HybridDescription assumed_of(const std::string& placement, const std::vector<std::string>& sets) {
-  constexpr std::array<std::string_view, 9> kGiven = {"experts.prefetch",    "experts.cache",   "experts.deferred",
-                                                      "experts.host_tokens", "experts.evicted", "experts.copied_bytes",
-                                                      "experts.skipped",     "copies",          "sockets"};
+  constexpr std::array<std::string_view, 11> kGiven = {
+      "experts.prefetch", "experts.cache",        "experts.deferred", "experts.host_tokens", "experts.evicted",
+      "experts.buffered", "experts.copied_bytes", "experts.skipped",  "activations.tokens",  "copies",
+      "sockets"};
   for (const std::string& set : sets) {
     if (std::none_of(kGiven.begin(), kGiven.end(), [&](std::string_view key) { return set.starts_with(key); })) {
-      if (set.starts_with("experts.buffered") || set.starts_with("activations.tokens")) {
-        throw UserError(
-            fmt::format("--set: offload tries no placement with 'placement.{}': set it with predict, of the "
-                        "placement that --write writes",
-                        printable(set.substr(0, set.find('=')))));
-      }
       throw UserError(fmt::format("--set: 'placement.{}' is what offload searches for; given can be placement.{}",
                                   printable(set), fmt::join(kGiven, ", placement.")));
     }
@@ -113,6 +108,7 @@ OffloadQuestion question_of(const OffloadOptions& options) {
                            .batch = std::nullopt,
                            .step_tokens = std::nullopt,
                            .assumed = assumed_of(given, sets)};
+  question.assumed.engine = scenario.engine == "none" ? "" : scenario.engine;
   assume_cache(options, question.assumed);
   if (options.batch != "any") {
     question.batch = parse_count("--batch", options.batch);
@@ -261,7 +257,7 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "
                    "searched: experts.prefetch, experts.cache, experts.deferred, experts.host_tokens, experts.evicted, "
-                   "experts.copied_bytes, experts.skipped, copies, sockets")
+                   "experts.buffered, experts.copied_bytes, experts.skipped, activations.tokens, copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});

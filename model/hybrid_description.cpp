@@ -318,28 +318,32 @@ HybridDescription read_hybrid(const Config& config) {
   return out;
 }
 
+std::string to_json(const HybridDescription& is) {
+  const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
+  const auto positive = [](double value) { return value > 0 ? fmt::format("{}", value) : "null"; };
+  return fmt::format(
+      R"({{"name": "unnamed", "kind": "placement", "description": "", "engine": "", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
+ "experts": {{"device": {}, "hits": {}, "missing": "{}",
+             "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}}, "cache": {},
+             "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "skipped": {}, "buffered": {}}},
+ "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}, "tokens": {}}},
+ "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}", "sockets": "{}",
+ "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
+      is.device_layers, is.dense_on_device, is.on_host ? "host" : "device", is.experts_on_device,
+      is.cached ? "null" : optional(is.hits), to_text(is.missing), is.prefetch_accuracy, is.look_ahead,
+      is.prefetch_extra, is.guesses_kept ? "kept" : "buffered", cached_text(is.cached), is.deferred,
+      optional(is.host_tokens), is.copied_back ? "copied" : "dropped", is.copied_bytes, is.skipped,
+      positive(is.expert_slots), is.cache_on_device, is.host_attention, is.activations_on_device,
+      positive(is.tokens_at_once), is.buffered_layers, is.batches, to_text(is.copies), to_text(is.overlap),
+      is.sockets_apart ? "apart" : "spread", is.weights_on_storage, is.cache_on_storage,
+      long_prompts_text(is.long_prompts));
+}
+
 HybridDescription with_changes(const HybridDescription& now, const std::vector<std::string>& changes) {
   if (changes.empty()) {
     return now;
   }
-  const auto optional = [](const std::optional<double>& value) { return value ? fmt::format("{}", *value) : "null"; };
-  const Config config = Config::parse(
-      fmt::format(R"({{"name": "changed", "device_layers": {}, "dense": {{"device": {}, "unit": "{}"}},
- "experts": {{"device": {}, "hits": {}, "missing": "{}", "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}},
-             "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "skipped": {}, "buffered": {}, "cache": {}}},
- "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}, "tokens": {}}}, "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}",
- "sockets": "{}", "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
-                  now.device_layers, now.dense_on_device, now.on_host ? "host" : "device", now.experts_on_device,
-                  optional(now.hits), to_text(now.missing), now.prefetch_accuracy, now.look_ahead, now.prefetch_extra,
-                  now.guesses_kept ? "kept" : "buffered", now.deferred, optional(now.host_tokens),
-                  now.copied_back ? "copied" : "dropped", now.copied_bytes, now.skipped,
-                  now.expert_slots > 0 ? fmt::format("{}", now.expert_slots) : "null", cached_text(now.cached),
-                  now.cache_on_device, now.host_attention, now.activations_on_device,
-                  now.tokens_at_once > 0 ? fmt::format("{}", now.tokens_at_once) : "null", now.buffered_layers,
-                  now.batches, to_text(now.copies), to_text(now.overlap), now.sockets_apart ? "apart" : "spread",
-                  now.weights_on_storage, now.cache_on_storage, long_prompts_text(now.long_prompts)),
-      "--set");
-  HybridDescription out = read_hybrid(with_settings(config, changes));
+  HybridDescription out = read_hybrid(with_settings(Config::parse(to_json(now), "--set"), changes));
   out.name = now.name;
   out.description = now.description;
   out.engine = now.engine;

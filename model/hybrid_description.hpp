@@ -105,6 +105,9 @@ struct HybridDescription {
 HybridDescription of_long_prompts(const HybridDescription& description);
 /// Throws UserError, naming file and path.
 HybridDescription read_hybrid(const Config& config);
+/// What read_hybrid reads as the same, but for name, description and engine. Hits that follow from a cache are left to
+/// whoever reads it, to be simulated again.
+std::string to_json(const HybridDescription& description);
 /// One of configs/placements or of a file, changed; none where the name is of a placement of another kind. Throws
 /// UserError.
 std::optional<HybridDescription> find_hybrid(const std::string& name, const std::vector<std::string>& changes);

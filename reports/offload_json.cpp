@@ -10,46 +10,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json cached_json(const std::optional<CachedExperts>& cached) {
-  if (!cached) {
-    return nullptr;
-  }
-  return {{"policy", cached->policy},     {"srp", optional_json(cached->segment_performance)},
-          {"segment", cached->segment},   {"repeat", cached->repeat},
-          {"document", cached->document}, {"load_deviation", optional_json(cached->load_deviation)},
-          {"shared", cached->shared}};
-}
-
-/// Hits that follow from a cache are left to whoever reads its file, to be simulated again.
 Json placement_json(const HybridDescription& is, const std::string& name, const std::string& description) {
-  Json prefetch = {{"accuracy", is.prefetch_accuracy}, {"look_ahead", is.look_ahead}, {"extra", is.prefetch_extra}};
-  if (is.guesses_kept) {
-    prefetch["guesses"] = "kept";
+  Json json = Json::parse(to_json(is));
+  json["name"] = name;
+  json["description"] = description;
+  if (is.engine.empty()) {
+    json.erase("engine");
+  } else {
+    json["engine"] = is.engine;
   }
-  return {{"name", name},
-          {"kind", "placement"},
-          {"description", description},
-          {"device_layers", is.device_layers},
-          {"dense", {{"device", is.dense_on_device}, {"unit", is.on_host ? "host" : "device"}}},
-          {"experts",
-           {{"device", is.experts_on_device},
-            {"hits", is.cached ? Json(nullptr) : optional_json(is.hits)},
-            {"missing", to_text(is.missing)},
-            {"cache", cached_json(is.cached)},
-            {"prefetch", std::move(prefetch)},
-            {"deferred", is.deferred},
-            {"host_tokens", optional_json(is.host_tokens)},
-            {"evicted", is.copied_back ? "copied" : "dropped"},
-            {"copied_bytes", is.copied_bytes},
-            {"skipped", is.skipped}}},
-          {"cache", {{"device", is.cache_on_device}, {"host_attention", is.host_attention}}},
-          {"activations", {{"device", is.activations_on_device}}},
-          {"buffered_layers", is.buffered_layers},
-          {"batches", is.batches},
-          {"copies", to_text(is.copies)},
-          {"overlap", to_text(is.overlap)},
-          {"sockets", is.sockets_apart ? "apart" : "spread"},
-          {"storage", {{"weights", is.weights_on_storage}, {"cache", is.cache_on_storage}}}};
+  return json;
 }
 
 Json memory_json(const MemoryFootprint& memory) {

@@ -9,7 +9,11 @@
 namespace moesaic {
 namespace {
 
+/// "through 2 buffers": of what is copied in layer by layer.
+std::string buffers_text(int layers) { return fmt::format("layer by layer, through {} buffers", layers); }
+
 std::string missing_text(const HybridDescription& is) {
+  const std::string slots = is.expert_slots > 0 ? fmt::format("one by one, through {} slots", is.expert_slots) : "";
   switch (is.missing) {
     case MissingExperts::host:
       return "computed by the host";
@@ -18,13 +22,14 @@ std::string missing_text(const HybridDescription& is) {
     case MissingExperts::balanced:
       return "divided between host and link so that both end together";
     case MissingExperts::fetched:
-      return is.prefetch_accuracy > 0
-                 ? fmt::format("copied in, {} of the chosen ones foreseen", percent_text(is.prefetch_accuracy))
-                 : "copied in once they are chosen";
+      return (is.prefetch_accuracy > 0
+                  ? fmt::format("copied in, {} of the chosen ones foreseen", percent_text(is.prefetch_accuracy))
+                  : "copied in once they are chosen") +
+             (slots.empty() ? "" : ", " + slots);
     case MissingExperts::streamed:
       break;
   }
-  return fmt::format("all copied in ahead, layer by layer, through {} buffers", is.buffered_layers);
+  return "all copied in ahead, " + (slots.empty() ? buffers_text(is.buffered_layers) : slots);
 }
 
 std::string cached_text(const HybridDescription& is) {
@@ -54,7 +59,7 @@ std::string dense_text(const HybridDescription& is) {
   if (is.dense_on_device >= 1) {
     return "on the device";
   }
-  const std::string way = fmt::format("copied in ahead, layer by layer, through {} buffers", is.buffered_layers);
+  const std::string way = "copied in ahead, " + buffers_text(is.buffered_layers);
   return is.dense_on_device <= 0 ? "on the host, " + way
                                  : percent_text(is.dense_on_device) + " on the device, the rest " + way;
 }
@@ -96,10 +101,13 @@ std::vector<PlacementFact> placement_facts(const OffloadRow& row) {
   if (is.weights_on_storage > 0) {
     facts.push_back({"storage", percent_text(is.weights_on_storage) + " of the host's weights"});
   }
-  facts.push_back({"steps", fmt::format("{} of decoding, prefill in steps of at most {} tokens",
-                                        is.batches > 1 ? fmt::format("{} micro-batches that take turns", is.batches)
-                                                       : std::string("one batch"),
-                                        integer_text(row.candidate.load.step_tokens))});
+  facts.push_back(
+      {"steps",
+       fmt::format(
+           "{} of decoding, prefill in steps of at most {} tokens{}",
+           is.batches > 1 ? fmt::format("{} micro-batches that take turns", is.batches) : std::string("one batch"),
+           integer_text(row.candidate.load.step_tokens),
+           is.tokens_at_once > 0 ? fmt::format("; operators work on {} at once", count_text(is.tokens_at_once)) : "")});
   return facts;
 }
 

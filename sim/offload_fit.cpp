@@ -15,10 +15,12 @@ Bytes lacking(const MemoryFootprint& memory) {
 HybridDescription start(const OffloadShape& shape, const HybridDescription& assumed) {
   HybridDescription out;
   out.name = "offload";
+  out.engine = assumed.engine;
   out.copies = assumed.copies;
   out.overlap = assumed.overlap;
   out.sockets_apart = assumed.sockets_apart;
   out.skipped = assumed.skipped;
+  out.tokens_at_once = assumed.tokens_at_once;
   out.batches = shape.batches;
   out.buffered_layers = shape.buffered_layers;
   const auto on_host = [&](MissingExperts missing) {
@@ -47,8 +49,10 @@ HybridDescription start(const OffloadShape& shape, const HybridDescription& assu
       out.prefetch_extra = assumed.prefetch_extra;
       out.copied_back = assumed.copied_back;
       out.copied_bytes = assumed.copied_bytes;
+      out.expert_slots = assumed.expert_slots;
       break;
     case OffloadKind::streamed:
+      out.expert_slots = assumed.expert_slots;
       break;
     case OffloadKind::host_layers:
     case OffloadKind::host:
@@ -174,6 +178,9 @@ OffloadFitter::Fit OffloadFitter::checked(HybridDescription description, const L
 
 OffloadFitter::Fit OffloadFitter::fit(const OffloadShape& shape, const Load& load) const {
   HybridDescription out = start(shape, question_.assumed);
+  if (shape.kind == OffloadKind::streamed && out.expert_slots > 0 && out.batches > 1) {
+    return {};  // experts in slots are gone before the next batch
+  }
   if (shape.kind == OffloadKind::host_layers) {
     out.device_layers = static_cast<int>(shape.fraction * largest_layers(out, load));
     return out.device_layers == 0 ? Fit{} : checked(out, load);

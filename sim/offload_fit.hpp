@@ -26,8 +26,8 @@ struct OffloadQuestion {
   /// pass is the time to a token and to the first one.
   bool stream = false;
   /// What a search does not decide: accuracy, look-ahead and cost of prefetching, the policy of a cache of experts and
-  /// the locality that it lives on, deferred experts, tokens of an expert on the host, how copies go, what sockets
-  /// share.
+  /// the locality that it lives on, deferred experts, tokens of an expert on the host, slots that copied experts pass
+  /// through, tokens that operators work on at once, how copies go, what sockets share.
   HybridDescription assumed{};
 };
 

@@ -156,10 +156,31 @@ TEST(Offload, TakesSkippedChoicesAsGiven) {
   }
 }
 
-TEST(Offload, Mistakes) {
-  for (const char* member : {"placement.experts.buffered", "placement.activations.tokens"}) {
-    expect_mistake(kOffload + "--set " + member + "=8", {"--set", member, "set it with predict"});
+/// Slots and tokens at once are those of every placement that has a use for them, from --set as from --placement, and
+/// what is written says so.
+TEST(Offload, TakesSlotsAndTokensAtOnceAsGiven) {
+  const std::string sets = "--set placement.experts.buffered=4 --set placement.activations.tokens=256";
+  const std::string folder = fresh_folder(), file = folder + "/slots.json";
+  std::filesystem::create_directories(folder);
+  std::ofstream(file) << R"({"name": "slots", "experts": {"missing": "fetched", "buffered": 4},
+                             "activations": {"tokens": 256}, "engine": "moe-gen"})";
+  for (const std::string& given : {sets, "--placement " + file}) {
+    const Json found = offloaded(kOffload + given);
+    ASSERT_FALSE(found["of_kinds"].empty());
+    for (const Json& row : found["of_kinds"]) {
+      const bool copied = row["kind"] == "fetched" || row["kind"] == "streamed";
+      const Json& slots = row["placement"]["experts"]["buffered"];
+      EXPECT_EQ(slots.is_null() ? 0 : slots.get<int>(), copied ? 4 : 0) << row["kind"];
+      EXPECT_EQ(row["placement"]["activations"]["tokens"], 256) << row["kind"];
+      EXPECT_EQ(row["placement"].value("engine", ""), given == sets ? "" : "moe-gen") << row["kind"];
+      if (copied) {
+        EXPECT_EQ(row["placement"]["batches"], 1) << row["kind"];
+      }
+    }
   }
+}
+
+TEST(Offload, Mistakes) {
   expect_mistake("offload --model DeepSeek-V3 --machine desktop-4090",
                  {"673 GB", "no placement fits on desktop-4090", "lacks", "no smaller storage type would fit"});
   expect_mistake("offload --model Qwen3-235B-A22B --machine desktop-4090", {"lacks", "--dtype weights=int4 would fit"});
