@@ -28,6 +28,8 @@ class Placement {
   virtual int device_layers() const { return 0; }
   /// Of configs/software: what runs it where nothing else is said; empty: none.
   virtual std::string_view engine() const { return {}; }
+  /// What it was made of, where it divides a network between a device and its host; else null.
+  virtual const HybridDescription* hybrid() const { return nullptr; }
   /// Throws UserError when the machine lacks what the placement needs (a host, a second unit).
   virtual void check(const Machine& machine) const = 0;
   /// Called before a layer's operators with the bytes of its weights on this rank (zero for the input and output parts,

@@ -55,7 +55,9 @@ Json advice_json(const FitAdvice& advice) {
           {"longest_context", whole(advice.longest_context)},
           {"fewest_devices", optional_json(advice.fewest_devices)},
           {"fewest_devices_mapping", optional_json(advice.fewest_mapping)},
-          {"smaller_type", optional_json(advice.smaller_type)}};
+          {"smaller_type", optional_json(advice.smaller_type)},
+          {"experts_on_device", optional_json(advice.experts_on_device)},
+          {"host_has_room", advice.host_has_room}};
 }
 
 // A phase in JSON; every time is null when nothing runs.

@@ -47,6 +47,14 @@ std::vector<std::string> advice(const FitAdvice& advice) {
   if (advice.smaller_type) {
     parts.push_back(printable(*advice.smaller_type) + " would fit");
   }
+  if (advice.experts_on_device) {
+    // Cut off, so that what is read here fits.
+    parts.push_back(
+        fmt::format("placement.experts.device={} would fit", std::floor(*advice.experts_on_device * 1e4) / 1e4));
+  }
+  if (advice.host_has_room) {
+    parts.push_back("the host has room for the rest (moesaic offload)");
+  }
   return parts;
 }
 

@@ -16,6 +16,7 @@ class ByTokens final : public Placement {
   int batches() const override { return few_->batches(); }
   int device_layers() const override { return few_->device_layers(); }
   std::string_view engine() const override { return few_->engine(); }
+  const HybridDescription* hybrid() const override { return few_->hybrid(); }
 
   /// Room for either way: what is where does not differ.
   MemoryHomes homes() const override {

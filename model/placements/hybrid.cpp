@@ -23,6 +23,7 @@ class Hybrid final : public Placement {
   int batches() const override { return is_.batches; }
   int device_layers() const override { return is_.device_layers; }
   std::string_view engine() const override { return is_.engine; }
+  const HybridDescription* hybrid() const override { return &is_; }
 
   MemoryHomes homes() const override {
     const bool streams = is_.missing == MissingExperts::streamed;

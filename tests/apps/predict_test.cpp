@@ -51,6 +51,28 @@ TEST(Predict, TypesChangeMemoryAsTheirBits) {
   EXPECT_EQ(bf16["memory"]["kv_per_token"], 131072);
 }
 
+// The largest share of experts that is named fits, and no larger one.
+TEST(Predict, SaysHowManyExpertsWouldFit) {
+  const std::string asked =
+      "--model Mixtral-8x7B --machine desktop-4090 --placement fiddler --set placement.experts.device=";
+  const double most = predict_json(asked + "0.5")["advice"]["experts_on_device"];
+  EXPECT_GT(most, 0.1);
+  EXPECT_TRUE(predict_json(asked + std::to_string(most - 1e-6))["fits"]);
+  EXPECT_FALSE(predict_json(asked + std::to_string(most + 1 / 256.0))["fits"]);
+  const Ran text = run_line("predict " + asked + "0.5");
+  EXPECT_NE(text.out.find("placement.experts.device=0."), std::string::npos) << text.out;
+}
+
+TEST(Predict, PointsToTheHost) {
+  EXPECT_TRUE(predict_json("--model Mixtral-8x7B --machine desktop-4090")["advice"]["host_has_room"]);
+  EXPECT_FALSE(predict_json("--model DeepSeek-V3 --machine desktop-4090")["advice"]["host_has_room"]);
+  EXPECT_FALSE(predict_json("--model Mixtral-8x7B --machine rtx-4090")["advice"]["host_has_room"]);
+  EXPECT_TRUE(
+      predict_json(
+          "--model Mixtral-8x7B --machine desktop-4090 --placement experts-on-host")["advice"]["experts_on_device"]
+          .is_null());
+}
+
 TEST(Predict, SaysWhatWouldFit) {
   const Json json = predict_json("--model DeepSeek-V3 --machine dgx-h100 --batch 8 --input 1024 --output 64");
   EXPECT_FALSE(json["fits"]);
