@@ -80,7 +80,16 @@ class Calibrated final : public CostModel {
   }
 
   double multiprocessors(const Task& task) const override { return fallback_->multiprocessors(task); }
-  Attained attained(const MachineView& view) const override { return fallback_->attained(view); }
+  /// Products of experts in the format that most profiles have.
+  Attained attained(const MachineView& view) const override {
+    Attained attained = fallback_->attained(view);
+    const std::size_t family = static_cast<std::size_t>(Family::moe);
+    if (const KernelSurface* experts = chosen_[index(family, 0, 0, 0)].surface) {
+      attained.device_compute = std::min(1.0, experts->core.compute_fraction);
+      attained.device_memory = std::min(1.0, experts->core.memory_fraction);
+    }
+    return attained;
+  }
   SoftwareTerms software() const override { return software_; }
   double reserve_fraction() const override { return fallback_->reserve_fraction(); }
   std::string name() const override {
