@@ -54,8 +54,7 @@ void StepRun::find_cost(std::uint32_t task, const CostLevel& level) {
   AtLevel& of_task = at_level_[task];
   of_task.cost = at_level(graph_.tasks[task], costs_[task], level);
   of_task.shares = {};
-  of_task.followers = 0;
-  of_task.rest = 0;
+  of_task.leads = false;
   if (of_task.cost.busy > 0) {
     for (const Demand& demand : graph_.tasks[task].demands) {
       const double attained = demand.resource == view_.host_memory ? of_task.cost.host_memory : 1;
@@ -65,16 +64,16 @@ void StepRun::find_cost(std::uint32_t task, const CostLevel& level) {
   }
 }
 
-void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
-  for (const LayerGraph& layer : graph_.layers) {
-    for (std::uint32_t position = 0; position < layer.count; ++position) {
-      if (!layer.is_copy(position)) {
-        find_cost(layer.first + position, level);
-      }
-    }
+void StepRun::begin(const CostLevel& level, Turns turns) {
+  take_time_ = 0;
+  for (const std::uint32_t task : originals_) {
+    find_cost(task, level);
+    const LevelCost& cost = at_level_[task].cost;
+    take_time_ |= cost.latency > 0 || cost.busy > 0 ? 1U << queues_[known_[task].queue].kind : 0;
   }
-  chains_ = chains;
-  if (chains) {
+  chains_ = spans_ == nullptr;
+  if (chains_) {
+    find_undisturbed();
     link_chains();
   }
   turns_ = turns;
@@ -92,7 +91,7 @@ void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
 }
 
 Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spans) {
-  begin(level, turns, spans == nullptr);
+  spans_ = spans;
   if (spans != nullptr) {
     std::size_t tasks = 0;
     for (const UnrolledLayers::Layer& layer : layers_) {
@@ -100,6 +99,7 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
     }
     spans->reserve(tasks);
   }
+  begin(level, turns);
   while (true) {
     if (spans == nullptr) {
       skip_repeats();
@@ -113,7 +113,7 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
       share_resources();
       rates_hold_ = chains_;  // else what is in its latency may hold multiprocessors
     }
-    advance(spans);
+    advance();
   }
   for (const UsedQueue& queue : queues_) {
     MOESAIC_ASSERT(queue.ended.layer == layers_.size());
@@ -128,12 +128,11 @@ void StepRun::start_ready() {
 }
 
 void StepRun::start(const Ready& ready) {
-  UsedQueue& queue = queues_[ready.queue];
   const Known& known = known_[ready.task()];
+  UsedQueue& queue = queues_[known.queue];
   const AtLevel& now = at_level_[known.like];
-  queue.head = first_from(ready.queue, {queue.head.layer, queue.head.index + 1 + now.followers});
   idle_ &= ~(1U << queue.kind);
-  computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? ready.queue : computed_last_;
+  computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? known.queue : computed_last_;
   if (alike_end_ > 0 && known.index == 0 && queue.batch > 0 &&
       queue.kind == static_cast<std::uint32_t>(Queue::device)) {
     batch_begun_ = ready;
@@ -142,8 +141,12 @@ void StepRun::start(const Ready& ready) {
   started.layer = ready.layer();
   started.task = ready.task();
   started.start = now_;
-  started.latency = now.cost.latency + now.rest;
+  started.latency = now.cost.latency;
   started.progress = now.cost.busy;
+  if (now.leads) {
+    follow(started);
+  }
+  queue.head = first_from(known.queue, {started.layer, known.index + started.followers + 1});
   some_over_ = some_over_ || started.over();
   rates_hold_ = rates_hold_ && (started.latency > 0 || !(started.progress > 0));
 }
@@ -202,28 +205,32 @@ void StepRun::share_resources() {
   }
 }
 
-void StepRun::advance(std::vector<Span>* spans) {
-  double step = some_over_ ? 0 : std::numeric_limits<double>::infinity();
-  if (!some_over_) {
+void StepRun::pass_time(Running& task, double step) {
+  if (task.latency > 0) {
+    task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
+    rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
+  } else {
+    const double left = task.progress - step * task.rate;
+    task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
+  }
+}
+
+void StepRun::advance() {
+  time_passed_ = !some_over_;
+  double step = 0;
+  if (time_passed_) {
+    step = std::numeric_limits<double>::infinity();
     for (const Running& task : running_) {
       step = std::min(step, task.latency > 0 ? task.latency : task.progress / task.rate);
     }
-    for (Running& task : running_) {
-      if (task.latency > 0) {
-        task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
-        rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
-      } else {
-        const double left = task.progress - step * task.rate;
-        task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
-      }
-    }
     now_ += step;
   }
-  time_passed_ = !some_over_;
   some_over_ = false;
-  ended_.clear();
   std::size_t going = 0;
-  for (const Running& task : running_) {
+  for (Running& task : running_) {
+    if (time_passed_) {
+      pass_time(task, step);
+    }
     if (!task.over()) {
       if (Running& to = running_[going++]; &to != &task) {
         to = task;
@@ -235,15 +242,12 @@ void StepRun::advance(std::vector<Span>* spans) {
     queues_[queue].ended = queues_[queue].head;
     idle_ |= 1U << queues_[queue].kind;
     ended_.push_back(queue);
-    if (spans != nullptr) {
-      spans->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});
+    if (spans_ != nullptr) {
+      spans_->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});
     }
   }
   running_.resize(going);
-  for (const std::uint32_t queue : ended_) {
-    wake_waiters(queue);
-    examine(queue);
-  }
+  settle();
 }
 
 }  // namespace moesaic

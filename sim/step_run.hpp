@@ -42,18 +42,18 @@ class StepRun {
   static constexpr std::uint32_t kNothing = 0xffffffff;
   /// A task of the graph.
   struct Known {
-    std::uint32_t queue = 0;  ///< index into queues_
-    std::uint32_t index = 0;  ///< among its layer's tasks on that queue
-    std::uint32_t like = 0;   ///< the task of which it is a copy for another batch, or itself
-    bool goes_on = false;     ///< the queue's next task waits for this one and nothing else, and only that one does
+    std::uint32_t queue = 0;   ///< index into queues_
+    std::uint32_t index = 0;   ///< among its layer's tasks on that queue
+    std::uint32_t like = 0;    ///< the task of which it is a copy for another batch, or itself
+    bool needs = false;        ///< it waits for others than those before it on its queue
+    bool leads = false;        ///< its end lets nothing go on but its queue's next task of the layer, if
+    std::uint32_t stores = 0;  ///< these kinds of queues, as bits, take no time
   };
   /// The same at the level that is run, of what is no copy: few, so that they stay at hand.
   struct AtLevel {
     LevelCost cost;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
-    // What is started with it as one, where nothing can slow any of it (sim/step_chains.cpp):
-    std::uint32_t followers = 0;  ///< tasks behind it on its queue
-    double rest = 0;              ///< seconds that they take
+    bool leads = false;       ///< it and its queue's next task may be started as one, once that waits for nothing else
   };
   /// What a task of the graph waits for, but for those before it on its queue.
   struct Needs {
@@ -66,12 +66,12 @@ class StepRun {
     std::uint32_t batch = 0;
   };
   struct Running {
-    std::uint32_t layer = 0;  ///< position in the step
-    std::uint32_t task = 0;   ///< index into the graph
+    std::uint32_t layer = 0;      ///< position in the step
+    std::uint32_t task = 0;       ///< index into the graph
+    std::uint32_t followers = 0;  ///< tasks behind it on its queue that are started with it (sim/step_chains.cpp)
     double start = 0;
-    double latency = 0;     ///< left of the fixed part, and of what follows
-    double progress = 0;    ///< seconds at full speed left of the busy part
-    double taken_back = 0;  ///< of what was to follow
+    double latency = 0;   ///< left of the fixed part, and of what follows
+    double progress = 0;  ///< seconds at full speed left of the busy part
     double rate = 1;
     double most = 1;  ///< rate beside what runs now
     bool over() const { return !(latency > 0) && !(progress > 0); }
@@ -93,10 +93,15 @@ class StepRun {
     std::uint32_t first_waiter = kNothing;  ///< a queue that waits for a task of this one
     std::uint32_t next_waiter = kNothing;   ///< another that waits for a task of the same queue
   };
-  /// A queue whose head could start; the first in the order written is the least.
+  /// A task that another one waits for; none: of no layer.
+  struct Need {
+    std::uint32_t queue = 0;
+    Point task{kNothing, 0};
+    bool met() const { return task.layer == kNothing; }
+  };
+  /// A queue's head that could start; the first in the order written is the least.
   struct Ready {
     std::uint64_t order = 0;  ///< position of the layer, then the task
-    std::uint32_t queue = 0;
     std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
     std::uint32_t task() const { return static_cast<std::uint32_t>(order); }
   };
@@ -142,23 +147,29 @@ class StepRun {
   }
   void examine(std::uint32_t queue);
   void examine_all();
-  bool waits(std::uint32_t queue);
-  bool waits_for(std::uint32_t queue, std::uint32_t layer, const Needs::Before& before);
-  bool waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch);
+  bool done(const Need& need) const { return need.task < queues_[need.queue].ended; }
+  Need unmet(std::uint32_t task, std::uint32_t layer) const;
+  Need marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch) const;
+  void pass(std::uint32_t queue);
+  void settle();
   void wake_waiters(std::uint32_t queue);
   Ready take_ready(std::size_t kind);
 
   // In sim/step_chains.cpp.
   void find_chains();
+  bool only_stores(const LayerGraph& layer, std::uint32_t task, std::uint32_t before) const;
+  void find_undisturbed();
   void link_chains();
+  void follow(Running& started) const;
   void cut_chain(std::uint32_t kind, std::uint64_t order);
 
   void find_cost(std::uint32_t task, const CostLevel& level);
-  void begin(const CostLevel& level, Turns turns, bool chains);
+  void begin(const CostLevel& level, Turns turns);
   void start_ready();
   void start(const Ready& ready);
   void share_resources();
-  void advance(std::vector<Span>* spans);
+  void advance();
+  void pass_time(Running& task, double step);
 
   // In sim/step_repeats.cpp.
   void skip_repeats();
@@ -179,15 +190,17 @@ class StepRun {
   std::vector<UnrolledLayers::Layer> layers_;
   std::span<const TaskCost> costs_;
   std::uint32_t batches_;
-  std::vector<Known> known_;            // of the graph's tasks
-  std::vector<AtLevel> at_level_;       // by Known::like
-  std::vector<Needs> needs_;            // of the same
-  std::vector<std::uint32_t> order_;    // the graph's tasks, those of each layer by queue
+  std::vector<Known> known_;              // of the graph's tasks
+  std::vector<std::uint32_t> originals_;  // tasks that are no copies
+  std::vector<AtLevel> at_level_;         // by Known::like
+  std::vector<Needs> needs_;              // of the same
+  std::vector<std::uint32_t> order_;      // the graph's tasks, those of each layer by queue
   std::vector<std::uint32_t> starts_;   // in order_: of each queue in each of the graph's layers, and each layer's end
   std::vector<std::uint32_t> markers_;  // the task that sets each marker for each batch in each of the graph's layers
   std::vector<UsedQueue> queues_;       // by kind, then by batch
   std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, in no order
   std::uint32_t could_start_ = 0;                      // kinds of queues with a task that could start, as bits
+  std::uint32_t take_time_ = 0;                        // kinds of queues with a task that costs anything, as bits
   std::uint32_t idle_ = 0;                             // kinds of queues on which nothing runs
   Turns turns_ = Turns::in_order;
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
@@ -197,9 +210,9 @@ class StepRun {
   bool some_over_ = false;              // of those running, which end as they start
   bool rates_hold_ = false;             // what shares resources is what did when rates were shared out
   std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
+  std::vector<Span>* spans_ = nullptr;  // where they are asked for
   std::vector<double> used_, growing_;  // of each resource, while rates are shared out
   bool chains_ = false;                 // tasks that follow each other are started as one
-  std::vector<std::uint32_t> waiting_;  // tasks that wait for each task of the graph
   std::vector<std::uint32_t> users_;    // kinds of queues whose tasks demand each resource, as bits
   std::vector<State> states_;
   std::uint32_t alike_end_ = 0;         // batches from 1 to this one have the same tasks in each layer; 0: none
