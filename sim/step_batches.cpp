@@ -48,9 +48,6 @@ void StepRun::find_alike_batches() {
 /// Looks whether a batch of a layer begins as an earlier one did. One state is kept to compare with; it is replaced by
 /// the newest after 2, 4, 8, ... batches, so that any period is found before long (Brent 1980).
 void StepRun::skip_batches() {
-  if (!batch_begun_) {
-    return;
-  }
   const std::uint32_t layer = batch_begun_->layer();
   std::uint32_t batch = graph_.tasks[batch_begun_->task()].batch;
   batch_begun_.reset();
@@ -72,6 +69,7 @@ void StepRun::skip_batches() {
   state.layer = layer;
   state.batch = batch;
   state.now = now_;
+  state.idle = idle_;
   state.running = running_;
   state.heads.clear();
   for (const UsedQueue& queue : queues_) {
@@ -86,12 +84,13 @@ void StepRun::skip_batches() {
 std::uint32_t StepRun::batch_repeats(std::uint32_t period) const {
   const BatchState& before = batch_state_;
   const std::uint32_t last = alike_end_ - 1;
-  if (before.running.size() != running_.size() || kFirstAlike + period > last) {
+  if (before.idle != idle_ || kFirstAlike + period > last) {
     return 0;
   }
   std::uint32_t most = last;
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    const Running &one = before.running[i], &other = running_[i];
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    const Running &one = before.running[kind], &other = running_[kind];
     const std::uint32_t batch = graph_.tasks[one.task].batch;
     if (one.layer != other.layer) {
       return 0;
@@ -152,9 +151,10 @@ void StepRun::jump_batches(std::uint32_t period, std::uint32_t repeats) {
   for (UsedQueue& queue : queues_) {
     queue.ended = queue.head;
   }
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    Running& task = running_[i];
-    const Running& before = batch_state_.running[i];
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    Running& task = running_[kind];
+    const Running& before = batch_state_.running[kind];
     if (task.task == before.task) {
       task.progress -= (before.progress - task.progress) * repeats;
     } else {

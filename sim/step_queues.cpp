@@ -33,10 +33,11 @@ void StepRun::list_queues() {
     const std::uint32_t end = layer.first + layer.count;
     for (std::uint32_t task = layer.first; task < end; ++task) {
       known_[task].queue = used[slot_of(task)];
-      const bool copy = layer.is_copy(task - layer.first);
-      known_[task].like = copy ? known_[task - layer.stride].like : task;
-      if (!copy) {
-        originals_.push_back(task);
+      if (layer.is_copy(task - layer.first)) {
+        known_[task].like = known_[task - layer.stride].like;
+      } else {
+        known_[task].like = static_cast<std::uint32_t>(originals_.size());
+        originals_.push_back({task});
       }
       known_[task].index = starts_[of_layer + known_[task].queue + 1]++;
     }
@@ -45,7 +46,8 @@ void StepRun::list_queues() {
       starts_[i] += starts_[i - 1];
     }
     for (std::uint32_t task = layer.first; task < end; ++task) {
-      order_[starts_[of_layer + known_[task].queue] + known_[task].index] = task;
+      known_[task].place = starts_[of_layer + known_[task].queue] + known_[task].index;
+      order_[known_[task].place] = task;
     }
   }
 }
@@ -84,11 +86,12 @@ void StepRun::find_markers() {
 void StepRun::examine(std::uint32_t queue) {
   UsedQueue& of = queues_[queue];
   of.waits_until.layer = kNothing;
-  if (of.head.layer == layers_.size()) {
+  if (of.head.layer == end_) {
     return;
   }
   const std::uint32_t task = task_at(queue, of.head);
-  if (const Need need = known_[task].needs ? unmet(task, of.head.layer) : Need{}; !need.met()) {
+  Need need;
+  if (known_[task].needs && waits(task, of.head.layer, need)) {
     UsedQueue& other = queues_[need.queue];
     of.waits_until = need.task;
     of.next_waiter = other.first_waiter;
@@ -97,7 +100,10 @@ void StepRun::examine(std::uint32_t queue) {
     pass(queue);
   } else {
     const std::uint64_t order = (std::uint64_t{of.head.layer} << 32U) + task;
-    ready_[of.kind].push_back({order});
+    std::vector<Ready>& ready = ready_[of.kind];
+    ready.insert(
+        std::find_if(ready.rbegin(), ready.rend(), [&](const Ready& each) { return each.order > order; }).base(),
+        Ready{order});
     could_start_ |= 1U << of.kind;
     if (chains_ && (idle_ >> of.kind & 1U) == 0) {
       cut_chain(of.kind, order);
@@ -142,28 +148,30 @@ void StepRun::settle() {
   ended_.clear();
 }
 
-/// A task that is not done and that a task of the layer at a position waits for.
-StepRun::Need StepRun::unmet(std::uint32_t task, std::uint32_t layer) const {
+/// Whether a task of the layer at a position waits for one that is not done, and for which.
+bool StepRun::waits(std::uint32_t task, std::uint32_t layer, Need& need) const {
   const Needs& needs = needs_[task];
   for (const Needs::Before& before : needs.before) {
-    if (const Need need{before.queue, {layer, before.index}}; !done(need)) {
-      return need;
+    need.queue = before.queue;
+    need.task = {layer, before.index};
+    if (!done(need)) {
+      return true;
     }
   }
   for (const Task::Wait& wait : needs.waits) {
     // The last batch first: it seldom is the first to end.
     const std::uint32_t first = wait.all_batches ? 0 : needs.batch;
     for (std::uint32_t batch = wait.all_batches ? batches_ : needs.batch + 1; batch-- > first;) {
-      if (const Need need = marked(wait, layer, batch); !need.met() && !done(need)) {
-        return need;
+      if (find_marked(wait, layer, batch, need) && !done(need)) {
+        return true;
       }
     }
   }
-  return {};
+  return false;
 }
 
-/// The task that sets what is waited for; none before the first layer that has it.
-StepRun::Need StepRun::marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch) const {
+/// The task that sets what is waited for, unless it were before the first layer that has it.
+bool StepRun::find_marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch, Need& need) const {
   const std::size_t index = static_cast<std::size_t>(wait.marker) * batches_ + batch;
   const auto marker_of = [&](std::uint32_t position) {
     return markers_[layers_[position].graph * kMarkerCount * batches_ + index];
@@ -178,7 +186,12 @@ StepRun::Need StepRun::marked(const Task::Wait& wait, std::uint32_t layer, std::
     }
   }
   const std::uint32_t task = back <= layer ? marker_of(layer - back) : kNothing;
-  return task == kNothing ? Need{} : Need{known_[task].queue, {layer - back, known_[task].index}};
+  if (task == kNothing) {
+    return false;
+  }
+  need.queue = known_[task].queue;
+  need.task = {layer - back, known_[task].index};
+  return true;
 }
 
 /// A task of this queue has ended.
@@ -200,17 +213,14 @@ void StepRun::wake_waiters(std::uint32_t queue) {
 
 StepRun::Ready StepRun::take_ready(std::size_t kind) {
   std::vector<Ready>& ready = ready_[kind];
-  std::size_t taken = 0;
-  for (std::size_t i = 1; i < ready.size(); ++i) {
-    taken = ready[i].order < ready[taken].order ? i : taken;
-  }
   if (turns_ == Turns::on_end) {
     const auto same = std::find_if(ready.begin(), ready.end(),
                                    [&](const Ready& each) { return known_[each.task()].queue == computed_last_; });
-    taken = same == ready.end() ? taken : static_cast<std::size_t>(same - ready.begin());
+    if (same != ready.end()) {
+      std::rotate(same, same + 1, ready.end());
+    }
   }
-  const Ready result = ready[taken];
-  ready[taken] = ready.back();
+  const Ready result = ready.back();
   ready.pop_back();
   could_start_ &= ready.empty() ? ~(1U << kind) : ~0U;
   return result;

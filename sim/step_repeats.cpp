@@ -56,8 +56,8 @@ std::uint32_t StepRun::untouched(std::uint32_t position) const {
       end = std::min(end, queue.waits_until.layer);
     }
   }
-  for (const Running& task : running_) {
-    last = std::max(last, task.layer);
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    last = std::max(last, running_on(kinds).layer);
   }
   return end > last ? end - 1 - last : 0;
 }
@@ -73,7 +73,8 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
     state.counts.push_back(in_block ? relative(queue.head.layer) : queue.head.layer);
     state.counts.push_back(queue.head.index);
   }
-  for (const Running& task : running_) {
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const Running& task = running_on(kinds);
     state.counts.push_back(relative(task.layer));
     state.counts.push_back(task.task);
     state.seconds.push_back(task.latency);
@@ -83,16 +84,13 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
   return state;
 }
 
-/// Looks whether the layer at the head of the device's queue, newly there, begins as an equal one did.
+/// Looks whether the layer that is newly at the head of the device's queue begins as an equal one did.
 void StepRun::skip_repeats() {
-  if (first_on_device_ == kNothing || queues_[first_on_device_].head.layer == layers_.size()) {
-    return;
-  }
   const std::uint32_t position = queues_[first_on_device_].head.layer;
-  if (position <= begun_) {
+  begun_ = position;
+  if (position == end_) {
     return;
   }
-  begun_ = position;
   const UnrolledLayers::Layer& layer = layers_[position];
   if (layer.end - layer.begin < 3 * layer.period || !all_in_block(position)) {
     return;
@@ -123,8 +121,8 @@ void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& b
       point->layer += point->layer < layers_[position].end ? shift : 0;
     }
   }
-  for (Running& task : running_) {
-    task.layer += shift;
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    running_on(kinds).layer += shift;
   }
   now_ += (now_ - before.now) * repeats;
   begun_ = position + shift;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <optional>
 
@@ -40,12 +41,19 @@ class StepRun {
 
  private:
   static constexpr std::uint32_t kNothing = 0xffffffff;
+  static constexpr std::uint32_t kAllKinds = (1U << kQueueCount) - 1;
+  static constexpr int kSharedBits = 6;
   /// A task of the graph.
   struct Known {
-    std::uint32_t queue = 0;   ///< index into queues_
-    std::uint32_t index = 0;   ///< among its layer's tasks on that queue
-    std::uint32_t like = 0;    ///< the task of which it is a copy for another batch, or itself
-    bool needs = false;        ///< it waits for others than those before it on its queue
+    std::uint32_t queue = 0;  ///< index into queues_
+    std::uint32_t index = 0;  ///< among its layer's tasks on that queue
+    std::uint32_t place = 0;  ///< index into order_
+    std::uint32_t like = 0;   ///< index into originals_: the task of which it is a copy, or itself
+    bool needs = false;       ///< it waits for others than those before it on its queue
+  };
+  /// A task that is no copy.
+  struct Original {
+    std::uint32_t task = 0;
     bool leads = false;        ///< its end lets nothing go on but its queue's next task of the layer, if
     std::uint32_t stores = 0;  ///< these kinds of queues, as bits, take no time
   };
@@ -81,7 +89,9 @@ class StepRun {
   struct Point {
     std::uint32_t layer = 0;
     std::uint32_t index = 0;
-    auto operator<=>(const Point&) const = default;
+    std::uint64_t order() const { return (std::uint64_t{layer} << 32U) + index; }
+    bool operator==(const Point&) const = default;
+    auto operator<=>(const Point& other) const { return order() <=> other.order(); }
   };
   struct UsedQueue {
     std::uint32_t kind = 0;
@@ -93,11 +103,10 @@ class StepRun {
     std::uint32_t first_waiter = kNothing;  ///< a queue that waits for a task of this one
     std::uint32_t next_waiter = kNothing;   ///< another that waits for a task of the same queue
   };
-  /// A task that another one waits for; none: of no layer.
+  /// A task that another one waits for.
   struct Need {
     std::uint32_t queue = 0;
-    Point task{kNothing, 0};
-    bool met() const { return task.layer == kNothing; }
+    Point task;
   };
   /// A queue's head that could start; the first in the order written is the least.
   struct Ready {
@@ -114,6 +123,13 @@ class StepRun {
     bool same_as(const State& other) const;
   };
 
+  /// Tasks that share resources, by kind of queue, as those that they are like; and their rates.
+  using Sharing = std::array<std::uint32_t, kQueueCount>;
+  struct SharedRates {
+    Sharing tasks;
+    std::array<double, kQueueCount> rates;
+  };
+
   /// Where everything stands when a batch begins in a layer.
   struct BatchState {
     std::uint32_t layer = kNothing;
@@ -121,7 +137,8 @@ class StepRun {
     std::uint32_t patience = 1;  ///< so many batches are compared with it,
     std::uint32_t left = 0;      ///< of which so many are left
     double now = 0;
-    std::vector<Running> running;
+    std::uint32_t idle = 0;
+    std::array<Running, kQueueCount> running;
     std::vector<Point> heads;
   };
 
@@ -140,7 +157,7 @@ class StepRun {
   }
   /// The queue's first task that is not before `point`.
   Point first_from(std::uint32_t queue, Point point) const {
-    while (point.layer < layers_.size() && point.index == count(point.layer, queue)) {
+    while (point.layer < end_ && point.index == count(point.layer, queue)) {
       point = {point.layer + 1, 0};
     }
     return point;
@@ -148,8 +165,8 @@ class StepRun {
   void examine(std::uint32_t queue);
   void examine_all();
   bool done(const Need& need) const { return need.task < queues_[need.queue].ended; }
-  Need unmet(std::uint32_t task, std::uint32_t layer) const;
-  Need marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch) const;
+  bool waits(std::uint32_t task, std::uint32_t layer, Need& need) const;
+  bool find_marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch, Need& need) const;
   void pass(std::uint32_t queue);
   void settle();
   void wake_waiters(std::uint32_t queue);
@@ -157,21 +174,30 @@ class StepRun {
 
   // In sim/step_chains.cpp.
   void find_chains();
+  std::uint32_t next_on_queue(const LayerGraph& layer, std::uint32_t task) const;
   bool only_stores(const LayerGraph& layer, std::uint32_t task, std::uint32_t before) const;
   void find_undisturbed();
   void link_chains();
   void follow(Running& started) const;
   void cut_chain(std::uint32_t kind, std::uint64_t order);
 
-  void find_cost(std::uint32_t task, const CostLevel& level);
+  void find_cost(std::uint32_t like, const CostLevel& level);
   void begin(const CostLevel& level, Turns turns);
   void start_ready();
   void start(const Ready& ready);
+  std::uint32_t busy() const { return ~idle_ & kAllKinds; }
+  Running& running_on(std::uint32_t kinds) { return running_[static_cast<std::size_t>(std::countr_zero(kinds))]; }
+  const Running& running_on(std::uint32_t kinds) const {
+    return running_[static_cast<std::size_t>(std::countr_zero(kinds))];
+  }
+  void find_rates();
   void share_resources();
   void advance();
   void pass_time(Running& task, double step);
+  void end(const Running& task);
 
   // In sim/step_repeats.cpp.
+  bool layer_begins() const { return first_on_device_ != kNothing && queues_[first_on_device_].head.layer > begun_; }
   void skip_repeats();
   bool used_in_block(std::uint32_t queue, std::uint32_t position) const;
   bool all_in_block(std::uint32_t position) const;
@@ -189,31 +215,33 @@ class StepRun {
   const MachineView& view_;
   std::vector<UnrolledLayers::Layer> layers_;
   std::span<const TaskCost> costs_;
+  std::uint32_t end_;  // position behind all layers
   std::uint32_t batches_;
-  std::vector<Known> known_;              // of the graph's tasks
-  std::vector<std::uint32_t> originals_;  // tasks that are no copies
-  std::vector<AtLevel> at_level_;         // by Known::like
-  std::vector<Needs> needs_;              // of the same
-  std::vector<std::uint32_t> order_;      // the graph's tasks, those of each layer by queue
+  std::vector<Known> known_;            // of the graph's tasks
+  std::vector<Original> originals_;     // tasks that are no copies
+  std::vector<AtLevel> at_level_;       // by Known::like
+  std::vector<Needs> needs_;            // of the same
+  std::vector<std::uint32_t> order_;    // the graph's tasks, those of each layer by queue
   std::vector<std::uint32_t> starts_;   // in order_: of each queue in each of the graph's layers, and each layer's end
   std::vector<std::uint32_t> markers_;  // the task that sets each marker for each batch in each of the graph's layers
   std::vector<UsedQueue> queues_;       // by kind, then by batch
-  std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, in no order
+  std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, the first in the order written at the end
   std::uint32_t could_start_ = 0;                      // kinds of queues with a task that could start, as bits
   std::uint32_t take_time_ = 0;                        // kinds of queues with a task that costs anything, as bits
   std::uint32_t idle_ = 0;                             // kinds of queues on which nothing runs
   Turns turns_ = Turns::in_order;
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
   std::uint32_t computed_last_ = kNothing;    // queue of the device
-  std::vector<Running> running_;
-  bool time_passed_ = false;            // before the tasks ended that have just ended
-  bool some_over_ = false;              // of those running, which end as they start
-  bool rates_hold_ = false;             // what shares resources is what did when rates were shared out
-  std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
-  std::vector<Span>* spans_ = nullptr;  // where they are asked for
-  std::vector<double> used_, growing_;  // of each resource, while rates are shared out
-  bool chains_ = false;                 // tasks that follow each other are started as one
-  std::vector<std::uint32_t> users_;    // kinds of queues whose tasks demand each resource, as bits
+  std::array<Running, kQueueCount> running_;  // by kind of queue, where one is not idle
+  bool time_passed_ = false;                  // before the tasks ended that have just ended
+  bool some_over_ = false;                    // of those running, which end as they start
+  bool rates_hold_ = false;                   // what shares resources is what did when rates were shared out
+  std::vector<std::uint32_t> ended_;          // queues of which a task has just ended
+  std::vector<Span>* spans_ = nullptr;        // where they are asked for
+  std::vector<double> used_, growing_;        // of each resource, while rates are shared out
+  std::array<SharedRates, std::size_t{1} << kSharedBits> shared_;  // found before, by hash
+  bool chains_ = false;                                            // tasks that follow each other are started as one
+  std::vector<std::uint32_t> users_;  // kinds of queues whose tasks demand each resource, as bits
   std::vector<State> states_;
   std::uint32_t alike_end_ = 0;         // batches from 1 to this one have the same tasks in each layer; 0: none
   std::vector<std::uint32_t> strides_;  // tasks of one of them in each of the graph's layers
