@@ -44,14 +44,17 @@ bool StepRun::all_in_block(std::uint32_t position) const {
   return true;
 }
 
-/// So many layers further on, what is under way or next now is still in the block of `position`, and what is next
-/// behind the block still waits for what it waits for now.
+/// So many layers further on, what is under way now is still in the block of `position`, what is next now is there or
+/// would be what follows it, where nothing does, and what is next behind the block still waits for what it waits for
+/// now.
 std::uint32_t StepRun::untouched(std::uint32_t position) const {
   const std::uint32_t block_end = layers_[position].end;
   std::uint32_t last = position, end = block_end;
-  for (const UsedQueue& queue : queues_) {
+  for (std::uint32_t i = 0; i < queues_.size(); ++i) {
+    const UsedQueue& queue = queues_[i];
     if (queue.head.layer < block_end) {
-      last = std::max(last, queue.head.layer);
+      const bool may_end = queue.head.index == 0 && first_from(i, {block_end, 0}).layer == end_;
+      last = std::max(last, queue.head.layer - (may_end ? 1 : 0));
     } else {
       end = std::min(end, queue.waits_until.layer);
     }
@@ -115,10 +118,13 @@ void StepRun::skip_repeats() {
 /// `repeats` periods further on everything stands as it does now: what tasks wait for in layers before the block is
 /// done, and since states are equal the same part of the block is done when the layers behind ask for it there.
 void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& before) {
-  const std::uint32_t shift = repeats * (position - before.position);
+  const std::uint32_t shift = repeats * (position - before.position), end = layers_[position].end;
   for (UsedQueue& queue : queues_) {
     for (Point* const point : {&queue.head, &queue.ended}) {
-      point->layer += point->layer < layers_[position].end ? shift : 0;
+      if (point->layer < end) {
+        point->layer += shift;
+        *point = point->layer < end ? *point : Point{end_, 0};
+      }
     }
   }
   for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
