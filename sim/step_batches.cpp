@@ -9,6 +9,8 @@ namespace {
 
 /// Fewer have no middle.
 constexpr std::uint32_t kFewestAlike = 6;
+/// Fewer take no longer to run than to add.
+constexpr std::uint32_t kFewestRepeats = 2;
 /// The first batch also has what its layer does once for all of them.
 constexpr std::uint32_t kFirstAlike = 1;
 /// As of layers (sim/step_repeats.cpp).
@@ -53,8 +55,9 @@ void StepRun::skip_batches() {
   batch_begun_.reset();
   BatchState& state = batch_state_;
   if (state.layer == layer && state.batch < batch) {
-    const std::uint32_t period = batch - state.batch, repeats = batch_repeats(period);
-    if (repeats > 0) {
+    const std::uint32_t period = batch - state.batch;
+    const std::uint32_t repeats = batch + kFewestRepeats * period < alike_end_ ? batch_repeats(period) : 0;
+    if (repeats >= kFewestRepeats) {
       jump_batches(period, repeats);
       batch += repeats * period;
       state.patience = 1;
@@ -71,10 +74,9 @@ void StepRun::skip_batches() {
   state.now = now_;
   state.idle = idle_;
   state.running = running_;
-  state.heads.clear();
-  for (const UsedQueue& queue : queues_) {
-    state.heads.push_back(queue.head);
-  }
+  state.heads.resize(queues_.size());
+  std::transform(queues_.begin(), queues_.end(), state.heads.begin(),
+                 [](const UsedQueue& queue) { return queue.head; });
 }
 
 /// How many more times what happened since the state that is kept will happen, `period` batches further on each time;

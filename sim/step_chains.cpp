@@ -41,7 +41,7 @@ void StepRun::find_chains() {
   });
   each_original([&](const LayerGraph& layer, std::uint32_t task) {
     const std::uint32_t next = next_on_queue(layer, task);
-    if (next == kNothing) {
+    if (next == kNothing || layer.is_copy(next - layer.first)) {
       return;
     }
     const Task &one = graph_.tasks[task], &other = graph_.tasks[next];
@@ -96,27 +96,41 @@ void StepRun::find_undisturbed() {
   }
 }
 
-/// Finds which tasks may be started with the one before them, at this level.
+/// Finds which tasks may be started with the ones before them, at this level.
 void StepRun::link_chains() {
-  for (std::size_t i = 0; i < originals_.size(); ++i) {
+  for (std::size_t i = originals_.size(); i-- > 0;) {
     const Original& original = originals_[i];
-    at_level_[i].leads = original.leads && (original.stores & take_time_) == 0 && at_level_[i].cost.busy <= 0 &&
-                         now_of(order_[known_[original.task].place + 1]).cost.busy <= 0;
+    AtLevel& now = at_level_[i];
+    now.followers = 0;
+    now.rest = 0;
+    now.leads = original.leads && (original.stores & take_time_) == 0 && now.cost.busy <= 0;
+    if (now.leads) {
+      const Known& next = known_[order_[known_[original.task].place + 1]];
+      const AtLevel& then = at_level_[next.like];
+      now.leads = then.cost.busy <= 0;
+      if (now.leads && !next.needs) {
+        now.followers = then.followers + 1;
+        now.rest = then.cost.latency + then.rest;
+        now.leads = then.leads;
+      }
+    }
   }
 }
 
 /// Starts with a task those behind it on its queue that nothing can slow or hold up any more.
 void StepRun::follow(Running& started) const {
   const Known& first = known_[started.task];
-  double seconds = started.latency;
-  std::uint32_t followers = 0;
-  for (const AtLevel* now = &at_level_[first.like]; now->leads; ++followers) {
+  const AtLevel* now = &at_level_[first.like];
+  double seconds = started.latency + now->rest;
+  std::uint32_t followers = now->followers;
+  while (now->leads) {
     const std::uint32_t next = order_[first.place + followers + 1];
     if (Need need; known_[next].needs && waits(next, started.layer, need)) {
       break;
     }
     now = &now_of(next);
-    seconds += now->cost.latency;
+    seconds += now->cost.latency + now->rest;
+    followers += now->followers + 1;
   }
   started.latency = seconds;
   started.followers = followers;

@@ -148,16 +148,8 @@ void StepRun::settle() {
   ended_.clear();
 }
 
-/// Whether a task of the layer at a position waits for one that is not done, and for which.
-bool StepRun::waits(std::uint32_t task, std::uint32_t layer, Need& need) const {
-  const Needs& needs = needs_[task];
-  for (const Needs::Before& before : needs.before) {
-    need.queue = before.queue;
-    need.task = {layer, before.index};
-    if (!done(need)) {
-      return true;
-    }
-  }
+/// The same of markers of the layers before.
+bool StepRun::waits_for_marker(const Needs& needs, std::uint32_t layer, Need& need) const {
   for (const Task::Wait& wait : needs.waits) {
     // The last batch first: it seldom is the first to end.
     const std::uint32_t first = wait.all_batches ? 0 : needs.batch;

@@ -56,7 +56,6 @@ void StepRun::find_cost(std::uint32_t like, const CostLevel& level) {
   AtLevel& of_task = at_level_[like];
   of_task.cost = at_level(graph_.tasks[task], costs_[task], level);
   of_task.shares = {};
-  of_task.leads = false;
   take_time_ |= of_task.cost.latency > 0 || of_task.cost.busy > 0 ? 1U << queues_[known_[task].queue].kind : 0;
   if (of_task.cost.busy > 0) {
     for (const Demand& demand : graph_.tasks[task].demands) {
@@ -152,7 +151,7 @@ void StepRun::start(const Ready& ready) {
   started.latency = now.cost.latency;
   started.progress = now.cost.busy;
   started.followers = 0;
-  if (now.leads) {
+  if (chains_) {
     follow(started);
   }
   queue.head = first_from(known.queue, {started.layer, known.index + started.followers + 1});

@@ -61,7 +61,10 @@ class StepRun {
   struct AtLevel {
     LevelCost cost;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
-    bool leads = false;       ///< it and its queue's next task may be started as one, once that waits for nothing else
+    // What is started with it as one (sim/step_chains.cpp):
+    std::uint32_t followers = 0;  ///< tasks behind it on its queue
+    bool leads = false;           ///< and the next one, once that waits for nothing else
+    double rest = 0;              ///< seconds that the followers take
   };
   /// What a task of the graph waits for, but for those before it on its queue.
   struct Needs {
@@ -165,7 +168,19 @@ class StepRun {
   void examine(std::uint32_t queue);
   void examine_all();
   bool done(const Need& need) const { return need.task < queues_[need.queue].ended; }
-  bool waits(std::uint32_t task, std::uint32_t layer, Need& need) const;
+  /// Whether a task of the layer at a position waits for one that is not done, and for which.
+  bool waits(std::uint32_t task, std::uint32_t layer, Need& need) const {
+    const Needs& needs = needs_[task];
+    for (const Needs::Before& before : needs.before) {
+      need.queue = before.queue;
+      need.task = {layer, before.index};
+      if (!done(need)) {
+        return true;
+      }
+    }
+    return needs.waits.size() > 0 && waits_for_marker(needs, layer, need);
+  }
+  bool waits_for_marker(const Needs& needs, std::uint32_t layer, Need& need) const;
   bool find_marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch, Need& need) const;
   void pass(std::uint32_t queue);
   void settle();
