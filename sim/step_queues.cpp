@@ -85,13 +85,13 @@ void StepRun::find_markers() {
 /// Finds out whether a queue's head could start, or what it waits for.
 void StepRun::examine(std::uint32_t queue) {
   UsedQueue& of = queues_[queue];
-  of.waits_until.layer = kNothing;
-  if (of.head.layer == end_) {
+  of.waits_until = {kNothing, 0};
+  if (of.head.layer() == end_) {
     return;
   }
   const std::uint32_t task = task_at(queue, of.head);
   Need need;
-  if (known_[task].needs && waits(task, of.head.layer, need)) {
+  if (known_[task].needs && waits(task, of.head.layer(), need)) {
     UsedQueue& other = queues_[need.queue];
     of.waits_until = need.task;
     of.next_waiter = other.first_waiter;
@@ -99,7 +99,7 @@ void StepRun::examine(std::uint32_t queue) {
   } else if ((take_time_ >> of.kind & 1U) == 0) {
     pass(queue);
   } else {
-    const std::uint64_t order = (std::uint64_t{of.head.layer} << 32U) + task;
+    const std::uint64_t order = (std::uint64_t{of.head.layer()} << 32U) + task;
     std::vector<Ready>& ready = ready_[of.kind];
     ready.insert(
         std::find_if(ready.rbegin(), ready.rend(), [&](const Ready& each) { return each.order > order; }).base(),
@@ -132,9 +132,9 @@ void StepRun::examine_all() {
 void StepRun::pass(std::uint32_t queue) {
   UsedQueue& of = queues_[queue];
   if (spans_ != nullptr) {
-    spans_->push_back({of.head.layer, task_at(queue, of.head), Seconds{now_}, Seconds{now_}});
+    spans_->push_back({of.head.layer(), task_at(queue, of.head), Seconds{now_}, Seconds{now_}});
   }
-  of.head = of.ended = first_from(queue, {of.head.layer, of.head.index + 1});
+  of.head = of.ended = first_from(queue, {of.head.layer(), of.head.index() + 1});
   ended_.push_back(queue);
 }
 

@@ -37,7 +37,8 @@ bool StepRun::used_in_block(std::uint32_t queue, std::uint32_t position) const {
 bool StepRun::all_in_block(std::uint32_t position) const {
   const UnrolledLayers::Layer& layer = layers_[position];
   for (std::uint32_t i = 0; i < queues_.size(); ++i) {
-    if (queues_[i].ended.layer < layer.begin || (queues_[i].head.layer >= layer.end && used_in_block(i, position))) {
+    if (queues_[i].ended.layer() < layer.begin ||
+        (queues_[i].head.layer() >= layer.end && used_in_block(i, position))) {
       return false;
     }
   }
@@ -52,11 +53,11 @@ std::uint32_t StepRun::untouched(std::uint32_t position) const {
   std::uint32_t last = position, end = block_end;
   for (std::uint32_t i = 0; i < queues_.size(); ++i) {
     const UsedQueue& queue = queues_[i];
-    if (queue.head.layer < block_end) {
-      const bool may_end = queue.head.index == 0 && first_from(i, {block_end, 0}).layer == end_;
-      last = std::max(last, queue.head.layer - (may_end ? 1 : 0));
+    if (queue.head.layer() < block_end) {
+      const bool may_end = queue.head.index() == 0 && first_from(i, {block_end, 0}).layer() == end_;
+      last = std::max(last, queue.head.layer() - (may_end ? 1 : 0));
     } else {
-      end = std::min(end, queue.waits_until.layer);
+      end = std::min(end, queue.waits_until.layer());
     }
   }
   for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
@@ -72,9 +73,9 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
     return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
   };
   for (const UsedQueue& queue : queues_) {
-    const bool in_block = queue.head.layer < layers_[position].end;
-    state.counts.push_back(in_block ? relative(queue.head.layer) : queue.head.layer);
-    state.counts.push_back(queue.head.index);
+    const bool in_block = queue.head.layer() < layers_[position].end;
+    state.counts.push_back(in_block ? relative(queue.head.layer()) : queue.head.layer());
+    state.counts.push_back(queue.head.index());
   }
   for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
     const Running& task = running_on(kinds);
@@ -89,7 +90,7 @@ StepRun::State StepRun::state_at(std::uint32_t position) const {
 
 /// Looks whether the layer that is newly at the head of the device's queue begins as an equal one did.
 void StepRun::skip_repeats() {
-  const std::uint32_t position = queues_[first_on_device_].head.layer;
+  const std::uint32_t position = queues_[first_on_device_].head.layer();
   begun_ = position;
   if (position == end_) {
     return;
@@ -121,9 +122,9 @@ void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& b
   const std::uint32_t shift = repeats * (position - before.position), end = layers_[position].end;
   for (UsedQueue& queue : queues_) {
     for (Point* const point : {&queue.head, &queue.ended}) {
-      if (point->layer < end) {
-        point->layer += shift;
-        *point = point->layer < end ? *point : Point{end_, 0};
+      if (point->layer() < end) {
+        const std::uint32_t layer = point->layer() + shift;
+        *point = layer < end ? Point{layer, point->index()} : Point{end_, 0};
       }
     }
   }

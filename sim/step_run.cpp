@@ -79,7 +79,7 @@ void StepRun::begin(const CostLevel& level, Turns turns) {
   turns_ = turns;
   idle_ = kAllKinds;
   for (SharedRates& each : shared_) {
-    each.tasks.fill(0);  // of no set: nothing runs on several kinds of queues
+    each.kinds = 0;
   }
   computed_last_ = first_on_device_;
   states_.clear();
@@ -123,7 +123,7 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
     advance();
   }
   for (const UsedQueue& queue : queues_) {
-    MOESAIC_ASSERT(queue.ended.layer == end_);
+    MOESAIC_ASSERT(queue.ended.layer() == end_);
   }
   return Seconds{now_};
 }
@@ -165,26 +165,30 @@ void StepRun::find_rates() {
     share_resources();
     return;
   }
-  Sharing tasks;
-  tasks.fill(kNothing);
+  const auto like_on = [&](std::size_t kind) {
+    return running_[kind].latency > 0 ? kNothing : known_[running_[kind].task].like;
+  };
   std::uint64_t hash = 0;
   for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
-    const Running& task = running_on(kinds);
-    const std::uint32_t like = task.latency > 0 ? kNothing : known_[task.task].like;
-    tasks[static_cast<std::size_t>(std::countr_zero(kinds))] = like;
-    hash = (hash + like + 1) * 0x9e3779b97f4a7c15ULL;
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    hash = (hash + like_on(kind) + 1) * 0x9e3779b97f4a7c15ULL;
   }
-  SharedRates& known = shared_[hash >> (64 - kSharedBits)];
-  if (known.tasks == tasks) {
-    for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
-      running_on(kinds).rate = known.rates[static_cast<std::size_t>(std::countr_zero(kinds))];
-    }
+  SharedRates& found = shared_[hash >> (64 - kSharedBits)];
+  bool same = found.kinds == busy();
+  for (std::uint32_t kinds = busy(); same && kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    same = found.tasks[kind] == like_on(kind);
+    running_[kind].rate = found.rates[kind];
+  }
+  if (same) {
     return;
   }
   share_resources();
-  known.tasks = tasks;
-  for (std::size_t kind = 0; kind < kQueueCount; ++kind) {
-    known.rates[kind] = running_[kind].rate;
+  found.kinds = busy();
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    found.tasks[kind] = like_on(kind);
+    found.rates[kind] = running_[kind].rate;
   }
 }
 
@@ -269,7 +273,9 @@ void StepRun::advance() {
     step = std::numeric_limits<double>::infinity();
     for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
       const Running& task = running_on(kinds);
-      step = std::min(step, task.latency > 0 ? task.latency : task.progress / task.rate);
+      step = std::min(step, task.latency > 0 ? task.latency
+                            : task.rate < 1  ? task.progress / task.rate
+                                             : task.progress);
     }
     now_ += step;
   }

@@ -42,13 +42,13 @@ class StepRun {
  private:
   static constexpr std::uint32_t kNothing = 0xffffffff;
   static constexpr std::uint32_t kAllKinds = (1U << kQueueCount) - 1;
-  static constexpr int kSharedBits = 6;
+  static constexpr int kSharedBits = 7;
   /// A task of the graph.
   struct Known {
-    std::uint32_t queue = 0;  ///< index into queues_
-    std::uint32_t index = 0;  ///< among its layer's tasks on that queue
     std::uint32_t place = 0;  ///< index into order_
     std::uint32_t like = 0;   ///< index into originals_: the task of which it is a copy, or itself
+    std::uint32_t queue = 0;  ///< index into queues_
+    std::uint32_t index = 0;  ///< among its layer's tasks on that queue
     bool needs = false;       ///< it waits for others than those before it on its queue
   };
   /// A task that is no copy.
@@ -90,11 +90,12 @@ class StepRun {
   /// A task in a queue: its layer's position, and how many of that layer's tasks on the queue are before it. The end of
   /// a queue is behind all layers.
   struct Point {
-    std::uint32_t layer = 0;
-    std::uint32_t index = 0;
-    std::uint64_t order() const { return (std::uint64_t{layer} << 32U) + index; }
-    bool operator==(const Point&) const = default;
-    auto operator<=>(const Point& other) const { return order() <=> other.order(); }
+    Point() = default;
+    Point(std::uint32_t layer, std::uint32_t index) : order((std::uint64_t{layer} << 32U) + index) {}
+    std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
+    std::uint32_t index() const { return static_cast<std::uint32_t>(order); }
+    auto operator<=>(const Point&) const = default;
+    std::uint64_t order = 0;
   };
   struct UsedQueue {
     std::uint32_t kind = 0;
@@ -126,10 +127,10 @@ class StepRun {
     bool same_as(const State& other) const;
   };
 
-  /// Tasks that share resources, by kind of queue, as those that they are like; and their rates.
-  using Sharing = std::array<std::uint32_t, kQueueCount>;
+  /// Tasks that share resources, and their rates.
   struct SharedRates {
-    Sharing tasks;
+    std::uint32_t kinds = 0;                       ///< of their queues, as bits
+    std::array<std::uint32_t, kQueueCount> tasks;  ///< by kind of queue: Known::like; none where one is in its latency
     std::array<double, kQueueCount> rates;
   };
 
@@ -156,14 +157,16 @@ class StepRun {
   }
   const AtLevel& now_of(std::uint32_t task) const { return at_level_[known_[task].like]; }
   std::uint32_t task_at(std::uint32_t queue, Point point) const {
-    return order_[starts_[layers_[point.layer].row + queue] + point.index];
+    return order_[starts_[layers_[point.layer()].row + queue] + point.index()];
   }
   /// The queue's first task that is not before `point`.
   Point first_from(std::uint32_t queue, Point point) const {
-    while (point.layer < end_ && point.index == count(point.layer, queue)) {
-      point = {point.layer + 1, 0};
+    std::uint32_t layer = point.layer(), index = point.index();
+    while (layer < end_ && index == count(layer, queue)) {
+      ++layer;
+      index = 0;
     }
-    return point;
+    return {layer, index};
   }
   void examine(std::uint32_t queue);
   void examine_all();
@@ -212,7 +215,7 @@ class StepRun {
   void end(const Running& task);
 
   // In sim/step_repeats.cpp.
-  bool layer_begins() const { return first_on_device_ != kNothing && queues_[first_on_device_].head.layer > begun_; }
+  bool layer_begins() const { return first_on_device_ != kNothing && queues_[first_on_device_].head.layer() > begun_; }
   void skip_repeats();
   bool used_in_block(std::uint32_t queue, std::uint32_t position) const;
   bool all_in_block(std::uint32_t position) const;
