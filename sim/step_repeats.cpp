@@ -17,7 +17,7 @@ constexpr std::uint32_t kMostPeriods = 12;
 }  // namespace
 
 bool StepRun::State::same_as(const State& other) const {
-  return counts == other.counts && seconds.size() == other.seconds.size() &&
+  return points == other.points && seconds.size() == other.seconds.size() &&
          std::equal(seconds.begin(), seconds.end(), other.seconds.begin(),
                     [](double a, double b) { return std::abs(a - b) <= kSame * std::max(a, b); });
 }
@@ -69,22 +69,21 @@ std::uint32_t StepRun::untouched(std::uint32_t position) const {
 /// Of a queue's tasks those are done that its head is past, and that are not under way.
 StepRun::State StepRun::state_at(std::uint32_t position) const {
   State state{position, now_, {}, {}};
-  const auto relative = [&](std::uint32_t layer) {
-    return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
-  };
+  state.points.reserve(queues_.size() + kQueueCount + 1);
+  state.seconds.reserve(2 * kQueueCount);
+  // Behind all positions, so that none looks like a relative one.
+  const auto relative = [&](std::uint32_t layer) { return 2 * end_ + layer - position; };
   for (const UsedQueue& queue : queues_) {
     const bool in_block = queue.head.layer() < layers_[position].end;
-    state.counts.push_back(in_block ? relative(queue.head.layer()) : queue.head.layer());
-    state.counts.push_back(queue.head.index());
+    state.points.push_back(in_block ? Point{relative(queue.head.layer()), queue.head.index()} : queue.head);
   }
   for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
     const Running& task = running_on(kinds);
-    state.counts.push_back(relative(task.layer));
-    state.counts.push_back(task.task);
+    state.points.push_back({relative(task.layer), task.task});
     state.seconds.push_back(task.latency);
     state.seconds.push_back(task.progress);
   }
-  state.counts.push_back(computed_last_);
+  state.points.push_back({0, computed_last_});
   return state;
 }
 

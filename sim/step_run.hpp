@@ -122,8 +122,8 @@ class StepRun {
   struct State {
     std::uint32_t position = 0;
     double now = 0;
-    std::vector<std::int64_t> counts;
-    std::vector<double> seconds;
+    std::vector<Point> points;    ///< heads of queues, running tasks, and who computed last
+    std::vector<double> seconds;  ///< left of what runs
     bool same_as(const State& other) const;
   };
 
