@@ -239,15 +239,16 @@ void LayerWriter::end_layer() {
   layer.count = static_cast<std::uint32_t>(graph_.tasks.size() - first_);
   // Closed: the first task is the only one without another before it, the last the only one without one behind, on its
   // queue or waiting for it.
+  const auto batches = static_cast<std::size_t>(batch_) + 1;
   std::array<int, kQueueCount * kMostBatches> last_of_queue;
-  last_of_queue.fill(-1);
+  std::fill_n(last_of_queue.begin(), kQueueCount * batches, -1);
   ends_.assign(layer.count, true);
   for (std::uint32_t i = 0; i < layer.count; ++i) {
     const Task& current = task(static_cast<int>(i));
     for (const std::uint16_t before : current.after) {
       ends_[before] = false;
     }
-    int& before_on_queue = last_of_queue[static_cast<std::size_t>(current.queue) * kMostBatches + current.batch];
+    int& before_on_queue = last_of_queue[static_cast<std::size_t>(current.queue) * batches + current.batch];
     if (before_on_queue >= 0) {
       ends_[static_cast<std::size_t>(before_on_queue)] = false;
     }

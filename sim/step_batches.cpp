@@ -9,6 +9,8 @@ namespace {
 
 /// Fewer have no middle.
 constexpr std::uint32_t kFewestAlike = 6;
+/// Fewer take no longer to run than to add.
+constexpr std::uint32_t kFewestRepeats = 2;
 /// The first batch also has what its layer does once for all of them.
 constexpr std::uint32_t kFirstAlike = 1;
 /// As of layers (sim/step_repeats.cpp).
@@ -48,16 +50,14 @@ void StepRun::find_alike_batches() {
 /// Looks whether a batch of a layer begins as an earlier one did. One state is kept to compare with; it is replaced by
 /// the newest after 2, 4, 8, ... batches, so that any period is found before long (Brent 1980).
 void StepRun::skip_batches() {
-  if (!batch_begun_) {
-    return;
-  }
   const std::uint32_t layer = batch_begun_->layer();
   std::uint32_t batch = graph_.tasks[batch_begun_->task()].batch;
   batch_begun_.reset();
   BatchState& state = batch_state_;
   if (state.layer == layer && state.batch < batch) {
-    const std::uint32_t period = batch - state.batch, repeats = batch_repeats(period);
-    if (repeats > 0) {
+    const std::uint32_t period = batch - state.batch;
+    const std::uint32_t repeats = batch + kFewestRepeats * period < alike_end_ ? batch_repeats(period) : 0;
+    if (repeats >= kFewestRepeats) {
       jump_batches(period, repeats);
       batch += repeats * period;
       state.patience = 1;
@@ -72,11 +72,11 @@ void StepRun::skip_batches() {
   state.layer = layer;
   state.batch = batch;
   state.now = now_;
+  state.idle = idle_;
   state.running = running_;
-  state.heads.clear();
-  for (const UsedQueue& queue : queues_) {
-    state.heads.push_back(queue.head);
-  }
+  state.heads.resize(queues_.size());
+  std::transform(queues_.begin(), queues_.end(), state.heads.begin(),
+                 [](const UsedQueue& queue) { return queue.head; });
 }
 
 /// How many more times what happened since the state that is kept will happen, `period` batches further on each time;
@@ -86,12 +86,13 @@ void StepRun::skip_batches() {
 std::uint32_t StepRun::batch_repeats(std::uint32_t period) const {
   const BatchState& before = batch_state_;
   const std::uint32_t last = alike_end_ - 1;
-  if (before.running.size() != running_.size() || kFirstAlike + period > last) {
+  if (before.idle != idle_ || kFirstAlike + period > last) {
     return 0;
   }
   std::uint32_t most = last;
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    const Running &one = before.running[i], &other = running_[i];
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    const Running &one = before.running[kind], &other = running_[kind];
     const std::uint32_t batch = graph_.tasks[one.task].batch;
     if (one.layer != other.layer) {
       return 0;
@@ -152,9 +153,10 @@ void StepRun::jump_batches(std::uint32_t period, std::uint32_t repeats) {
   for (UsedQueue& queue : queues_) {
     queue.ended = queue.head;
   }
-  for (std::size_t i = 0; i < running_.size(); ++i) {
-    Running& task = running_[i];
-    const Running& before = batch_state_.running[i];
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    Running& task = running_[kind];
+    const Running& before = batch_state_.running[kind];
     if (task.task == before.task) {
       task.progress -= (before.progress - task.progress) * repeats;
     } else {

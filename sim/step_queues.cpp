@@ -33,7 +33,12 @@ void StepRun::list_queues() {
     const std::uint32_t end = layer.first + layer.count;
     for (std::uint32_t task = layer.first; task < end; ++task) {
       known_[task].queue = used[slot_of(task)];
-      known_[task].like = layer.is_copy(task - layer.first) ? known_[task - layer.stride].like : task;
+      if (layer.is_copy(task - layer.first)) {
+        known_[task].like = known_[task - layer.stride].like;
+      } else {
+        known_[task].like = static_cast<std::uint32_t>(originals_.size());
+        originals_.push_back({task});
+      }
       known_[task].index = starts_[of_layer + known_[task].queue + 1]++;
     }
     starts_[of_layer] = layer.first;
@@ -41,7 +46,8 @@ void StepRun::list_queues() {
       starts_[i] += starts_[i - 1];
     }
     for (std::uint32_t task = layer.first; task < end; ++task) {
-      order_[starts_[of_layer + known_[task].queue] + known_[task].index] = task;
+      known_[task].place = starts_[of_layer + known_[task].queue] + known_[task].index;
+      order_[known_[task].place] = task;
     }
   }
 }
@@ -59,6 +65,7 @@ void StepRun::find_needs() {
           needs.before.push_back({before.queue, before.index});
         }
       }
+      known_[task].needs = needs.before.size() + needs.waits.size() > 0;
     }
   }
 }
@@ -78,12 +85,25 @@ void StepRun::find_markers() {
 /// Finds out whether a queue's head could start, or what it waits for.
 void StepRun::examine(std::uint32_t queue) {
   UsedQueue& of = queues_[queue];
-  of.waits_until.layer = kNothing;
-  if (of.head.layer < layers_.size() && !waits(queue)) {
-    const std::uint64_t order = (std::uint64_t{of.head.layer} << 32U) + task_at(queue, of.head);
-    Ready& ready = ready_[of.kind].emplace_back();
-    ready.order = order;
-    ready.queue = queue;
+  of.waits_until = {kNothing, 0};
+  if (of.head.layer() == end_) {
+    return;
+  }
+  const std::uint32_t task = task_at(queue, of.head);
+  Need need;
+  if (known_[task].needs && waits(task, of.head.layer(), need)) {
+    UsedQueue& other = queues_[need.queue];
+    of.waits_until = need.task;
+    of.next_waiter = other.first_waiter;
+    other.first_waiter = queue;
+  } else if ((take_time_ >> of.kind & 1U) == 0) {
+    pass(queue);
+  } else {
+    const std::uint64_t order = (std::uint64_t{of.head.layer()} << 32U) + task;
+    std::vector<Ready>& ready = ready_[of.kind];
+    ready.insert(
+        std::find_if(ready.rbegin(), ready.rend(), [&](const Ready& each) { return each.order > order; }).base(),
+        Ready{order});
     could_start_ |= 1U << of.kind;
     if (chains_ && (idle_ >> of.kind & 1U) == 0) {
       cut_chain(of.kind, order);
@@ -105,21 +125,36 @@ void StepRun::examine_all() {
       examine(queue);
     }
   }
+  settle();
 }
 
-bool StepRun::waits(std::uint32_t queue) {
-  const UsedQueue& of = queues_[queue];
-  const Needs& needs = needs_[task_at(queue, of.head)];
-  for (const Needs::Before& before : needs.before) {
-    if (waits_for(queue, of.head.layer, before)) {
-      return true;
-    }
+/// Where nothing on a kind of queues takes time, its tasks need no turns: they end when they could start.
+void StepRun::pass(std::uint32_t queue) {
+  UsedQueue& of = queues_[queue];
+  if (spans_ != nullptr) {
+    spans_->push_back({of.head.layer(), task_at(queue, of.head), Seconds{now_}, Seconds{now_}});
   }
+  of.head = of.ended = first_from(queue, {of.head.layer(), of.head.index() + 1});
+  ended_.push_back(queue);
+}
+
+/// Lets go on what waited for tasks that have ended, and what waited for what passes then.
+void StepRun::settle() {
+  for (std::size_t i = 0; i < ended_.size(); ++i) {
+    const std::uint32_t queue = ended_[i];
+    wake_waiters(queue);
+    examine(queue);
+  }
+  ended_.clear();
+}
+
+/// The same of markers of the layers before.
+bool StepRun::waits_for_marker(const Needs& needs, std::uint32_t layer, Need& need) const {
   for (const Task::Wait& wait : needs.waits) {
     // The last batch first: it seldom is the first to end.
     const std::uint32_t first = wait.all_batches ? 0 : needs.batch;
     for (std::uint32_t batch = wait.all_batches ? batches_ : needs.batch + 1; batch-- > first;) {
-      if (waits_for(queue, wait, batch)) {
+      if (find_marked(wait, layer, batch, need) && !done(need)) {
         return true;
       }
     }
@@ -127,25 +162,12 @@ bool StepRun::waits(std::uint32_t queue) {
   return false;
 }
 
-/// Whether that task is not done; then the queue is noted as waiting for it.
-bool StepRun::waits_for(std::uint32_t queue, std::uint32_t layer, const Needs::Before& before) {
-  const Point point{layer, before.index};
-  UsedQueue& other = queues_[before.queue];
-  if (point < other.ended) {
-    return false;
-  }
-  queues_[queue].waits_until = point;
-  queues_[queue].next_waiter = other.first_waiter;
-  other.first_waiter = queue;
-  return true;
-}
-
-bool StepRun::waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch) {
+/// The task that sets what is waited for, unless it were before the first layer that has it.
+bool StepRun::find_marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch, Need& need) const {
   const std::size_t index = static_cast<std::size_t>(wait.marker) * batches_ + batch;
-  const auto marker_of = [&](std::uint32_t layer) {
-    return markers_[layers_[layer].graph * kMarkerCount * batches_ + index];
+  const auto marker_of = [&](std::uint32_t position) {
+    return markers_[layers_[position].graph * kMarkerCount * batches_ + index];
   };
-  const std::uint32_t layer = queues_[queue].head.layer;
   std::uint32_t back = wait.layers_back;
   if (wait.marker != Marker::layer_output) {
     // Layers without the marker do not count: dense ones between those with experts.
@@ -156,7 +178,12 @@ bool StepRun::waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32
     }
   }
   const std::uint32_t task = back <= layer ? marker_of(layer - back) : kNothing;
-  return task != kNothing && waits_for(queue, layer - back, {known_[task].queue, known_[task].index});
+  if (task == kNothing) {
+    return false;
+  }
+  need.queue = known_[task].queue;
+  need.task = {layer - back, known_[task].index};
+  return true;
 }
 
 /// A task of this queue has ended.
@@ -178,16 +205,14 @@ void StepRun::wake_waiters(std::uint32_t queue) {
 
 StepRun::Ready StepRun::take_ready(std::size_t kind) {
   std::vector<Ready>& ready = ready_[kind];
-  auto taken = ready.end();
   if (turns_ == Turns::on_end) {
-    taken = std::find_if(ready.begin(), ready.end(), [&](const Ready& each) { return each.queue == computed_last_; });
+    const auto same = std::find_if(ready.begin(), ready.end(),
+                                   [&](const Ready& each) { return known_[each.task()].queue == computed_last_; });
+    if (same != ready.end()) {
+      std::rotate(same, same + 1, ready.end());
+    }
   }
-  if (taken == ready.end()) {
-    taken =
-        std::min_element(ready.begin(), ready.end(), [](const Ready& a, const Ready& b) { return a.order < b.order; });
-  }
-  const Ready result = *taken;
-  *taken = ready.back();
+  const Ready result = ready.back();
   ready.pop_back();
   could_start_ &= ready.empty() ? ~(1U << kind) : ~0U;
   return result;

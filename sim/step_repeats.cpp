@@ -17,7 +17,7 @@ constexpr std::uint32_t kMostPeriods = 12;
 }  // namespace
 
 bool StepRun::State::same_as(const State& other) const {
-  return counts == other.counts && seconds.size() == other.seconds.size() &&
+  return points == other.points && seconds.size() == other.seconds.size() &&
          std::equal(seconds.begin(), seconds.end(), other.seconds.begin(),
                     [](double a, double b) { return std::abs(a - b) <= kSame * std::max(a, b); });
 }
@@ -37,27 +37,31 @@ bool StepRun::used_in_block(std::uint32_t queue, std::uint32_t position) const {
 bool StepRun::all_in_block(std::uint32_t position) const {
   const UnrolledLayers::Layer& layer = layers_[position];
   for (std::uint32_t i = 0; i < queues_.size(); ++i) {
-    if (queues_[i].ended.layer < layer.begin || (queues_[i].head.layer >= layer.end && used_in_block(i, position))) {
+    if (queues_[i].ended.layer() < layer.begin ||
+        (queues_[i].head.layer() >= layer.end && used_in_block(i, position))) {
       return false;
     }
   }
   return true;
 }
 
-/// So many layers further on, what is under way or next now is still in the block of `position`, and what is next
-/// behind the block still waits for what it waits for now.
+/// So many layers further on, what is under way now is still in the block of `position`, what is next now is there or
+/// would be what follows it, where nothing does, and what is next behind the block still waits for what it waits for
+/// now.
 std::uint32_t StepRun::untouched(std::uint32_t position) const {
   const std::uint32_t block_end = layers_[position].end;
   std::uint32_t last = position, end = block_end;
-  for (const UsedQueue& queue : queues_) {
-    if (queue.head.layer < block_end) {
-      last = std::max(last, queue.head.layer);
+  for (std::uint32_t i = 0; i < queues_.size(); ++i) {
+    const UsedQueue& queue = queues_[i];
+    if (queue.head.layer() < block_end) {
+      const bool may_end = queue.head.index() == 0 && first_from(i, {block_end, 0}).layer() == end_;
+      last = std::max(last, queue.head.layer() - (may_end ? 1 : 0));
     } else {
-      end = std::min(end, queue.waits_until.layer);
+      end = std::min(end, queue.waits_until.layer());
     }
   }
-  for (const Running& task : running_) {
-    last = std::max(last, task.layer);
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    last = std::max(last, running_on(kinds).layer);
   }
   return end > last ? end - 1 - last : 0;
 }
@@ -65,34 +69,31 @@ std::uint32_t StepRun::untouched(std::uint32_t position) const {
 /// Of a queue's tasks those are done that its head is past, and that are not under way.
 StepRun::State StepRun::state_at(std::uint32_t position) const {
   State state{position, now_, {}, {}};
-  const auto relative = [&](std::uint32_t layer) {
-    return static_cast<std::int64_t>(layer) - static_cast<std::int64_t>(position);
-  };
+  state.points.reserve(queues_.size() + kQueueCount + 1);
+  state.seconds.reserve(2 * kQueueCount);
+  // Behind all positions, so that none looks like a relative one.
+  const auto relative = [&](std::uint32_t layer) { return 2 * end_ + layer - position; };
   for (const UsedQueue& queue : queues_) {
-    const bool in_block = queue.head.layer < layers_[position].end;
-    state.counts.push_back(in_block ? relative(queue.head.layer) : queue.head.layer);
-    state.counts.push_back(queue.head.index);
+    const bool in_block = queue.head.layer() < layers_[position].end;
+    state.points.push_back(in_block ? Point{relative(queue.head.layer()), queue.head.index()} : queue.head);
   }
-  for (const Running& task : running_) {
-    state.counts.push_back(relative(task.layer));
-    state.counts.push_back(task.task);
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const Running& task = running_on(kinds);
+    state.points.push_back({relative(task.layer), task.task});
     state.seconds.push_back(task.latency);
     state.seconds.push_back(task.progress);
   }
-  state.counts.push_back(computed_last_);
+  state.points.push_back({0, computed_last_});
   return state;
 }
 
-/// Looks whether the layer at the head of the device's queue, newly there, begins as an equal one did.
+/// Looks whether the layer that is newly at the head of the device's queue begins as an equal one did.
 void StepRun::skip_repeats() {
-  if (first_on_device_ == kNothing || queues_[first_on_device_].head.layer == layers_.size()) {
-    return;
-  }
-  const std::uint32_t position = queues_[first_on_device_].head.layer;
-  if (position <= begun_) {
-    return;
-  }
+  const std::uint32_t position = queues_[first_on_device_].head.layer();
   begun_ = position;
+  if (position == end_) {
+    return;
+  }
   const UnrolledLayers::Layer& layer = layers_[position];
   if (layer.end - layer.begin < 3 * layer.period || !all_in_block(position)) {
     return;
@@ -117,14 +118,17 @@ void StepRun::skip_repeats() {
 /// `repeats` periods further on everything stands as it does now: what tasks wait for in layers before the block is
 /// done, and since states are equal the same part of the block is done when the layers behind ask for it there.
 void StepRun::jump(std::uint32_t position, std::uint32_t repeats, const State& before) {
-  const std::uint32_t shift = repeats * (position - before.position);
+  const std::uint32_t shift = repeats * (position - before.position), end = layers_[position].end;
   for (UsedQueue& queue : queues_) {
     for (Point* const point : {&queue.head, &queue.ended}) {
-      point->layer += point->layer < layers_[position].end ? shift : 0;
+      if (point->layer() < end) {
+        const std::uint32_t layer = point->layer() + shift;
+        *point = layer < end ? Point{layer, point->index()} : Point{end_, 0};
+      }
     }
   }
-  for (Running& task : running_) {
-    task.layer += shift;
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    running_on(kinds).layer += shift;
   }
   now_ += (now_ - before.now) * repeats;
   begun_ = position + shift;

@@ -37,10 +37,11 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
       view_(view),
       layers_(std::move(unrolled.layers)),
       costs_(costs),
+      end_(static_cast<std::uint32_t>(layers_.size())),
       batches_(static_cast<std::uint32_t>(graph.batches)),
-      known_(graph.tasks.size()),
-      at_level_(graph.tasks.size()) {
+      known_(graph.tasks.size()) {
   list_queues();
+  at_level_.resize(originals_.size());
   for (UnrolledLayers::Layer& layer : layers_) {
     layer.row = layer.graph * static_cast<std::uint32_t>(queues_.size() + 1);
   }
@@ -50,12 +51,12 @@ StepRun::StepRun(const StepGraph& graph, const MachineView& view, std::span<cons
   find_alike_batches();
 }
 
-void StepRun::find_cost(std::uint32_t task, const CostLevel& level) {
-  AtLevel& of_task = at_level_[task];
+void StepRun::find_cost(std::uint32_t like, const CostLevel& level) {
+  const std::uint32_t task = originals_[like].task;
+  AtLevel& of_task = at_level_[like];
   of_task.cost = at_level(graph_.tasks[task], costs_[task], level);
   of_task.shares = {};
-  of_task.followers = 0;
-  of_task.rest = 0;
+  take_time_ |= of_task.cost.latency > 0 || of_task.cost.busy > 0 ? 1U << queues_[known_[task].queue].kind : 0;
   if (of_task.cost.busy > 0) {
     for (const Demand& demand : graph_.tasks[task].demands) {
       const double attained = demand.resource == view_.host_memory ? of_task.cost.host_memory : 1;
@@ -65,20 +66,21 @@ void StepRun::find_cost(std::uint32_t task, const CostLevel& level) {
   }
 }
 
-void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
-  for (const LayerGraph& layer : graph_.layers) {
-    for (std::uint32_t position = 0; position < layer.count; ++position) {
-      if (!layer.is_copy(position)) {
-        find_cost(layer.first + position, level);
-      }
-    }
+void StepRun::begin(const CostLevel& level, Turns turns) {
+  take_time_ = 0;
+  for (std::uint32_t like = 0; like < originals_.size(); ++like) {
+    find_cost(like, level);
   }
-  chains_ = chains;
-  if (chains) {
+  chains_ = spans_ == nullptr;
+  if (chains_) {
+    find_undisturbed();
     link_chains();
   }
   turns_ = turns;
-  idle_ = (1U << kQueueCount) - 1;
+  idle_ = kAllKinds;
+  for (SharedRates& each : shared_) {
+    each.kinds = 0;
+  }
   computed_last_ = first_on_device_;
   states_.clear();
   begun_ = 0;
@@ -92,7 +94,7 @@ void StepRun::begin(const CostLevel& level, Turns turns, bool chains) {
 }
 
 Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spans) {
-  begin(level, turns, spans == nullptr);
+  spans_ = spans;
   if (spans != nullptr) {
     std::size_t tasks = 0;
     for (const UnrolledLayers::Layer& layer : layers_) {
@@ -100,23 +102,28 @@ Seconds StepRun::run(const CostLevel& level, Turns turns, std::vector<Span>* spa
     }
     spans->reserve(tasks);
   }
+  begin(level, turns);
   while (true) {
     if (spans == nullptr) {
-      skip_repeats();
-      skip_batches();
+      if (layer_begins()) {
+        skip_repeats();
+      }
+      if (batch_begun_) {
+        skip_batches();
+      }
     }
     start_ready();
-    if (running_.empty()) {
+    if (busy() == 0) {
       break;
     }
     if (!some_over_ && !rates_hold_) {
-      share_resources();
+      find_rates();
       rates_hold_ = chains_;  // else what is in its latency may hold multiprocessors
     }
-    advance(spans);
+    advance();
   }
   for (const UsedQueue& queue : queues_) {
-    MOESAIC_ASSERT(queue.ended.layer == layers_.size());
+    MOESAIC_ASSERT(queue.ended.layer() == end_);
   }
   return Seconds{now_};
 }
@@ -128,24 +135,61 @@ void StepRun::start_ready() {
 }
 
 void StepRun::start(const Ready& ready) {
-  UsedQueue& queue = queues_[ready.queue];
   const Known& known = known_[ready.task()];
+  UsedQueue& queue = queues_[known.queue];
   const AtLevel& now = at_level_[known.like];
-  queue.head = first_from(ready.queue, {queue.head.layer, queue.head.index + 1 + now.followers});
   idle_ &= ~(1U << queue.kind);
-  computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? ready.queue : computed_last_;
+  computed_last_ = queue.kind == static_cast<std::uint32_t>(Queue::device) ? known.queue : computed_last_;
   if (alike_end_ > 0 && known.index == 0 && queue.batch > 0 &&
       queue.kind == static_cast<std::uint32_t>(Queue::device)) {
     batch_begun_ = ready;
   }
-  Running& started = running_.emplace_back();
+  Running& started = running_[queue.kind];
   started.layer = ready.layer();
   started.task = ready.task();
   started.start = now_;
-  started.latency = now.cost.latency + now.rest;
+  started.latency = now.cost.latency;
   started.progress = now.cost.busy;
+  started.followers = 0;
+  if (chains_) {
+    follow(started);
+  }
+  queue.head = first_from(known.queue, {started.layer, known.index + started.followers + 1});
   some_over_ = some_over_ || started.over();
   rates_hold_ = rates_hold_ && (started.latency > 0 || !(started.progress > 0));
+}
+
+/// What shares resources shares them alike whenever it does, unless what is in its latency slows it too.
+void StepRun::find_rates() {
+  if (!chains_) {
+    share_resources();
+    return;
+  }
+  const auto like_on = [&](std::size_t kind) {
+    return running_[kind].latency > 0 ? kNothing : known_[running_[kind].task].like;
+  };
+  std::uint64_t hash = 0;
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    hash = (hash + like_on(kind) + 1) * 0x9e3779b97f4a7c15ULL;
+  }
+  SharedRates& found = shared_[hash >> (64 - kSharedBits)];
+  bool same = found.kinds == busy();
+  for (std::uint32_t kinds = busy(); same && kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    same = found.tasks[kind] == like_on(kind);
+    running_[kind].rate = found.rates[kind];
+  }
+  if (same) {
+    return;
+  }
+  share_resources();
+  found.kinds = busy();
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    const auto kind = static_cast<std::size_t>(std::countr_zero(kinds));
+    found.tasks[kind] = like_on(kind);
+    found.rates[kind] = running_[kind].rate;
+  }
 }
 
 /// Max-min fair rates: all tasks speed up together until a resource is full, or one is as fast as it can be beside what
@@ -155,24 +199,24 @@ void StepRun::share_resources() {
   used_.assign(resources, 0);
   growing_.resize(resources);
   double held = 0;
-  for (const Running& task : running_) {
-    held = std::max(held, now_of(task.task).cost.hold);
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    held = std::max(held, now_of(running_on(kinds).task).cost.hold);
   }
-  std::size_t open = 0;
-  for (Running& task : running_) {
-    task.rate = task.latency > 0 ? 1 : -1;  // -1: not fixed yet; tasks in their latency occupy nothing
+  std::uint32_t open = 0;  // kinds of queues whose task's rate is not known yet
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    Running& task = running_on(kinds);
+    task.rate = 1;
     task.most = held > 0 ? 1 / (1 + held * (now_of(task.task).cost.slowed - 1)) : 1;
-    open += task.rate < 0;
+    open |= task.latency > 0 ? 0 : kinds & -kinds;  // tasks in their latency occupy nothing
   }
   while (open > 0) {
     std::fill(growing_.begin(), growing_.end(), 0.0);
     double level = 1;
-    for (const Running& task : running_) {
-      if (task.rate < 0) {
-        level = std::min(level, task.most);
-        for (const Demand& share : now_of(task.task).shares) {
-          growing_[share.resource] += share.amount;
-        }
+    for (std::uint32_t kinds = open; kinds != 0; kinds &= kinds - 1) {
+      const Running& task = running_on(kinds);
+      level = std::min(level, task.most);
+      for (const Demand& share : now_of(task.task).shares) {
+        growing_[share.resource] += share.amount;
       }
     }
     int full = -1;
@@ -183,18 +227,17 @@ void StepRun::share_resources() {
         full = static_cast<int>(r);
       }
     }
-    for (Running& task : running_) {
-      if (task.rate >= 0) {
-        continue;
-      }
+    for (std::uint32_t kinds = open; kinds != 0; kinds &= kinds - 1) {
+      Running& task = running_on(kinds);
+      const FewOf<Demand, 4>& shares = now_of(task.task).shares;
       const bool stops =
-          full < 0 ? task.most <= level
-                   : std::any_of(now_of(task.task).shares.begin(), now_of(task.task).shares.end(),
-                                 [&](const Demand& share) { return share.resource == full && share.amount > 0; });
+          full < 0 ? task.most <= level : std::any_of(shares.begin(), shares.end(), [&](const Demand& share) {
+            return share.resource == full && share.amount > 0;
+          });
       if (stops) {
         task.rate = level;
-        --open;
-        for (const Demand& share : now_of(task.task).shares) {
+        open &= ~(kinds & -kinds);
+        for (const Demand& share : shares) {
           used_[share.resource] += share.amount * level;
         }
       }
@@ -202,48 +245,51 @@ void StepRun::share_resources() {
   }
 }
 
-void StepRun::advance(std::vector<Span>* spans) {
-  double step = some_over_ ? 0 : std::numeric_limits<double>::infinity();
-  if (!some_over_) {
-    for (const Running& task : running_) {
-      step = std::min(step, task.latency > 0 ? task.latency : task.progress / task.rate);
-    }
-    for (Running& task : running_) {
-      if (task.latency > 0) {
-        task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
-        rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
-      } else {
-        const double left = task.progress - step * task.rate;
-        task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
-      }
+inline void StepRun::pass_time(Running& task, double step) {
+  if (task.latency > 0) {
+    task.latency = task.latency <= step * (1 + 1e-12) ? 0 : task.latency - step;
+    rates_hold_ = rates_hold_ && (task.latency > 0 || !(task.progress > 0));
+  } else {
+    const double left = task.progress - step * task.rate;
+    task.progress = left <= 1e-12 * step * task.rate ? 0 : left;
+  }
+}
+
+inline void StepRun::end(const Running& task) {
+  const Known& known = known_[task.task];
+  rates_hold_ = rates_hold_ && !(at_level_[known.like].cost.busy > 0);
+  queues_[known.queue].ended = queues_[known.queue].head;
+  idle_ |= 1U << queues_[known.queue].kind;
+  ended_.push_back(known.queue);
+  if (spans_ != nullptr) {
+    spans_->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});
+  }
+}
+
+void StepRun::advance() {
+  time_passed_ = !some_over_;
+  double step = 0;
+  if (time_passed_) {
+    step = std::numeric_limits<double>::infinity();
+    for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+      const Running& task = running_on(kinds);
+      step = std::min(step, task.latency > 0 ? task.latency
+                            : task.rate < 1  ? task.progress / task.rate
+                                             : task.progress);
     }
     now_ += step;
   }
-  time_passed_ = !some_over_;
   some_over_ = false;
-  ended_.clear();
-  std::size_t going = 0;
-  for (const Running& task : running_) {
-    if (!task.over()) {
-      if (Running& to = running_[going++]; &to != &task) {
-        to = task;
-      }
-      continue;
+  for (std::uint32_t kinds = busy(); kinds != 0; kinds &= kinds - 1) {
+    Running& task = running_on(kinds);
+    if (time_passed_) {
+      pass_time(task, step);
     }
-    rates_hold_ = rates_hold_ && !(now_of(task.task).cost.busy > 0);
-    const std::uint32_t queue = known_[task.task].queue;
-    queues_[queue].ended = queues_[queue].head;
-    idle_ |= 1U << queues_[queue].kind;
-    ended_.push_back(queue);
-    if (spans != nullptr) {
-      spans->push_back({task.layer, task.task, Seconds{task.start}, Seconds{now_}});
+    if (task.over()) {
+      end(task);
     }
   }
-  running_.resize(going);
-  for (const std::uint32_t queue : ended_) {
-    wake_waiters(queue);
-    examine(queue);
-  }
+  settle();
 }
 
 }  // namespace moesaic

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <optional>
 
@@ -40,20 +41,30 @@ class StepRun {
 
  private:
   static constexpr std::uint32_t kNothing = 0xffffffff;
+  static constexpr std::uint32_t kAllKinds = (1U << kQueueCount) - 1;
+  static constexpr int kSharedBits = 7;
   /// A task of the graph.
   struct Known {
+    std::uint32_t place = 0;  ///< index into order_
+    std::uint32_t like = 0;   ///< index into originals_: the task of which it is a copy, or itself
     std::uint32_t queue = 0;  ///< index into queues_
     std::uint32_t index = 0;  ///< among its layer's tasks on that queue
-    std::uint32_t like = 0;   ///< the task of which it is a copy for another batch, or itself
-    bool goes_on = false;     ///< the queue's next task waits for this one and nothing else, and only that one does
+    bool needs = false;       ///< it waits for others than those before it on its queue
+  };
+  /// A task that is no copy.
+  struct Original {
+    std::uint32_t task = 0;
+    bool leads = false;        ///< its end lets nothing go on but its queue's next task of the layer, if
+    std::uint32_t stores = 0;  ///< these kinds of queues, as bits, take no time
   };
   /// The same at the level that is run, of what is no copy: few, so that they stay at hand.
   struct AtLevel {
     LevelCost cost;
     FewOf<Demand, 4> shares;  ///< of each resource's capacity at full speed
-    // What is started with it as one, where nothing can slow any of it (sim/step_chains.cpp):
+    // What is started with it as one (sim/step_chains.cpp):
     std::uint32_t followers = 0;  ///< tasks behind it on its queue
-    double rest = 0;              ///< seconds that they take
+    bool leads = false;           ///< and the next one, once that waits for nothing else
+    double rest = 0;              ///< seconds that the followers take
   };
   /// What a task of the graph waits for, but for those before it on its queue.
   struct Needs {
@@ -66,12 +77,12 @@ class StepRun {
     std::uint32_t batch = 0;
   };
   struct Running {
-    std::uint32_t layer = 0;  ///< position in the step
-    std::uint32_t task = 0;   ///< index into the graph
+    std::uint32_t layer = 0;      ///< position in the step
+    std::uint32_t task = 0;       ///< index into the graph
+    std::uint32_t followers = 0;  ///< tasks behind it on its queue that are started with it (sim/step_chains.cpp)
     double start = 0;
-    double latency = 0;     ///< left of the fixed part, and of what follows
-    double progress = 0;    ///< seconds at full speed left of the busy part
-    double taken_back = 0;  ///< of what was to follow
+    double latency = 0;   ///< left of the fixed part, and of what follows
+    double progress = 0;  ///< seconds at full speed left of the busy part
     double rate = 1;
     double most = 1;  ///< rate beside what runs now
     bool over() const { return !(latency > 0) && !(progress > 0); }
@@ -79,9 +90,12 @@ class StepRun {
   /// A task in a queue: its layer's position, and how many of that layer's tasks on the queue are before it. The end of
   /// a queue is behind all layers.
   struct Point {
-    std::uint32_t layer = 0;
-    std::uint32_t index = 0;
+    Point() = default;
+    Point(std::uint32_t layer, std::uint32_t index) : order((std::uint64_t{layer} << 32U) + index) {}
+    std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
+    std::uint32_t index() const { return static_cast<std::uint32_t>(order); }
     auto operator<=>(const Point&) const = default;
+    std::uint64_t order = 0;
   };
   struct UsedQueue {
     std::uint32_t kind = 0;
@@ -93,10 +107,14 @@ class StepRun {
     std::uint32_t first_waiter = kNothing;  ///< a queue that waits for a task of this one
     std::uint32_t next_waiter = kNothing;   ///< another that waits for a task of the same queue
   };
-  /// A queue whose head could start; the first in the order written is the least.
+  /// A task that another one waits for.
+  struct Need {
+    std::uint32_t queue = 0;
+    Point task;
+  };
+  /// A queue's head that could start; the first in the order written is the least.
   struct Ready {
     std::uint64_t order = 0;  ///< position of the layer, then the task
-    std::uint32_t queue = 0;
     std::uint32_t layer() const { return static_cast<std::uint32_t>(order >> 32U); }
     std::uint32_t task() const { return static_cast<std::uint32_t>(order); }
   };
@@ -104,9 +122,16 @@ class StepRun {
   struct State {
     std::uint32_t position = 0;
     double now = 0;
-    std::vector<std::int64_t> counts;
-    std::vector<double> seconds;
+    std::vector<Point> points;    ///< heads of queues, running tasks, and who computed last
+    std::vector<double> seconds;  ///< left of what runs
     bool same_as(const State& other) const;
+  };
+
+  /// Tasks that share resources, and their rates.
+  struct SharedRates {
+    std::uint32_t kinds = 0;                       ///< of their queues, as bits
+    std::array<std::uint32_t, kQueueCount> tasks;  ///< by kind of queue: Known::like; none where one is in its latency
+    std::array<double, kQueueCount> rates;
   };
 
   /// Where everything stands when a batch begins in a layer.
@@ -116,7 +141,8 @@ class StepRun {
     std::uint32_t patience = 1;  ///< so many batches are compared with it,
     std::uint32_t left = 0;      ///< of which so many are left
     double now = 0;
-    std::vector<Running> running;
+    std::uint32_t idle = 0;
+    std::array<Running, kQueueCount> running;
     std::vector<Point> heads;
   };
 
@@ -131,36 +157,65 @@ class StepRun {
   }
   const AtLevel& now_of(std::uint32_t task) const { return at_level_[known_[task].like]; }
   std::uint32_t task_at(std::uint32_t queue, Point point) const {
-    return order_[starts_[layers_[point.layer].row + queue] + point.index];
+    return order_[starts_[layers_[point.layer()].row + queue] + point.index()];
   }
   /// The queue's first task that is not before `point`.
   Point first_from(std::uint32_t queue, Point point) const {
-    while (point.layer < layers_.size() && point.index == count(point.layer, queue)) {
-      point = {point.layer + 1, 0};
+    std::uint32_t layer = point.layer(), index = point.index();
+    while (layer < end_ && index == count(layer, queue)) {
+      ++layer;
+      index = 0;
     }
-    return point;
+    return {layer, index};
   }
   void examine(std::uint32_t queue);
   void examine_all();
-  bool waits(std::uint32_t queue);
-  bool waits_for(std::uint32_t queue, std::uint32_t layer, const Needs::Before& before);
-  bool waits_for(std::uint32_t queue, const Task::Wait& wait, std::uint32_t batch);
+  bool done(const Need& need) const { return need.task < queues_[need.queue].ended; }
+  /// Whether a task of the layer at a position waits for one that is not done, and for which.
+  bool waits(std::uint32_t task, std::uint32_t layer, Need& need) const {
+    const Needs& needs = needs_[task];
+    for (const Needs::Before& before : needs.before) {
+      need.queue = before.queue;
+      need.task = {layer, before.index};
+      if (!done(need)) {
+        return true;
+      }
+    }
+    return needs.waits.size() > 0 && waits_for_marker(needs, layer, need);
+  }
+  bool waits_for_marker(const Needs& needs, std::uint32_t layer, Need& need) const;
+  bool find_marked(const Task::Wait& wait, std::uint32_t layer, std::uint32_t batch, Need& need) const;
+  void pass(std::uint32_t queue);
+  void settle();
   void wake_waiters(std::uint32_t queue);
   Ready take_ready(std::size_t kind);
 
   // In sim/step_chains.cpp.
   void find_chains();
+  std::uint32_t next_on_queue(const LayerGraph& layer, std::uint32_t task) const;
+  bool only_stores(const LayerGraph& layer, std::uint32_t task, std::uint32_t before) const;
+  void find_undisturbed();
   void link_chains();
+  void follow(Running& started) const;
   void cut_chain(std::uint32_t kind, std::uint64_t order);
 
-  void find_cost(std::uint32_t task, const CostLevel& level);
-  void begin(const CostLevel& level, Turns turns, bool chains);
+  void find_cost(std::uint32_t like, const CostLevel& level);
+  void begin(const CostLevel& level, Turns turns);
   void start_ready();
   void start(const Ready& ready);
+  std::uint32_t busy() const { return ~idle_ & kAllKinds; }
+  Running& running_on(std::uint32_t kinds) { return running_[static_cast<std::size_t>(std::countr_zero(kinds))]; }
+  const Running& running_on(std::uint32_t kinds) const {
+    return running_[static_cast<std::size_t>(std::countr_zero(kinds))];
+  }
+  void find_rates();
   void share_resources();
-  void advance(std::vector<Span>* spans);
+  void advance();
+  void pass_time(Running& task, double step);
+  void end(const Running& task);
 
   // In sim/step_repeats.cpp.
+  bool layer_begins() const { return first_on_device_ != kNothing && queues_[first_on_device_].head.layer() > begun_; }
   void skip_repeats();
   bool used_in_block(std::uint32_t queue, std::uint32_t position) const;
   bool all_in_block(std::uint32_t position) const;
@@ -178,29 +233,33 @@ class StepRun {
   const MachineView& view_;
   std::vector<UnrolledLayers::Layer> layers_;
   std::span<const TaskCost> costs_;
+  std::uint32_t end_;  // position behind all layers
   std::uint32_t batches_;
   std::vector<Known> known_;            // of the graph's tasks
+  std::vector<Original> originals_;     // tasks that are no copies
   std::vector<AtLevel> at_level_;       // by Known::like
   std::vector<Needs> needs_;            // of the same
   std::vector<std::uint32_t> order_;    // the graph's tasks, those of each layer by queue
   std::vector<std::uint32_t> starts_;   // in order_: of each queue in each of the graph's layers, and each layer's end
   std::vector<std::uint32_t> markers_;  // the task that sets each marker for each batch in each of the graph's layers
   std::vector<UsedQueue> queues_;       // by kind, then by batch
-  std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, in no order
+  std::array<std::vector<Ready>, kQueueCount> ready_;  // by kind, the first in the order written at the end
   std::uint32_t could_start_ = 0;                      // kinds of queues with a task that could start, as bits
+  std::uint32_t take_time_ = 0;                        // kinds of queues with a task that costs anything, as bits
   std::uint32_t idle_ = 0;                             // kinds of queues on which nothing runs
   Turns turns_ = Turns::in_order;
   std::uint32_t first_on_device_ = kNothing;  // the first batch's queue of the device
   std::uint32_t computed_last_ = kNothing;    // queue of the device
-  std::vector<Running> running_;
-  bool time_passed_ = false;            // before the tasks ended that have just ended
-  bool some_over_ = false;              // of those running, which end as they start
-  bool rates_hold_ = false;             // what shares resources is what did when rates were shared out
-  std::vector<std::uint32_t> ended_;    // queues of which a task has just ended
-  std::vector<double> used_, growing_;  // of each resource, while rates are shared out
-  bool chains_ = false;                 // tasks that follow each other are started as one
-  std::vector<std::uint32_t> waiting_;  // tasks that wait for each task of the graph
-  std::vector<std::uint32_t> users_;    // kinds of queues whose tasks demand each resource, as bits
+  std::array<Running, kQueueCount> running_;  // by kind of queue, where one is not idle
+  bool time_passed_ = false;                  // before the tasks ended that have just ended
+  bool some_over_ = false;                    // of those running, which end as they start
+  bool rates_hold_ = false;                   // what shares resources is what did when rates were shared out
+  std::vector<std::uint32_t> ended_;          // queues of which a task has just ended
+  std::vector<Span>* spans_ = nullptr;        // where they are asked for
+  std::vector<double> used_, growing_;        // of each resource, while rates are shared out
+  std::array<SharedRates, std::size_t{1} << kSharedBits> shared_;  // found before, by hash
+  bool chains_ = false;                                            // tasks that follow each other are started as one
+  std::vector<std::uint32_t> users_;  // kinds of queues whose tasks demand each resource, as bits
   std::vector<State> states_;
   std::uint32_t alike_end_ = 0;         // batches from 1 to this one have the same tasks in each layer; 0: none
   std::vector<std::uint32_t> strides_;  // tasks of one of them in each of the graph's layers
