@@ -12,6 +12,7 @@
 #include "sim/predict.hpp"
 #include "tests/sim/hybrids.hpp"
 #include "tests/sim/rounding.hpp"
+#include "tests/user_error.hpp"
 
 namespace moesaic {
 namespace {
@@ -193,6 +194,45 @@ TEST(Hybrid, ActivationsMayWaitOnTheHost) {
 }
 
 // A staged copy passes through the host's memory three times: with a slow one that is what it takes.
+// Wherever the cache is and whoever attends: a tenth of the tokens is a tenth of the bytes.
+TEST(Hybrid, AttendingToFewTokensMovesAndReadsFewer) {
+  HybridDescription copied = described(MissingExperts::streamed, 1);
+  copied.cache_on_device = copied.host_attention = 0;
+  HybridDescription few = copied;
+  few.attended = 0.1;
+  for (const char* model : {"Mixtral-8x7B", "Llama-3.1-8B", "DeepSeek-V2-Lite"}) {
+    EXPECT_NEAR(moved(few, "cache in", 4, model) / moved(copied, "cache in", 4, model), 0.1, 1e-9) << model;
+  }
+  for (const double on_device : {0.0, 0.5, 1.0}) {
+    for (const double on_host : {0.0, 1.0}) {
+      HybridDescription is = copied;
+      is.cache_on_device = on_device;
+      is.host_attention = on_host;
+      double before = 0;
+      for (const double attended : {0.01, 0.1, 0.5, 1.0}) {
+        is.attended = attended;
+        const Times taken = times("Llama-3.1-8B", is, 64);
+        EXPECT_GT(taken.decode, before) << on_device << " " << on_host << " " << attended;
+        EXPECT_GE(taken.decode, taken.limit_decode * (1 - kHybridRounding));
+        before = taken.decode;
+      }
+    }
+  }
+}
+
+TEST(Hybrid, WhatAMachineLacksIsNamed) {
+  const PlacementPointer placement = hybrid_placement(described(MissingExperts::fetched));
+  Machine machine = roomy();
+  machine.device.host_link.reset();
+  const auto check = [&] {
+    placement->check(machine);
+    return 0;
+  };
+  EXPECT_NE(user_error(check).find("has no \"host_link\" of its device"), std::string::npos);
+  machine.host.reset();
+  EXPECT_NE(user_error(check).find("has no \"host\""), std::string::npos);
+}
+
 TEST(Hybrid, StagedCopiesTakeTheHostsMemory) {
   Machine machine = roomy();
   machine.host->memory.bandwidth = BytesPerSecond{machine.device.host_link->bandwidth.value};
