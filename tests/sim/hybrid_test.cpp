@@ -233,6 +233,44 @@ TEST(Hybrid, WhatAMachineLacksIsNamed) {
   EXPECT_NE(user_error(check).find("has no \"host\""), std::string::npos);
 }
 
+// Stages of a pipeline with one request work in turn: its experts have the whole host, on however many devices.
+TEST(Hybrid, StagesShareTheHostWithThoseAtWork) {
+  const CostModelPointer cost = default_cost_model();
+  Machine machine = roomy();
+  machine.devices = 8;
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const auto of_stages = [&](int stages, std::int64_t batch, MissingExperts missing) {
+    StepPlan plan(architecture, architecture.precision, machine, {.pipeline = stages},
+                  hybrid_placement(described(missing)));
+    plan.attain(cost->attained(plan.view()));
+    const Deployment deployment{std::move(plan), cost};
+    Predictor predictor(deployment);
+    const LoadTimes& all = predictor.times({.batch = batch, .input = 128, .output = 64});
+    return Times{all.prefill.predicted.value, all.decode.predicted.value, all.prefill.limit.value,
+                 all.decode.limit.value};
+  };
+  for (const MissingExperts missing : kAll) {
+    const Times one = of_stages(1, 1, missing);
+    for (const int stages : {2, 3, 8}) {
+      for (const std::int64_t batch : {1, 2, 3, 7, 64}) {
+        const Times taken = of_stages(stages, batch, missing);
+        EXPECT_GE(taken.decode, taken.limit_decode * (1 - kHybridRounding)) << stages << " " << batch;
+        EXPECT_GE(taken.prefill, taken.limit_prefill * (1 - kHybridRounding)) << stages << " " << batch;
+        EXPECT_GE(taken.decode, one.decode * (1 - 1e-3)) << stages << " " << batch;
+      }
+      if (missing == MissingExperts::host) {
+        const Times taken = of_stages(stages, 1, missing);
+        EXPECT_LT(taken.decode, one.decode * 1.02) << stages;  // what stages pass on crosses the link
+        EXPECT_LT(taken.prefill, one.prefill * 1.02) << stages;
+        EXPECT_GT(of_stages(stages, 2, missing).decode, one.decode * 1.5) << stages;  // two at once share it
+        // Of 64 prompts in as many steps as stages all share it but for the first and the last.
+        const double all = of_stages(1, 64, missing).prefill;
+        EXPECT_LT(of_stages(stages, 64, missing).prefill, all * (1 + 1.1 / stages)) << stages;
+      }
+    }
+  }
+}
+
 TEST(Hybrid, StagedCopiesTakeTheHostsMemory) {
   Machine machine = roomy();
   machine.host->memory.bandwidth = BytesPerSecond{machine.device.host_link->bandwidth.value};
