@@ -532,6 +532,7 @@ class Hybrid final : public Placement {
                       {.accuracy = is_.prefetch_accuracy,
                        .extra = is_.prefetch_extra,
                        .window = device_time(writer, 0, known),
+                       .streamed = streamed_time(writer),
                        .beside = device_time(writer, known, writer.size()) +
                                  device_seconds(writer.view(), experts, split.resident)});
     }
@@ -540,6 +541,18 @@ class Hybrid final : public Placement {
                         : !divided                          ? 0
                                    : is_.host_tokens.value_or(cheaper_up_to(writer.view(), experts, expert));
     return split_by_load(missing, experts.tokens, most);
+  }
+
+  /// Of the link in this layer and batch, for weights and cached keys and values that come ahead.
+  Seconds streamed_time(LayerWriter& writer) const {
+    const MachineView& view = writer.view();
+    Bytes bytes{};
+    for (std::size_t i = 0; i < writer.size(); ++i) {
+      const Task& task = writer.task(static_cast<int>(i));
+      bytes += task.queue == Queue::prefetch && task.batch == writer.batch() ? task.work.wire : Bytes{};
+    }
+    const double rate = view.resources[*view.host_to_device].capacity * view.attained.host_link;
+    return Seconds{bytes.value / rate};
   }
 
   /// Of the device in this layer, from one task to another, at what its products of experts attain.
