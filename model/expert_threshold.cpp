@@ -85,7 +85,8 @@ LoadSplit balanced(const MachineView& view, const GroupedGemm& experts, const Ex
     const double late = heavy * (1 - foreseen.accuracy);
     const double guessed = foreseen.accuracy > 0 ? heavy * (1 + foreseen.extra) : 0;
     const double all = link_seconds(view, late + guessed, expert);
-    const double link = copy + std::max(link_seconds(view, late, expert), all - foreseen.window.value);
+    const double link =
+        copy + std::max(link_seconds(view, late, expert), all + foreseen.streamed.value - foreseen.window.value);
     const double read = host > 0 ? expert.value * (split.light.distinct / host + (late + guessed) / link) : 0;
     return Ends{.host = host,
                 .link = link,

@@ -16,6 +16,7 @@ struct Foreseen {
   double accuracy = 0;  ///< share of the chosen ones
   double extra = 0;     ///< copied besides, per chosen one
   Seconds window{};     ///< of the link in each layer, before the gate has chosen
+  Seconds streamed{};   ///< of the link in each layer, for what comes whoever computes the experts
   Seconds beside{};     ///< of the device behind the gate, before it computes what is copied in
 };
 /// Of `part` on the device, at least what a kernel takes there.

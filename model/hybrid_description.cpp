@@ -277,6 +277,12 @@ HybridDescription read_hybrid(const Config& config) {
   if (const auto cache = config.find("cache")) {
     read_share(*cache, "device", out.cache_on_device);
     read_share(*cache, "host_attention", out.host_attention);
+    if (const auto attended = cache->find("attended")) {
+      out.attended = number_in(*attended, 0, 1);
+      if (out.attended <= 0) {
+        attended->fail("a token attends to something: a share above 0");
+      }
+    }
   }
   if (const auto activations = config.find("activations")) {
     read_share(*activations, "device", out.activations_on_device);
@@ -326,14 +332,14 @@ std::string to_json(const HybridDescription& is) {
  "experts": {{"device": {}, "hits": {}, "missing": "{}",
              "prefetch": {{"accuracy": {}, "look_ahead": {}, "extra": {}, "guesses": "{}"}}, "cache": {},
              "deferred": {}, "host_tokens": {}, "evicted": "{}", "copied_bytes": {}, "skipped": {}, "buffered": {}}},
- "cache": {{"device": {}, "host_attention": {}}}, "activations": {{"device": {}, "tokens": {}}},
+ "cache": {{"device": {}, "host_attention": {}, "attended": {}}}, "activations": {{"device": {}, "tokens": {}}},
  "buffered_layers": {}, "batches": {}, "copies": "{}", "overlap": "{}", "sockets": "{}",
  "storage": {{"weights": {}, "cache": {}}}, "long_prompts": {}}})",
       is.device_layers, is.dense_on_device, is.on_host ? "host" : "device", is.experts_on_device,
       is.cached ? "null" : optional(is.hits), to_text(is.missing), is.prefetch_accuracy, is.look_ahead,
       is.prefetch_extra, is.guesses_kept ? "kept" : "buffered", cached_text(is.cached), is.deferred,
       optional(is.host_tokens), is.copied_back ? "copied" : "dropped", is.copied_bytes, is.skipped,
-      positive(is.expert_slots), is.cache_on_device, is.host_attention, is.activations_on_device,
+      positive(is.expert_slots), is.cache_on_device, is.host_attention, is.attended, is.activations_on_device,
       positive(is.tokens_at_once), is.buffered_layers, is.batches, to_text(is.copies), to_text(is.overlap),
       is.sockets_apart ? "apart" : "spread", is.weights_on_storage, is.cache_on_storage,
       long_prompts_text(is.long_prompts));

@@ -75,7 +75,8 @@ struct HybridDescription {
 
   double cache_on_device = 1;
   double host_attention =
-      1;  ///< of decode attention over what of the cache is not on the device; the rest is copied in
+      1;                ///< of decode attention over what of the cache is not on the device; the rest is copied in
+  double attended = 1;  ///< of the cached tokens, what a decoding token attends to (InfiniGen, arXiv:2406.19707)
 
   double activations_on_device = 1;  ///< of batches that wait: their residual streams between layers
   double tokens_at_once = 0;         ///< that operators work on, module by module (MoE-Gen arXiv:2503.09716); 0: all

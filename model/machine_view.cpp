@@ -37,7 +37,7 @@ UnitView view_unit(const Unit& unit, ResourceId arithmetic, ResourceId memory, d
 
 }  // namespace
 
-MachineView view_machine(const Machine& machine, int ranks) {
+MachineView view_machine(const Machine& machine, int ranks, int at_work) {
   MachineView view;
   const ResourceId memory =
       add(view, "device.memory.bandwidth", ResourceKind::memory, machine.device.memory.bandwidth.value);
@@ -90,7 +90,8 @@ MachineView view_machine(const Machine& machine, int ranks) {
     view.host_link_energy = host_link->energy;
   }
   if (machine.host) {
-    const double share = 1.0 / std::min(ranks, machine.devices);
+    view.host_ranks = std::min({ranks, machine.devices, at_work});
+    const double share = 1.0 / view.host_ranks;
     const Host& host = *machine.host;
     view.host_memory = add(view, "host.memory.bandwidth", ResourceKind::memory, host.memory.bandwidth.value * share);
     const ResourceId arithmetic = add(view, "host.cpu.peak", ResourceKind::arithmetic, 1);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,6 +87,7 @@ struct MachineView {
   bool switched = false;  ///< any two devices of the node talk at full rate (NVSwitch)
   bool in_switch_reduction = false;
   int node_devices = 1;  ///< ranks fill one node before the next
+  int host_ranks = 1;    ///< that use a node's host at once, each with an equal part of it
   Attained attained{};
   /// Of the machine's own file, in the place of what a cost model knows of hosts in general.
   std::optional<double> host_compute_attained, host_memory_attained, host_link_attained;
@@ -114,7 +116,8 @@ inline int nodes_of(const MachineView& view, int ranks, int stride = 1) {
   return (ranks + in_a_node - 1) / in_a_node;
 }
 
-/// `ranks`: devices of the replica; those of one node share its host.
-MachineView view_machine(const Machine& machine, int ranks);
+/// `ranks`: devices of the replica; those of one node share its host. `at_work`: how many of them do so at once, where
+/// that is fewer.
+MachineView view_machine(const Machine& machine, int ranks, int at_work = std::numeric_limits<int>::max());
 
 }  // namespace moesaic

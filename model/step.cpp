@@ -119,6 +119,17 @@ StepPlan StepPlan::on(const Machine& machine) const {
   return plan;
 }
 
+StepPlan StepPlan::with_stages_at_work(int stages) const {
+  StepPlan plan = *this;
+  plan.view_ = view_machine(machine_, mapping_.devices(), stages * mapping_.stage_devices());
+  plan.view_.attained = view_.attained;
+  return plan;
+}
+
+int StepPlan::stages_of_node() const {
+  return std::max(1, std::min(mapping_.devices(), view_.node_devices) / mapping_.stage_devices());
+}
+
 Work work_on(const Operator& op, const MachineView& view) {
   Work demand = work(op);
   if (const auto* collective = std::get_if<Collective>(&op.shape)) {

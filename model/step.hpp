@@ -65,6 +65,10 @@ class StepPlan {
   const ExchangeLoads* exchange_loads(std::size_t kind) const { return exchange_loads_[kind].get(); }
   /// The same replica on another machine of the same shape (a figure changed).
   StepPlan on(const Machine& machine) const;
+  /// The same replica while only `stages` of its pipeline stages have work, which share their host with no others.
+  StepPlan with_stages_at_work(int stages) const;
+  /// How many stages share a node's host.
+  int stages_of_node() const;
   /// Lets the placement decide by what kernels and copies attain instead of by peak rates.
   void attain(const Attained& attained) { view_.attained = attained; }
   /// Another placement with as many layers wholly on the device. Throws UserError where the machine lacks what it

@@ -62,8 +62,11 @@ double evaluate_expression(const std::string& text, const NamedValues& names) {
             fmt::format("what '{}' predicts does not fit into memory{}", printable(run), shortage(run, names)));
       }
       std::vector<std::string> known;
+      const bool of_run = error.GetToken().find('.') != std::string::npos;
       for (const auto& [name, value] : names) {
-        known.push_back(name);
+        if (of_run == (name.find('.') != std::string::npos)) {
+          known.push_back(name);
+        }
       }
       throw UserError(fmt::format("\"{}\": unknown name '{}'{}", printable(text), printable(error.GetToken()),
                                   suggest(error.GetToken(), known)));

@@ -108,12 +108,12 @@ Batch stage_batch(const Mapping& mapping, const Load& load, Phase phase, double 
 }
 
 /// The graph of the slowest stage, whose index is returned; `times`: its times.
-int build_slowest(const Deployment& deployment, const Batch& batch, StepGraph& graph, StepTimes& times) {
+int build_slowest(const StepPlan& plan, const CostModel& cost, const Batch& batch, StepGraph& graph, StepTimes& times) {
   int slowest = 0;
-  for (int stage = 0; stage < static_cast<int>(deployment.plan.stages().size()); ++stage) {
-    StepGraph of_stage = build_step(deployment.plan, batch, {.stage = stage});
+  for (int stage = 0; stage < static_cast<int>(plan.stages().size()); ++stage) {
+    StepGraph of_stage = build_step(plan, batch, {.stage = stage});
     StepTimes taken;
-    evaluate_step(of_stage, deployment.plan.view(), *deployment.cost, taken);
+    evaluate_step(of_stage, plan.view(), cost, taken);
     if (stage == 0 || taken.total > times.total) {
       slowest = stage;
       graph = std::move(of_stage);
@@ -126,7 +126,7 @@ int build_slowest(const Deployment& deployment, const Batch& batch, StepGraph& g
 }  // namespace
 
 OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase phase) {
-  const StepPlan& plan = deployment.plan;
+  StepPlan plan = deployment.plan;
   const Architecture& architecture = plan.architecture();
   check(load);
   const double batch = static_cast<double>(load.batch), input = static_cast<double>(load.input);
@@ -138,7 +138,10 @@ OperatorTable explain_step(const Deployment& deployment, const Load& load, Phase
   int stage = 0;
   if (plan.mapping().pipeline > 1) {
     StagePart part{.stages = plan.mapping().pipeline};
-    stage = build_slowest(deployment, stage_batch(plan.mapping(), load, phase, context, part), graph, step);
+    const Batch of_stage = stage_batch(plan.mapping(), load, phase, context, part);
+    const double at_work = std::min<double>(part.micro_batches, plan.stages_of_node());
+    plan = deployment.plan.with_stages_at_work(static_cast<int>(std::max(1.0, at_work)));
+    stage = build_slowest(plan, *deployment.cost, of_stage, graph, step);
     part.alike = plan.stages()[static_cast<std::size_t>(stage)].alike;
     table.part = part;
   } else {

@@ -1,6 +1,9 @@
 // One step of a replica whose layers are spread over pipeline stages.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/step.hpp"
@@ -18,7 +21,13 @@ struct StagePass {
 /// Evaluates steps stage by stage; keeps its buffers between calls.
 class PipelinedStep {
  public:
-  PipelinedStep(const StepPlan& plan, const CostModel& cost) : plan_(plan), cost_(cost), builder_(plan) {}
+  PipelinedStep(const StepPlan& plan, const CostModel& cost);
+
+  /// From now on `micro_batches` go round at once: where they are fewer than the stages, a stage that has one shares
+  /// its node's host with as many others as have one too.
+  void at_work(double micro_batches);
+  /// Whether that makes a difference: several stages use one host.
+  bool shares_host() const { return shares_host_; }
 
   /// From now on steps are put together from `pieces` where they can be: only ideal and total are then worked out by
   /// pass(), and graphs are left alone. Null: every step is built.
@@ -37,9 +46,15 @@ class PipelinedStep {
   template <class Evaluate>
   void each_stage(const StepOptions& options, StagePass& out, Evaluate evaluate);
 
+  /// What the stages demand of their host together, in the place of the slowest one's: they take turns at it.
+  void sum_host_demands(StagePass& out) const;
+
   const StepPlan& plan_;
   const CostModel& cost_;
-  StepBuilder builder_;
+  bool shares_host_;
+  const StepPlan* now_;  ///< plan_, or the one of these with as many stages at work
+  std::map<int, std::shared_ptr<const StepPlan>> fewer_at_work_;
+  std::optional<StepBuilder> builder_;
   StepPieces* pieces_ = nullptr;
   bool only_totals_ = false;
   StepTimes stage_;

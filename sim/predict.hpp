@@ -83,6 +83,7 @@ class Predictor {
   Seconds evaluate_prefill(double weight, StepTimes& sum);
   void evaluate_decode(double sequences, double context, double weight, StepTimes& sum);
   Batch& micro_batch(double sequences, double context);
+  double steps_of_prefill(const Load& load, double running) const;
   Seconds in_steps(const Load& load, double running, double& steps);
 
   const Deployment& deployment_;

@@ -54,6 +54,7 @@ Batch& Predictor::micro_batch(double sequences, double context) {
     const double of_group = std::ceil(sequences / mapping.data);
     micro_batches_ = decode_micro_batches(mapping.pipeline, of_group);
     each = std::min(sequences, std::ceil(of_group / micro_batches_) * mapping.data);
+    steps_.at_work(micro_batches_);
   }
   batch_.groups.assign(1, {each, 1, context});
   return batch_;
@@ -65,6 +66,17 @@ void Predictor::evaluate_decode(double sequences, double context, double weight,
   sum.add(step_, weight);
 }
 
+double Predictor::steps_of_prefill(const Load& load, double running) const {
+  const Mapping& mapping = deployment_.plan.mapping();
+  const double input = static_cast<double>(load.input), budget = static_cast<double>(load.step_tokens);
+  const double groups = mapping.data, per_group = std::ceil(static_cast<double>(load.batch) / groups);
+  if (input <= budget) {
+    return prefill_steps(mapping.pipeline, per_group,
+                         std::min(std::floor(budget / input), std::ceil(running / groups)));
+  }
+  return std::ceil(input / budget) * per_group;
+}
+
 /// Prefill of the whole batch in steps of at most load.step_tokens tokens a group: several whole prompts of those that
 /// run at once, spread evenly over the fewest steps, or one prompt in chunks over its growing context. Steps follow
 /// each other through the pipeline's stages: each takes as long as its slowest stage, and the way through the others
@@ -74,17 +86,23 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
   const double groups = deployment_.plan.mapping().data, batch = static_cast<double>(load.batch);
   const double input = static_cast<double>(load.input), budget = static_cast<double>(load.step_tokens);
   const double per_group = std::ceil(batch / groups);
-  const int stages = deployment_.plan.mapping().pipeline;
+  steps = steps_of_prefill(load, running);
   StepTimes sum;
   Seconds filling;
   const auto add = [&](double prompts, double new_tokens, double context, double count) {
     if (count > 0) {
       batch_.groups.assign(1, {std::min(batch, prompts * groups), new_tokens, context});
-      filling = std::max(filling, evaluate_prefill(count, sum));
+      Seconds others = evaluate_prefill(count, sum);
+      if (steps_.shares_host()) {  // when the first step comes and the last one leaves, few stages have work
+        StepTimes alone;
+        steps_.at_work(1);
+        others = std::min(others, evaluate_prefill(1, alone));
+        steps_.at_work(steps);
+      }
+      filling = std::max(filling, others);
     }
   };
   if (input <= budget) {
-    steps = prefill_steps(stages, per_group, std::min(std::floor(budget / input), std::ceil(running / groups)));
     const double prompts = std::floor(per_group / steps), larger = per_group - prompts * steps;
     add(prompts + 1, input, 0, larger);
     add(prompts, input, 0, steps - larger);
@@ -97,13 +115,15 @@ Seconds Predictor::in_steps(const Load& load, double running, double& steps) {
     add(1, budget, node.context * budget, node.weight * full * per_group);
   }
   add(1, rest, full * budget, rest > 0 ? per_group : 0);
-  steps = (full + (rest > 0)) * per_group;
   return sum.total + filling;
 }
 
 void Predictor::prefill(const Load& load, double running, double waves) {
   PhaseTimes& phase = times_.prefill;
   const Mapping& mapping = deployment_.plan.mapping();
+  if (mapping.pipeline > 1) {
+    steps_.at_work(steps_of_prefill(load, running));
+  }
   const double input = static_cast<double>(load.input), batch = static_cast<double>(load.batch);
   const bool one_step = running == batch && mapping.pipeline == 1 &&
                         std::ceil(batch / mapping.data) * input <= static_cast<double>(load.step_tokens);

@@ -32,6 +32,7 @@ class ServingClock {
     for (const BatchGroup& group : batch.groups) {
       part_.groups.push_back(share(group, parts));
     }
+    steps_.at_work(parts);
     steps_.pass(part_, {}, graph_, pass_);
     round_of(pass_, parts, round_);
     return round_.total;

@@ -38,7 +38,8 @@ const StepPieces::Piece& StepPieces::piece(const StepPlan& plan, const CostModel
   const MachineView& view = plan.view();
   const BatchGroup& group = batch_.groups.front();
   // How many ranks share the host, and whether there is a network, is all that a view has of the replica's size.
-  const double sharing = view.network ? -1 : view.has_host() ? std::min(mapping.devices(), view.node_devices) : 0;
+  const double host_ranks = view.has_host() ? view.host_ranks : 0;
+  const double sharing = view.network ? -1 - host_ranks : host_ranks;
   const double kind = static_cast<double>(part.kind);
   Key key{static_cast<double>(part.what) + (limit ? 16 : 0),
           kind,

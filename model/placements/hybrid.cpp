@@ -15,6 +15,15 @@
 namespace moesaic {
 namespace {
 
+/// Decode attention that reads only a share of the cached tokens.
+SoftmaxScores over_share(SoftmaxScores scores, double share) {
+  scores.context *= share;
+  scores.pairs *= share;
+  scores.read_tokens *= share;
+  scores.cached = scores.cached * share;
+  return scores;
+}
+
 class Hybrid final : public Placement {
  public:
   explicit Hybrid(HybridDescription description) : is_(std::move(description)), copies_(is_) {}
@@ -49,7 +58,8 @@ class Hybrid final : public Placement {
   void check(const Machine& machine) const override {
     if (!machine.host || (!machine.device.host_link && (!is_.on_host || is_.device_layers > 0))) {
       throw UserError("--placement: '" + is_.name + "' needs a host with memory and a link to it; machine '" +
-                      machine.name + "' has none (a machine that has one: xeon-8380-a40)");
+                      machine.name + "' has no " + (machine.host ? "\"host_link\" of its device" : "\"host\"") +
+                      " (a machine that has both: xeon-8380-a40)");
     }
     if ((is_.weights_on_storage > 0 || is_.cache_on_storage > 0) && !machine.host->storage) {
       throw UserError("--placement: '" + is_.name + "' keeps a part on storage; the host of machine '" + machine.name +
@@ -91,6 +101,10 @@ class Hybrid final : public Placement {
     if (op.kind == OperatorKind::experts && is_.skipped > 0) {
       Operator chosen = op;
       chosen.shape = with_rows(std::get<GroupedGemm>(op.shape), 1 - is_.skipped);
+      place_operator(writer, chosen, work(chosen));
+    } else if (op.kind == OperatorKind::attention_decode && is_.attended < 1) {
+      Operator chosen = op;
+      chosen.shape = over_share(std::get<SoftmaxScores>(op.shape), is_.attended);
       place_operator(writer, chosen, work(chosen));
     } else {
       place_operator(writer, op, whole);
@@ -518,6 +532,7 @@ class Hybrid final : public Placement {
                       {.accuracy = is_.prefetch_accuracy,
                        .extra = is_.prefetch_extra,
                        .window = device_time(writer, 0, known),
+                       .streamed = streamed_time(writer),
                        .beside = device_time(writer, known, writer.size()) +
                                  device_seconds(writer.view(), experts, split.resident)});
     }
@@ -526,6 +541,18 @@ class Hybrid final : public Placement {
                         : !divided                          ? 0
                                    : is_.host_tokens.value_or(cheaper_up_to(writer.view(), experts, expert));
     return split_by_load(missing, experts.tokens, most);
+  }
+
+  /// Of the link in this layer and batch, for weights and cached keys and values that come ahead.
+  Seconds streamed_time(LayerWriter& writer) const {
+    const MachineView& view = writer.view();
+    Bytes bytes{};
+    for (std::size_t i = 0; i < writer.size(); ++i) {
+      const Task& task = writer.task(static_cast<int>(i));
+      bytes += task.queue == Queue::prefetch && task.batch == writer.batch() ? task.work.wire : Bytes{};
+    }
+    const double rate = view.resources[*view.host_to_device].capacity * view.attained.host_link;
+    return Seconds{bytes.value / rate};
   }
 
   /// Of the device in this layer, from one task to another, at what its products of experts attain.

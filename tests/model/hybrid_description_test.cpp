@@ -24,7 +24,7 @@ TEST(HybridDescriptions, WriteWhatTheyRead) {
              "prefetch": {"accuracy": 0.5, "look_ahead": 2, "extra": 0.25, "guesses": "buffered"}, "cache": null,
              "deferred": 0.125, "host_tokens": 7.0, "evicted": "dropped", "copied_bytes": 0.75, "skipped": 0.375,
              "buffered": 5},
- "cache": {"device": 0.125, "host_attention": 0.875}, "activations": {"device": 0.25, "tokens": 512.0},
+ "cache": {"device": 0.125, "host_attention": 0.875, "attended": 0.5}, "activations": {"device": 0.25, "tokens": 512.0},
  "buffered_layers": 3, "batches": 4, "copies": "staged", "overlap": "copies", "sockets": "spread",
  "storage": {"weights": 0.5, "cache": 0.25},
  "long_prompts": {"above": 64.0, "missing": "balanced", "host_tokens": 9.0, "host_attention": 0.5, "buffered_layers": 4,

@@ -77,6 +77,17 @@ TEST(Study, ForWritesARowForEachEntry) {
   EXPECT_EQ(reproduce(study, no_runs).rows[1].predicted, 32);
 }
 
+// Of an id that is no name, formulas say '_' for what names do not have.
+TEST(Study, RowsAreNamedByTheirIds) {
+  const Study study = read(study_with(row("Qwen1.5-MoE", "2 s", "2", R"("class": "measured")") + "," +
+                                      row("gain", "2.0x", "4 / Qwen1_5_MoE", R"("class": "ratio")")));
+  EXPECT_EQ(reproduce(study, no_runs).rows[1].predicted, 2);
+  const Study other = read(study_with(row("fast", "2 s", "2", R"("class": "measured")") + "," +
+                                      row("gain", "2.0x", "4 / fest", R"("class": "ratio")")));
+  EXPECT_NE(user_error([&] { return reproduce(other, no_runs); }).find("'fest' (did you mean 'fast'?)"),
+            std::string::npos);
+}
+
 // Within 25% where measured, the same digits where closed; what was calibrated is not scored.
 TEST(Study, TargetsAndScores) {
   const Study study = read(study_with(row("a", "100 us", "120e-6", R"("class": "measured")") + "," +

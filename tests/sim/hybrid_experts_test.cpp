@@ -101,6 +101,22 @@ RC_GTEST_PROP(HybridExperts, DividingCostsNoMoreThanEitherWay, ()) {
   RC_ASSERT(with(MissingExperts::cheaper) <= either * kAttained);
 }
 
+// What else comes over the link in every layer leaves less of it to experts.
+TEST(HybridExperts, DividingCountsWhatIsStreamedBeside) {
+  for (const char* model : {"Mixtral-8x7B", "DeepSeek-V2-Lite", "Qwen3-30B"}) {
+    for (const double dense : {0.0, 0.5, 0.75, 0.9, 1.0}) {
+      for (const std::int64_t batch : {1, 8}) {
+        const auto with = [&](MissingExperts missing) {
+          HybridDescription is = described(missing);
+          is.dense_on_device = dense;
+          return times(model, is, batch).decode;
+        };
+        EXPECT_LE(with(MissingExperts::balanced), 1.06 * with(MissingExperts::host)) << model << dense << " " << batch;
+      }
+    }
+  }
+}
+
 // What the CPU computes and what is copied in for the device runs beside each other, so that dividing experts between
 // two ways of like speed is faster than either.
 TEST(HybridExperts, HostAndLinkWorkBesideEachOther) {

@@ -12,6 +12,7 @@
 #include "sim/predict.hpp"
 #include "tests/sim/hybrids.hpp"
 #include "tests/sim/rounding.hpp"
+#include "tests/user_error.hpp"
 
 namespace moesaic {
 namespace {
@@ -193,6 +194,83 @@ TEST(Hybrid, ActivationsMayWaitOnTheHost) {
 }
 
 // A staged copy passes through the host's memory three times: with a slow one that is what it takes.
+// Wherever the cache is and whoever attends: a tenth of the tokens is a tenth of the bytes.
+TEST(Hybrid, AttendingToFewTokensMovesAndReadsFewer) {
+  HybridDescription copied = described(MissingExperts::streamed, 1);
+  copied.cache_on_device = copied.host_attention = 0;
+  HybridDescription few = copied;
+  few.attended = 0.1;
+  for (const char* model : {"Mixtral-8x7B", "Llama-3.1-8B", "DeepSeek-V2-Lite"}) {
+    EXPECT_NEAR(moved(few, "cache in", 4, model) / moved(copied, "cache in", 4, model), 0.1, 1e-9) << model;
+  }
+  for (const double on_device : {0.0, 0.5, 1.0}) {
+    for (const double on_host : {0.0, 1.0}) {
+      HybridDescription is = copied;
+      is.cache_on_device = on_device;
+      is.host_attention = on_host;
+      double before = 0;
+      for (const double attended : {0.01, 0.1, 0.5, 1.0}) {
+        is.attended = attended;
+        const Times taken = times("Llama-3.1-8B", is, 64);
+        EXPECT_GT(taken.decode, before) << on_device << " " << on_host << " " << attended;
+        EXPECT_GE(taken.decode, taken.limit_decode * (1 - kHybridRounding));
+        before = taken.decode;
+      }
+    }
+  }
+}
+
+TEST(Hybrid, WhatAMachineLacksIsNamed) {
+  const PlacementPointer placement = hybrid_placement(described(MissingExperts::fetched));
+  Machine machine = roomy();
+  machine.device.host_link.reset();
+  const auto check = [&] {
+    placement->check(machine);
+    return 0;
+  };
+  EXPECT_NE(user_error(check).find("has no \"host_link\" of its device"), std::string::npos);
+  machine.host.reset();
+  EXPECT_NE(user_error(check).find("has no \"host\""), std::string::npos);
+}
+
+// Stages of a pipeline with one request work in turn: its experts have the whole host, on however many devices.
+TEST(Hybrid, StagesShareTheHostWithThoseAtWork) {
+  const CostModelPointer cost = default_cost_model();
+  Machine machine = roomy();
+  machine.devices = 8;
+  const Architecture architecture = preset("Mixtral-8x7B");
+  const auto of_stages = [&](int stages, std::int64_t batch, MissingExperts missing) {
+    StepPlan plan(architecture, architecture.precision, machine, {.pipeline = stages},
+                  hybrid_placement(described(missing)));
+    plan.attain(cost->attained(plan.view()));
+    const Deployment deployment{std::move(plan), cost};
+    Predictor predictor(deployment);
+    const LoadTimes& all = predictor.times({.batch = batch, .input = 128, .output = 64});
+    return Times{all.prefill.predicted.value, all.decode.predicted.value, all.prefill.limit.value,
+                 all.decode.limit.value};
+  };
+  for (const MissingExperts missing : kAll) {
+    const Times one = of_stages(1, 1, missing);
+    for (const int stages : {2, 3, 8}) {
+      for (const std::int64_t batch : {1, 2, 3, 7, 64}) {
+        const Times taken = of_stages(stages, batch, missing);
+        EXPECT_GE(taken.decode, taken.limit_decode * (1 - kHybridRounding)) << stages << " " << batch;
+        EXPECT_GE(taken.prefill, taken.limit_prefill * (1 - kHybridRounding)) << stages << " " << batch;
+        EXPECT_GE(taken.decode, one.decode * (1 - 1e-3)) << stages << " " << batch;
+      }
+      if (missing == MissingExperts::host) {
+        const Times taken = of_stages(stages, 1, missing);
+        EXPECT_LT(taken.decode, one.decode * 1.02) << stages;  // what stages pass on crosses the link
+        EXPECT_LT(taken.prefill, one.prefill * 1.02) << stages;
+        EXPECT_GT(of_stages(stages, 2, missing).decode, one.decode * 1.5) << stages;  // two at once share it
+        // Of 64 prompts in as many steps as stages all share it but for the first and the last.
+        const double all = of_stages(1, 64, missing).prefill;
+        EXPECT_LT(of_stages(stages, 64, missing).prefill, all * (1 + 1.1 / stages)) << stages;
+      }
+    }
+  }
+}
+
 TEST(Hybrid, StagedCopiesTakeTheHostsMemory) {
   Machine machine = roomy();
   machine.host->memory.bandwidth = BytesPerSecond{machine.device.host_link->bandwidth.value};
