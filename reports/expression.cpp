@@ -26,13 +26,13 @@ std::string unfit_run(std::string_view name, const NamedValues& names) {
 }  // namespace
 
 std::string shortage(const std::string& run, const NamedValues& names) {
-  struct Memory {
+  struct Place {
     const char* path;
     const char* words;
   };
   std::string text;
-  for (const Memory& one : {Memory{".memory", "per device"}, Memory{".memory.host", "on the host"},
-                            Memory{".memory.storage", "on its storage"}}) {
+  for (const Place& one : {Place{".memory", "per device"}, Place{".memory.host", "on the host"},
+                           Place{".memory.storage", "on its storage"}}) {
     const auto total = names.find(run + one.path + ".total"), capacity = names.find(run + one.path + ".capacity");
     if (total != names.end() && capacity != names.end() && total->second > capacity->second) {
       text += fmt::format("{} {} of {} {}", text.empty() ? ":" : " and", to_text(Bytes{total->second}),

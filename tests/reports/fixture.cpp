@@ -202,7 +202,7 @@ Prediction mixtral() {
   p.memory.device.capacity = {80e9};
   p.memory.host.capacity = {2e12};
   p.memory.kv_per_token = {131072};
-  p.advice = {2900, 46000, 2, "tp=2,ep=1,dp=1", std::nullopt};
+  p.advice = {2900, 46000, 2, "tp=2,ep=1,dp=1", std::nullopt, std::nullopt, false};
   set_times(p, 64);
   p.prefill.resources = {
       {"device.units.gpu.peak", 0.46}, {"device.memory.bandwidth", 0.11}, {"device.scale_up.bandwidth", 0.14}};
@@ -223,7 +223,7 @@ Prediction too_large() {
   p.running_batch = 0;
   p.memory.device.weights = {46.7e9 * 2};
   p.memory.device.kv = {64.0 * 1280 * 131072};
-  p.advice = {0, 0, 2, "tp=2,ep=1,dp=1", "weights=int4"};
+  p.advice = {0, 0, 2, "tp=2,ep=1,dp=1", "weights=int4", std::nullopt, false};
   p.prefill = p.decode = {};
   p.ttft = p.tpot = p.end_to_end = {};
   p.output_tokens = p.total_tokens = p.output_tokens_per_device = p.decode_tokens = {};
@@ -241,7 +241,7 @@ Prediction in_turns() {
   p.memory.host.weights = p.memory.device.weights * 8;
   p.memory.device.weights = {1e9};
   p.memory.device.kv = {83e9};
-  p.advice = {40, 800, 16, "tp=16,ep=1,dp=1", "kv=fp8"};
+  p.advice = {40, 800, 16, "tp=16,ep=1,dp=1", "kv=fp8", std::nullopt, false};
   set_times(p, 40);
   return p;
 }
