@@ -27,10 +27,10 @@ namespace {
 
 /// What of a placement a search takes as given.
 HybridDescription assumed_of(const std::string& placement, const std::vector<std::string>& sets) {
-  constexpr std::array<std::string_view, 11> kGiven = {
-      "experts.prefetch", "experts.cache",        "experts.deferred", "experts.host_tokens", "experts.evicted",
-      "experts.buffered", "experts.copied_bytes", "experts.skipped",  "activations.tokens",  "copies",
-      "sockets"};
+  constexpr std::array<std::string_view, 12> kGiven = {"experts.prefetch",     "experts.cache",   "experts.deferred",
+                                                       "experts.host_tokens",  "experts.evicted", "experts.buffered",
+                                                       "experts.copied_bytes", "experts.skipped", "activations.tokens",
+                                                       "cache.attended",       "copies",          "sockets"};
   for (const std::string& set : sets) {
     if (std::none_of(kGiven.begin(), kGiven.end(), [&](std::string_view key) { return set.starts_with(key); })) {
       throw UserError(fmt::format("--set: 'placement.{}' is what offload searches for; given can be placement.{}",
@@ -257,7 +257,8 @@ CLI::App* add_offload_command(CLI::App& app, OffloadOptions& options) {
       ->add_option("--set", scenario.sets,
                    "What-if: any figure of the machine; of the model with 'model.'; with 'placement.' what is not "
                    "searched: experts.prefetch, experts.cache, experts.deferred, experts.host_tokens, experts.evicted, "
-                   "experts.buffered, experts.copied_bytes, experts.skipped, activations.tokens, copies, sockets")
+                   "experts.buffered, experts.copied_bytes, experts.skipped, activations.tokens, cache.attended, "
+                   "copies, sockets")
       ->type_name("PATH=VALUE");
   add("--write", options.write, "Write the best placement to this file, for predict --placement", "FILE");
   add_output_options(*command, options.format, options.output_file, {"text", "json"});

@@ -21,6 +21,7 @@ HybridDescription start(const OffloadShape& shape, const HybridDescription& assu
   out.sockets_apart = assumed.sockets_apart;
   out.skipped = assumed.skipped;
   out.tokens_at_once = assumed.tokens_at_once;
+  out.attended = assumed.attended;
   out.batches = shape.batches;
   out.buffered_layers = shape.buffered_layers;
   const auto on_host = [&](MissingExperts missing) {

@@ -27,7 +27,8 @@ struct OffloadQuestion {
   bool stream = false;
   /// What a search does not decide: accuracy, look-ahead and cost of prefetching, the policy of a cache of experts and
   /// the locality that it lives on, deferred experts, tokens of an expert on the host, slots that copied experts pass
-  /// through, tokens that operators work on at once, how copies go, what sockets share.
+  /// through, tokens that operators work on at once, the share of the cache that is attended to, how copies go, what
+  /// sockets share.
   HybridDescription assumed{};
 };
 

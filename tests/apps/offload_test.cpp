@@ -159,11 +159,12 @@ TEST(Offload, TakesSkippedChoicesAsGiven) {
 /// Slots and tokens at once are those of every placement that has a use for them, from --set as from --placement, and
 /// what is written says so.
 TEST(Offload, TakesSlotsAndTokensAtOnceAsGiven) {
-  const std::string sets = "--set placement.experts.buffered=4 --set placement.activations.tokens=256";
+  const std::string sets =
+      "--set placement.experts.buffered=4 --set placement.activations.tokens=256 --set placement.cache.attended=0.5";
   const std::string folder = fresh_folder(), file = folder + "/slots.json";
   std::filesystem::create_directories(folder);
   std::ofstream(file) << R"({"name": "slots", "experts": {"missing": "fetched", "buffered": 4},
-                             "activations": {"tokens": 256}, "engine": "moe-gen"})";
+                             "activations": {"tokens": 256}, "cache": {"attended": 0.5}, "engine": "moe-gen"})";
   for (const std::string& given : {sets, "--placement " + file}) {
     const Json found = offloaded(kOffload + given);
     ASSERT_FALSE(found["of_kinds"].empty());
@@ -172,6 +173,7 @@ TEST(Offload, TakesSlotsAndTokensAtOnceAsGiven) {
       const Json& slots = row["placement"]["experts"]["buffered"];
       EXPECT_EQ(slots.is_null() ? 0 : slots.get<int>(), copied ? 4 : 0) << row["kind"];
       EXPECT_EQ(row["placement"]["activations"]["tokens"], 256) << row["kind"];
+      EXPECT_EQ(row["placement"]["cache"]["attended"], 0.5) << row["kind"];
       EXPECT_EQ(row["placement"].value("engine", ""), given == sets ? "" : "moe-gen") << row["kind"];
       if (copied) {
         EXPECT_EQ(row["placement"]["batches"], 1) << row["kind"];
