@@ -19,7 +19,8 @@ class EngineCostModel final : public CostModel {
       : base_(std::move(base)),
         name_(software.name),
         kernels_(software.kernels.value_or(EngineKernels{})),
-        terms_(software.on(device)) {}
+        terms_(software.on(device)),
+        memory_reserve_(software.memory_reserve) {}
 
   Estimate cost(const Task& task, const MachineView& view) const override {
     Estimate estimate = base_->cost(task, view);
@@ -68,7 +69,7 @@ class EngineCostModel final : public CostModel {
     return attained;
   }
   SoftwareTerms software() const override { return terms_; }
-  double reserve_fraction() const override { return base_->reserve_fraction(); }
+  double reserve_fraction() const override { return memory_reserve_.value_or(base_->reserve_fraction()); }
   std::string name() const override { return base_->name() + ", run by " + name_; }
 
  private:
@@ -76,6 +77,7 @@ class EngineCostModel final : public CostModel {
   std::string name_;
   EngineKernels kernels_;
   SoftwareTerms terms_;
+  std::optional<double> memory_reserve_;
 };
 
 }  // namespace

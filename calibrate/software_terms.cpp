@@ -46,6 +46,12 @@ Software read_software(const Config& config) {
   if (const auto kernels = config.find("kernels")) {
     software.kernels = read_engine_kernels(*kernels);
   }
+  if (const auto reserve = config.find("memory_reserve")) {
+    software.memory_reserve = reserve->number();
+    if (!(*software.memory_reserve >= 0 && *software.memory_reserve < 1)) {
+      reserve->fail("must be at least 0 and below 1 (a share of the device's memory)");
+    }
+  }
   config.ignore(std::array<std::string_view, 4>{"kind", "version", "description", "sources"});
   config.reject_unknown();
   return software;

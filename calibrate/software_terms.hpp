@@ -63,6 +63,8 @@ struct Software {
   /// older.
   std::map<std::string, double> host_pace{};
   std::optional<EngineKernels> kernels{};  ///< of its own: where the engine runs networks on a device and its host
+  /// Of the device's memory, what it does not give to weights, caches and activations; none: as profiles say.
+  std::optional<double> memory_reserve{};
 
   double pace(const std::string& device) const;
   SoftwareTerms on(const std::string& device) const { return terms.on_host(pace(device)); }

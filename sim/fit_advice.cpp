@@ -35,31 +35,29 @@ std::vector<Mapping> mappings_of(const Architecture& architecture, int devices, 
   return mappings;
 }
 
-/// Largest share of experts on the device with which a hybrid placement that has more of them there fits, in whole
-/// experts of all its layers; none where none fits, or no such placement asks.
-template <class Fits>
-std::optional<double> most_experts(const StepPlan& plan, Fits fits) {
+/// Largest share of experts on the device with which a hybrid placement fits, in whole experts of all its layers; none
+/// where none fits, or no such placement asks. What is not there is on the host, which may be the one that is short.
+template <class Needs>
+std::optional<double> most_experts(const StepPlan& plan, Needs needs) {
   const HybridDescription* asked = plan.placement().hybrid();
   const double experts = count_experts(plan);
-  if (asked == nullptr || asked->on_host || asked->experts_on_device <= 0 || experts <= 0) {
+  if (asked == nullptr || asked->on_host || experts <= 0) {
     return std::nullopt;
   }
   StepPlan tried = plan;
-  const auto fit = [&](double count) {
-    HybridDescription fewer = *asked;
-    fewer.experts_on_device = count / experts;
-    tried.place(hybrid_placement(fewer));
-    return fits(tried);
+  const auto with = [&](double count) -> ReplicaMemory {
+    HybridDescription is = *asked;
+    is.experts_on_device = count / experts;
+    tried.place(hybrid_placement(is));
+    return needs(tried);
   };
-  double low = 0, high = std::floor(asked->experts_on_device * experts);
-  if (!fit(low)) {
-    return std::nullopt;
-  }
+  double low = 0, high = experts;
   while (high - low > 1) {
     const double middle = std::floor((low + high) / 2);
-    (fit(middle) ? low : high) = middle;
+    (with(middle).device.fits() ? low : high) = middle;
   }
-  return low / experts;
+  const double most = with(high).device.fits() ? high : low;
+  return with(most).fits() ? std::optional(most / experts) : std::nullopt;
 }
 
 /// Whether the memory of a host that this placement leaves alone would hold what lacks on its devices.
@@ -80,10 +78,11 @@ FitAdvice fit_advice(const Deployment& deployment, const Load& load) {
   FitAdvice advice;
   advice.largest_batch = largest_batch(plan, wanted);
   advice.longest_context = longest_context(plan, wanted);
-  const auto fits = [&](const StepPlan& tried) {
-    return replica_memory(tried, Predictor({tried, deployment.cost}).memory_load(load, static_cast<double>(load.batch)))
-        .fits();
+  const auto needs = [&](const StepPlan& tried) {
+    return replica_memory(tried,
+                          Predictor({tried, deployment.cost}).memory_load(load, static_cast<double>(load.batch)));
   };
+  const auto fits = [&](const StepPlan& tried) { return needs(tried).fits(); };
   // Every device of this mapping holds a part of the weights, so no mapping has fewer devices than hold that part.
   const MemoryFootprint& device = replica_memory(plan, wanted).device;
   Machine machine = plan.machine();
@@ -104,7 +103,7 @@ FitAdvice fit_advice(const Deployment& deployment, const Load& load) {
       }
     }
   }
-  advice.experts_on_device = most_experts(plan, fits);
+  advice.experts_on_device = most_experts(plan, needs);
   advice.host_has_room = host_has_room(plan, wanted);
   // The least change first.
   for (const char* types :

@@ -84,7 +84,7 @@ struct FitAdvice {
   std::optional<std::int64_t> fewest_devices;  ///< a power of two, whatever the machine's scale-up domain holds
   std::optional<std::string> fewest_mapping;   ///< theirs, as --map takes it
   std::optional<std::string> smaller_type;     ///< such as "weights=fp8,kv=fp8" if that would fit
-  std::optional<double> experts_on_device;     ///< largest "experts.device" of this hybrid placement that would fit
+  std::optional<double> experts_on_device;     ///< largest "experts.device" with which a hybrid placement fits
   bool host_has_room = false;                  ///< for what the devices lack, where nothing is on the host
 };
 

@@ -140,8 +140,9 @@ void StepRun::pass(std::uint32_t queue) {
 
 /// Lets go on what waited for tasks that have ended, and what waited for what passes then.
 void StepRun::settle() {
-  for (std::size_t i = 0; i < ended_.size(); ++i) {
-    const std::uint32_t queue = ended_[i];
+  std::size_t next = 0;
+  while (next < ended_.size()) {  // which grows as others pass
+    const std::uint32_t queue = ended_[next++];
     wake_waiters(queue);
     examine(queue);
   }

@@ -59,6 +59,22 @@ TEST(PlacementFiles, SettingsAreMembers) {
                    tpot("--placement " + slots));
 }
 
+// What an engine leaves of the device's memory, and what nobody can leave.
+TEST(PlacementFiles, EnginesReserveMemory) {
+  const auto memory = [](const std::string& line) {
+    return json_of(kGoodPlacement + line, "prediction.json").at("memory");
+  };
+  const std::string engine = file_with("lean.json", R"({"name": "lean", "steps": {}, "memory_reserve": 0.02})");
+  const Json usual = memory("--placement on-demand --engine none");
+  const Json lean = memory("--placement on-demand --engine " + engine);
+  EXPECT_NEAR(lean.at("reserve").get<double>(), 0.02 * lean.at("capacity").get<double>(), 1);
+  EXPECT_GT(usual.at("reserve").get<double>(), lean.at("reserve").get<double>());
+  EXPECT_EQ(usual.at("weights"), lean.at("weights"));
+  expect_mistake(
+      kGoodPlacement + ("--engine " + file_with("all.json", R"({"name": "all", "steps": {}, "memory_reserve": 1})")),
+      {"memory_reserve", "below 1", "all.json"});
+}
+
 TEST(PlacementFiles, MistakesAreOneLine) {
   const std::pair<const char*, std::vector<const char*>> mistakes[] = {
       {R"({"name": "x", "experts": {"device": 1.2}})", {"experts.device", "from 0 to 1", "1.2"}},

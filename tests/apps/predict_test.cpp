@@ -59,6 +59,11 @@ TEST(Predict, SaysHowManyExpertsWouldFit) {
   EXPECT_GT(most, 0.1);
   EXPECT_TRUE(predict_json(asked + std::to_string(most - 1e-6))["fits"]);
   EXPECT_FALSE(predict_json(asked + std::to_string(most + 1 / 256.0))["fits"]);
+  // The host may be the one that is short.
+  const std::string small_host = asked + "0 --set host.memory.capacity=80GB";
+  EXPECT_FALSE(predict_json(small_host)["fits"]);
+  EXPECT_DOUBLE_EQ(predict_json(small_host)["advice"]["experts_on_device"].get<double>(), most);
+  EXPECT_TRUE(predict_json(asked + "0 --set host.memory.capacity=40GB")["advice"]["experts_on_device"].is_null());
   const Ran text = run_line("predict " + asked + "0.5");
   EXPECT_NE(text.out.find("placement.experts.device=0."), std::string::npos) << text.out;
 }
@@ -67,10 +72,7 @@ TEST(Predict, PointsToTheHost) {
   EXPECT_TRUE(predict_json("--model Mixtral-8x7B --machine desktop-4090")["advice"]["host_has_room"]);
   EXPECT_FALSE(predict_json("--model DeepSeek-V3 --machine desktop-4090")["advice"]["host_has_room"]);
   EXPECT_FALSE(predict_json("--model Mixtral-8x7B --machine rtx-4090")["advice"]["host_has_room"]);
-  EXPECT_TRUE(
-      predict_json(
-          "--model Mixtral-8x7B --machine desktop-4090 --placement experts-on-host")["advice"]["experts_on_device"]
-          .is_null());
+  EXPECT_TRUE(predict_json("--model Mixtral-8x7B --machine desktop-4090")["advice"]["experts_on_device"].is_null());
 }
 
 TEST(Predict, SaysWhatWouldFit) {
