@@ -82,6 +82,7 @@ class Calibrated final : public CostModel {
   double multiprocessors(const Task& task) const override { return fallback_->multiprocessors(task); }
   /// Products of experts in the format that most profiles have.
   Attained attained(const MachineView& view) const override {
+    static_assert(kProductFormats[0] == "bf16");
     Attained attained = fallback_->attained(view);
     const std::size_t family = static_cast<std::size_t>(Family::moe);
     if (const KernelSurface* experts = chosen_[index(family, 0, 0, 0)].surface) {

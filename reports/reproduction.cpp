@@ -20,14 +20,6 @@ bool is_name(const std::string& text) {
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
 }
 
-/// What formulas of later rows call a row.
-std::string name_of(const StudyRow& row) {
-  std::string name = row.id;
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-  return name;
-}
-
 double evaluated(const Config& origin, const std::string& formula, const NamedValues& names) {
   try {
     return evaluate_expression(formula, names);
@@ -134,12 +126,12 @@ Reproduction reproduce(const Study& study, const StudyRunner& run) {
       reproduced.error = error_of(row.published, reproduced.predicted);
       reproduced.within =
           row.target > 0 ? std::abs(reproduced.error) <= row.target : row.published.prints(reproduced.predicted);
-      if (const std::string name = name_of(row); is_name(name)) {
+      if (const std::string name = name_in_formulas(row); is_name(name)) {
         names[name] = reproduced.predicted;
       }
     } catch (const DoesNotFit& error) {
       reproduced.unfit = error.what();
-      if (const std::string name = name_of(row); is_name(name)) {
+      if (const std::string name = name_in_formulas(row); is_name(name)) {
         unfit.emplace(name, reproduced.unfit);
       }
     }

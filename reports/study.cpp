@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <cctype>
+#include <map>
 
 #include "base/nearest.hpp"
 
@@ -211,12 +212,16 @@ Study read_study(const Config& config) {
     }
   }
   const std::array<double, 3> targets = read_targets(config);
-  std::set<std::string> ids;
+  std::map<std::string, std::string> ids;  // by what formulas call them
   for (const Config& written : config.at("rows").elements()) {
     for (const Config& row : written_out(written)) {
       study.rows.push_back(read_row(row, targets));
-      if (!ids.insert(study.rows.back().id).second) {
-        row.at("id").fail(fmt::format("'{}' is given twice", printable(study.rows.back().id)));
+      const StudyRow& read = study.rows.back();
+      if (const auto [known, is_new] = ids.emplace(name_in_formulas(read), read.id); !is_new) {
+        row.at("id").fail(known->second == read.id
+                              ? fmt::format("'{}' is given twice", printable(read.id))
+                              : fmt::format("'{}' and '{}' are both '{}' in formulas", printable(known->second),
+                                            printable(read.id), printable(known->first)));
       }
       constexpr std::array<std::string_view, 1> kNotes = {"sources"};
       row.ignore(kNotes);
@@ -227,6 +232,13 @@ Study read_study(const Config& config) {
     config.at("rows").fail("has no rows");
   }
   return study;
+}
+
+std::string name_in_formulas(const StudyRow& row) {
+  std::string name = row.id;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0 && c != '_'; }, '_');
+  return name;
 }
 
 }  // namespace moesaic

@@ -40,6 +40,9 @@ struct StudyRow {
   Config origin;
 };
 
+/// What formulas of later rows call a row: its id, with '_' for what names do not have.
+std::string name_in_formulas(const StudyRow& row);
+
 struct Study {
   std::string system;
   std::string title;

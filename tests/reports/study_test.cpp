@@ -156,6 +156,9 @@ TEST(Study, Mistakes) {
       {study_with(row("a", "1 us", "1", R"("class": "mesured")")), "did you mean 'measured'"},
       {study_with(row("a", "fast", "1")), "rows.0.published"},
       {study_with(good + "," + good), "given twice"},
+      {study_with(row("a-b", "2 s", "2", R"("class": "measured")") + "," +
+                  row("a.b", "2 s", "2", R"("class": "measured")")),
+       "'a-b' and 'a.b' are both 'a_b' in formulas"},
       {study_with(good, R"("runs": {"r": {}}, )"), "runs.r"},
       {study_with(good, R"("vales": {}, )"), "did you mean 'values'"},
       {study_with(good, R"("define": {"machine": {}}, )"), "machines"},
